@@ -10,36 +10,36 @@ import (
 
 var errIncomplete = errors.New("incomplete")
 
-// CircuitState says whether an upstream may be called.
+// CircuitState is the state of a circuit breaker.
 type CircuitState string
 
-// The states of a circuit breaker. An open one lets nothing through until its pause is over; then it is half open for a
-// single job, the probe, whose outcome closes it or opens it again.
+// The states of a circuit breaker. An open one allows no calls until its pause is over. Then it is half open for a single
+// job, the probe, whose outcome closes or reopens it.
 const (
 	CircuitClosed   CircuitState = "closed"
 	CircuitOpen     CircuitState = "open"
 	CircuitHalfOpen CircuitState = "half_open"
 )
 
-// Circuit is the circuit breaker of one upstream, which all processes share.
+// Circuit is the circuit breaker of one upstream, shared by all processes.
 type Circuit struct {
 	V        int          `json:"v"`
 	Upstream string       `json:"upstream"`
 	State    CircuitState `json:"state"`
-	// Until is when an open circuit lets a job through, and when a half-open one stops waiting for the outcome of its probe.
+	// Until is when an open circuit allows a probe, and when a half-open one stops waiting for the outcome of its probe.
 	Until job.Time `json:"until"`
 	// Since is when the circuit was opened after it had been closed.
 	Since job.Time `json:"since"`
-	// Code is the fault that opened it, one of the job error codes, and Status its HTTP status.
+	// Code is the job error code of the fault that opened it, and Status its HTTP status.
 	Code   string `json:"code,omitempty"`
 	Status int    `json:"status,omitempty"`
 	// Trips counts how often it was opened since it was last closed.
 	Trips int `json:"trips,omitempty"`
-	// Probe is the worker whose job is let through while the circuit is half open.
+	// Probe is the worker that may run a job while the circuit is half open.
 	Probe string `json:"probe,omitempty"`
-	// NotBefore is when the upstream itself wants to be called again; nobody tries it earlier.
+	// NotBefore is the end of the pause that the upstream requested. It is not called before.
 	NotBefore job.Time `json:"asked,omitzero"`
-	// Retrial says that the fault may have been repaired since it was found: nothing is known until the next probe.
+	// Retrial reports that the fault may have been fixed; the next probe will show.
 	Retrial bool `json:"retrial,omitempty"`
 }
 
@@ -58,10 +58,10 @@ func (c *Circuit) check() error {
 	return nil
 }
 
-// Open reports whether the upstream may not be called, except by the probe.
+// Open reports whether calls to the upstream are blocked, except those of the probe.
 func (c Circuit) Open() bool { return c.State == CircuitOpen || c.State == CircuitHalfOpen }
 
-// Due reports whether it is time for a probe: the pause of an open circuit is over, or the probe had no outcome in its time.
+// Due reports whether it is time for a probe: the pause of an open circuit is over, or a probe had no outcome in time.
 func (c Circuit) Due(now time.Time) bool { return c.Open() && !now.Before(c.Until.Time) }
 
 // Trip is a fault that opens a circuit.
@@ -69,15 +69,16 @@ type Trip struct {
 	Upstream string
 	Code     string
 	Status   int
-	// Pause returns for how long, given how often the circuit was opened since it was last closed, this time included.
+	// Pause returns how long the circuit stays open. trips is how often it was opened since it was last closed, including this
+	// time.
 	Pause func(trips int) time.Duration
-	// RetryAfter is for how long the upstream itself wants not to be called; 0 when it does not say.
+	// RetryAfter is the pause that the upstream requested; 0 if none.
 	RetryAfter time.Duration
-	// Probe is the worker whose probe it was, or empty for any other call.
+	// Probe is the worker whose probe failed, or empty for any other call.
 	Probe string
 }
 
-// opened returns the circuit after a fault, which only ever lengthens a pause. changed is false when it stays as it is.
+// opened returns the circuit after a fault. A fault never shortens a pause. changed is false if the circuit is unchanged.
 func (c Circuit) opened(t Trip, now time.Time) (next Circuit, changed bool) {
 	notBefore := c.NotBefore
 	if until := job.At(now.Add(t.RetryAfter)); t.RetryAfter > 0 && until.After(notBefore.Time) {
@@ -85,11 +86,11 @@ func (c Circuit) opened(t Trip, now time.Time) (next Circuit, changed bool) {
 	}
 	switch {
 	case c.Open() && !c.probedBy(t.Probe):
-		// One of several calls that were in flight together.
+		// The call is one of several that were in flight together.
 		until := job.At(now.Add(t.Pause(c.Trips)))
 		worse := t.Code == job.CodeMisconfigured && c.Code != job.CodeMisconfigured
 		if c.State == CircuitHalfOpen {
-			// What the upstream asks for now holds, whatever the outcome of the probe.
+			// The pause that the upstream now requests holds, whatever the outcome of the probe.
 			c.State, c.Probe, c.Until = CircuitOpen, "", job.At(now)
 		}
 		if !worse && !until.After(c.Until.Time) && notBefore == c.NotBefore {

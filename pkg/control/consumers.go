@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// pauseConsumers pauses the consumers of kinds that are held up, and resumes those that no longer are. Every process does
-// the same from the same state, so it does not matter whose request is the last.
+// pauseConsumers pauses the consumers of paused kinds and resumes the others. Every process derives the same requests from
+// the same state, so their order does not matter.
 func (c *Controller) pauseConsumers(ctx context.Context) {
 	view, now := c.View(), c.now()
 	for _, kind := range job.Kinds() {
@@ -19,7 +19,7 @@ func (c *Controller) pauseConsumers(ctx context.Context) {
 		c.mu.Lock()
 		last, ok := c.applied[kind]
 		c.mu.Unlock()
-		// A process that has just started corrects what one that died may have left behind.
+		// A new process always sends the request, because a crashed one may have left another state.
 		if ok && (until.Equal(last) || (until.IsZero() && !now.Before(last))) {
 			continue
 		}
@@ -53,7 +53,7 @@ func (c *Controller) pauseConsumersOf(ctx context.Context, kind job.Kind, until 
 	return nil
 }
 
-// applySwitches calls onSwitch when other switches are in force than at its last call.
+// applySwitches calls onSwitch if the switches in force have changed since the last call.
 func (c *Controller) applySwitches() {
 	if c.onSwitch == nil {
 		return

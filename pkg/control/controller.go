@@ -17,44 +17,44 @@ import (
 )
 
 const (
-	// readInterval is how often the state is read although no notice of a change has come.
+	// readInterval is the interval of reads without a notice of a change.
 	readInterval = time.Second
-	// requestTimeout bounds one reading, and one change with the wait for other changes.
+	// requestTimeout bounds one read, and one change including the wait for other changes.
 	requestTimeout = 5 * time.Second
-	// staleReadings is after how many readings in a row that knew less than this process the leader is asked.
-	staleReadings = 3
+	// maxStaleReads is how many consecutive reads may be older than the view before the leader is read.
+	maxStaleReads = 3
 )
 
-// Controller keeps the circuits, pauses and switches in memory, up to date in the background, and changes them. It pauses
-// the consumers of the queue that they hold up.
+// Controller keeps the circuits, pauses and switches in memory, updates them in the background, and changes them. It pauses
+// the consumers of paused kinds.
 type Controller struct {
 	*Store
 	log *slog.Logger
 	now func() time.Time
-	// onChange, if not nil, is called with the view at the start and after each change, one call at a time.
+	// onChange, if not nil, is called with the view at the start and after each change, never concurrently.
 	onChange  func(View)
 	notifying sync.Mutex
 	// onSwitch, if not nil, is called with the switches in force, at the start and whenever they change.
 	onSwitch func(map[SwitchName]Switch)
-	// inForce are the switches that onSwitch was last called with; only one goroutine at a time uses it.
+	// inForce are the switches of the last call of onSwitch; only one goroutine at a time uses it.
 	inForce map[SwitchName]Switch
 
 	stop func()
 	done sync.WaitGroup
-	// editing allows one change of a circuit at a time: those of one process would only conflict with each other.
+	// editing allows one change of a circuit at a time: concurrent ones would conflict with each other.
 	editing *semaphore.Weighted
 
 	mu      sync.Mutex
 	view    View
 	changed chan struct{}
-	// applied is the pause that this process has last set on the consumers of a kind; absent before the first one.
+	// applied is the end of the pause that this process last set on the consumers of a kind; absent before the first.
 	applied map[job.Kind]time.Time
-	// behind counts readings in a row that knew less than this process does.
-	behind int
+	// staleReads counts consecutive reads that were older than the view.
+	staleReads int
 }
 
-// NewController returns a controller that knows nothing until Start. onChange, if not nil, is called then and after every
-// change, one call at a time, with what is known at that moment; it must not change anything itself.
+// NewController returns a controller with an empty view. onChange, if not nil, is called with the view by Start and after
+// every change, never concurrently. It must not change the state.
 func NewController(s *Store, log *slog.Logger, onChange func(View)) *Controller {
 	return &Controller{
 		Store: s, log: log, now: time.Now, onChange: onChange, stop: func() {}, editing: semaphore.NewWeighted(1),
@@ -62,7 +62,7 @@ func NewController(s *Store, log *slog.Logger, onChange func(View)) *Controller 
 	}
 }
 
-// Start reads everything, from the stream's leader, and keeps it up to date until Stop; ctx bounds the start only.
+// Start reads the state from the stream's leader and keeps it up to date until Stop; ctx bounds only the start.
 func (c *Controller) Start(ctx context.Context) error {
 	if err := c.readLeader(ctx); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (c *Controller) Stop() {
 	c.done.Wait()
 }
 
-// View returns what is known now, from memory.
+// View returns the current view, from memory.
 func (c *Controller) View() View {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,11 +103,11 @@ func (c *Controller) Changed() <-chan struct{} {
 	return c.changed
 }
 
-// OnSwitch has f called with the switches that override the environment: during Start, and then by the background work within
-// a second of each change, also when the time of one is over. It must be called before Start.
+// OnSwitch sets a function that is called with the switches that override the environment: by Start, and in the background
+// within a second of each change, including the expiry of a switch. It must be called before Start.
 func (c *Controller) OnSwitch(f func(map[SwitchName]Switch)) { c.onSwitch = f }
 
-// follow reads again after each notice and each interval, and pauses consumers accordingly.
+// follow updates the view by each notice and each interval, and applies it.
 func (c *Controller) follow(ctx context.Context, notices <-chan *nats.Msg) {
 	ticker := time.NewTicker(readInterval)
 	defer ticker.Stop()
@@ -123,13 +123,13 @@ func (c *Controller) follow(ctx context.Context, notices <-chan *nats.Msg) {
 		case <-ticker.C:
 		}
 		if err := c.read(ctx); err != nil && ctx.Err() == nil {
-			// What is known stays in force until the next reading.
+			// The view stays in force until the next read.
 			c.log.DebugContext(ctx, "cannot read circuit breakers", "error", err)
 		}
 	}
 }
 
-// read takes in what any replica knows.
+// read updates the view from any replica.
 func (c *Controller) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -142,28 +142,28 @@ func (c *Controller) read(ctx context.Context) error {
 		seen[e.Key] = e.Revision
 		c.learn(e.Key, e.Revision, e.Value)
 	}
-	if c.countBehind(seen) < staleReadings {
+	if c.countStale(seen) < maxStaleReads {
 		return nil
 	}
-	// No replica is behind for so long: the stream was created anew.
+	// No replica is behind for so long: the stream was recreated.
 	return c.readLeader(ctx)
 }
 
-// countBehind returns how many readings in a row knew less than this process does, the latest included.
-func (c *Controller) countBehind(seen map[string]uint64) int {
+// countStale returns the number of consecutive reads, including this one, that were older than the view.
+func (c *Controller) countStale(seen map[string]uint64) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for subject, revision := range c.view.revisions {
 		if seen[subject] < revision {
-			c.behind++
-			return c.behind
+			c.staleReads++
+			return c.staleReads
 		}
 	}
-	c.behind = 0
+	c.staleReads = 0
 	return 0
 }
 
-// readLeader takes in what is certain: a pause that an upstream has asked for must hold for a process that has just started.
+// readLeader updates the view from the leader: a process that has just started must respect the pause of an upstream.
 func (c *Controller) readLeader(ctx context.Context) error {
 	var subjects []string
 	for _, upstream := range job.Upstreams() {
@@ -177,33 +177,33 @@ func (c *Controller) readLeader(ctx context.Context) error {
 	}
 	for _, subject := range subjects {
 		e, err := c.states.Get(ctx, subject)
-		// What is no JSON is no state either, and must not stop the start.
+		// Invalid JSON is ignored: it must not prevent the start.
 		if err != nil && e.Revision == 0 && !errors.Is(err, kv.ErrNotFound) {
 			return err
 		}
-		known := e.Revision
+		stored := e.Revision
 		if !e.Exists {
-			known = 0 // The marker of a deleted state has a revision too.
+			stored = 0 // The marker of a deleted state has a revision too.
 		}
-		c.forget(subject, known)
+		c.forget(subject, stored)
 		c.learn(subject, e.Revision, e.Value)
 	}
 	return nil
 }
 
-// forget drops what is known of a subject when the leader knows less.
+// forget drops the state of a subject from the view if it is newer than the stored revision.
 func (c *Controller) forget(subject string, revision uint64) {
 	c.update(func(view View) bool {
 		if view.revisions[subject] <= revision {
 			return false
 		}
 		view.remove(subject)
-		c.behind = 0
+		c.staleReads = 0
 		return true
 	})
 }
 
-// learn takes a stored state into the view, unless it cannot be read here or a newer one is known.
+// learn sets a stored state in the view, unless it cannot be decoded or the view has a newer one.
 func (c *Controller) learn(subject string, revision uint64, data []byte) {
 	if s, ok := decodeState(subject, data); ok {
 		c.set(subject, revision, s)
@@ -221,7 +221,7 @@ func (c *Controller) set(subject string, revision uint64, s state) {
 	})
 }
 
-// update replaces the view by a copy that edit has changed and announces it, if edit reports a change.
+// update replaces the view by a copy that edit has changed and notifies of it, if edit reports a change.
 func (c *Controller) update(edit func(View) bool) {
 	c.mu.Lock()
 	view := c.view.clone()
@@ -236,7 +236,7 @@ func (c *Controller) update(edit func(View) bool) {
 	c.notify()
 }
 
-// notify calls onChange with what is known now; calls do not overlap, so that the last one has the latest view.
+// notify calls onChange with the view. Calls do not overlap, so that the last one has the latest view.
 func (c *Controller) notify() {
 	if c.onChange == nil {
 		return

@@ -13,9 +13,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// Deployment is one entry of the record of deployments: a build that an API process was started with on a host. Further
-// starts of the same build on that host, with no other build in between, are counted in the same entry, so that restarts do
-// not displace older deployments.
+// Deployment is one entry of the deployment history: a build with which an API process was started on a host. Consecutive
+// starts of the same build on a host are counted in one entry, so that restarts do not displace older deployments.
 type Deployment struct {
 	V         int    `json:"v"`
 	Version   string `json:"version"`
@@ -23,23 +22,23 @@ type Deployment struct {
 	BuildTime string `json:"build_time"`
 	GoVersion string `json:"go_version"`
 	Host      string `json:"host"`
-	// StartedAt is when the build was first started, LastStartedAt when it was last, and Starts how often.
+	// StartedAt and LastStartedAt are the times of the first and the last start, and Starts is their number.
 	StartedAt     job.Time `json:"started_at"`
 	LastStartedAt job.Time `json:"last_started_at"`
 	Starts        int      `json:"starts"`
 
-	// key and revision are those of the stored entry.
+	// key and revision identify the stored entry.
 	key      string
 	revision uint64
 }
 
-// sameBuild reports whether two entries are of the same build.
+// sameBuild reports whether two entries have the same build.
 func (d Deployment) sameBuild(other Deployment) bool {
 	return d.Version == other.Version && d.Commit == other.Commit && d.BuildTime == other.BuildTime
 }
 
 const (
-	// maxDeployments and deploymentAge bound the record.
+	// maxDeployments and deploymentAge bound the history.
 	maxDeployments = 200
 	deploymentAge  = 400 * 24 * time.Hour
 )
@@ -56,13 +55,13 @@ func (d *Deployment) check() error {
 	return nil
 }
 
-// RecordDeployment adds a start of an API process to the record of deployments, and returns the latest entry that was there
-// before, or nil. It costs two requests, and one more for each entry beyond the 200th.
+// RecordDeployment adds a start of an API process to the deployment history, and returns the latest entry before it, or nil.
+// It costs two requests, and one more for each entry beyond the 200th.
 func (s *Store) RecordDeployment(ctx context.Context, d Deployment) (previous *Deployment, err error) {
 	ctx, cancel := broker.Bounded(ctx)
 	defer cancel()
 	var excess []Deployment
-	// Another process of the host may record a start at the same time, or the replica that answered may be behind.
+	// Another process of the host may record a start at the same time, or the replica may be behind.
 	err = kv.Retry(ctx, func() error {
 		previous, excess = nil, nil
 		list, err := s.Deployments(ctx)
@@ -90,7 +89,7 @@ func (s *Store) RecordDeployment(ctx context.Context, d Deployment) (previous *D
 	return previous, nil
 }
 
-// after returns the entry to store for a start, given the stored ones, the newest first.
+// after returns the entry to store for a start. list has the stored entries, the newest first.
 func (d Deployment) after(list []Deployment) Deployment {
 	d.V, d.Starts, d.LastStartedAt = job.Version, 1, d.StartedAt
 	i := slices.IndexFunc(list, func(earlier Deployment) bool { return earlier.Host == d.Host })
@@ -104,8 +103,8 @@ func (d Deployment) after(list []Deployment) Deployment {
 	return d
 }
 
-// Deployments returns the record of deployments, the latest start first: at most some 200 entries of the last 400 days,
-// without those of a newer version. It costs one request.
+// Deployments returns the deployment history, the latest start first: about 200 entries of the last 400 days, without those
+// written by a newer version. It costs one request.
 func (s *Store) Deployments(ctx context.Context) ([]Deployment, error) {
 	entries, err := s.deployments.List(ctx, "*")
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// Trip opens the circuit of an upstream. It returns the circuit as it was before and as it is then, which is the same when
-// it was open for at least as long. It costs two requests, and two more for each conflict with another process.
+// Trip opens the circuit of an upstream. It returns the circuit before and after, which is the same if it was already open
+// for at least as long. It costs two requests, and two more for each conflict with another process.
 func (c *Controller) Trip(ctx context.Context, t Trip) (before, after Circuit, err error) {
 	after, _, err = c.editCircuit(ctx, t.Upstream, func(now Circuit) (Circuit, bool) {
 		before = now
@@ -24,8 +24,8 @@ func (c *Controller) Trip(ctx context.Context, t Trip) (before, after Circuit, e
 	return before, after, err
 }
 
-// Probe asks for the permit of a worker to let one job through to an upstream whose circuit is due. It reports false when
-// the circuit is not due, or when another worker has the permit. The permit expires after hold, should no outcome come.
+// Probe requests a permit for a worker to run one job with an upstream whose circuit is due. It returns false if the circuit
+// is not due or another worker has the permit. The permit expires after hold.
 func (c *Controller) Probe(ctx context.Context, upstream, worker string, hold time.Duration) (bool, error) {
 	_, permitted, err := c.editCircuit(ctx, upstream, func(now Circuit) (Circuit, bool) {
 		if !now.Due(c.now()) {
@@ -46,7 +46,7 @@ func (c *Controller) RenewProbe(ctx context.Context, upstream, worker string, ho
 	return err
 }
 
-// Close closes a circuit after the probe of a worker has shown that the upstream serves.
+// Close closes a circuit after a successful probe of a worker.
 func (c *Controller) Close(ctx context.Context, upstream, worker string) (changed bool, err error) {
 	_, changed, err = c.editCircuit(ctx, upstream, func(now Circuit) (Circuit, bool) {
 		closed := closedCircuit(upstream)
@@ -56,7 +56,7 @@ func (c *Controller) Close(ctx context.Context, upstream, worker string) (change
 	return changed, err
 }
 
-// ReleaseProbe returns the permit of a worker: its job had no outcome that says anything about the upstream.
+// ReleaseProbe releases the permit of a worker whose job had an outcome that does not depend on the upstream.
 func (c *Controller) ReleaseProbe(ctx context.Context, upstream, worker string) error {
 	_, _, err := c.editCircuit(ctx, upstream, func(now Circuit) (Circuit, bool) {
 		mine := now.probedBy(worker)
@@ -66,8 +66,8 @@ func (c *Controller) ReleaseProbe(ctx context.Context, upstream, worker string) 
 	return err
 }
 
-// Reconsider makes a circuit due at once that was opened for the given reason, for example because a worker has started with
-// other settings. An upstream that has asked not to be called is still not called before that time.
+// Reconsider makes a circuit that was opened with the given code due at once, for example because a worker has started with
+// other settings. A pause that the upstream requested still holds.
 func (c *Controller) Reconsider(ctx context.Context, upstream, code string) error {
 	_, _, err := c.editCircuit(ctx, upstream, func(now Circuit) (Circuit, bool) {
 		if now.State != CircuitOpen || now.Code != code || (now.Retrial && now.Due(c.now())) {
@@ -119,7 +119,7 @@ func (c *Controller) editCircuit(
 	return after, changed, nil
 }
 
-// Pause orders that no job of a kind is begun before until; running ones go on. It replaces an earlier pause.
+// Pause pauses a kind: no job of it is started before until; running ones continue. It replaces an earlier pause.
 func (c *Controller) Pause(ctx context.Context, kind job.Kind, until time.Time, note string) (Pause, error) {
 	p := Pause{V: job.Version, Kind: kind, Until: job.At(until), Since: job.At(c.now()), Note: note}
 	return p, c.putPause(ctx, p)
@@ -140,8 +140,8 @@ func (c *Controller) putPause(ctx context.Context, p Pause) error {
 	return nil
 }
 
-// SetSwitch stores the state of a switch for all processes; an empty value resets it. It returns the states before and after,
-// and costs two requests, and two more for each conflict with another process.
+// SetSwitch stores the state of a switch for all processes; an empty value resets it. It returns the states before and
+// after. It costs two requests, and two more for each conflict with another process.
 func (c *Controller) SetSwitch(ctx context.Context, next Switch) (before, after Switch, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -161,13 +161,13 @@ func (c *Controller) SetSwitch(ctx context.Context, next Switch) (before, after 
 	return before, next, nil
 }
 
-// The headers of a notice, whose body is the state as it is stored.
+// The headers of a notice, whose body is the stored state.
 const (
 	noticeSubject  = "Control-Subject"
 	noticeRevision = "Control-Revision"
 )
 
-// announce takes a state that this process has stored into the view and sends it to the others.
+// announce sets a state that this process has stored in the view and publishes it to the other processes.
 func (c *Controller) announce(ctx context.Context, subject string, revision uint64, s state) {
 	c.set(subject, revision, s)
 	notice := nats.NewMsg(broker.ControlChanged)
@@ -178,12 +178,12 @@ func (c *Controller) announce(ctx context.Context, subject string, revision uint
 		err = c.nc.PublishMsg(notice)
 	}
 	if err != nil {
-		// They read it within a second.
+		// The others read it within a second.
 		c.log.DebugContext(ctx, "cannot announce the change", "error", err)
 	}
 }
 
-// receive takes in a state that another process has stored.
+// receive sets a state that another process has stored in the view.
 func (c *Controller) receive(m *nats.Msg) {
 	revision, err := strconv.ParseUint(m.Header.Get(noticeRevision), 10, 64)
 	if err == nil && revision > 0 {

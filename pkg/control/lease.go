@@ -12,29 +12,29 @@ import (
 // ErrLeased is returned for a lease that another process holds.
 var ErrLeased = errors.New("another process holds the lease")
 
-// lease lets one process do something until a moment.
+// lease gives one process an exclusive right until a time.
 type lease struct {
 	V     int      `json:"v"`
 	Until job.Time `json:"until"`
-	// Next is when it is worth asking again, should the lease be given up before its end.
+	// Next is when other processes should try again, because the lease may be released early.
 	Next job.Time `json:"next"`
 }
 
 const (
-	// minRetry is when to ask again while a lease is held for longer than its holder expected: its end is not known.
+	// minRetry is the retry interval while a lease is held longer than its holder expected.
 	minRetry = 5 * time.Second
-	// conflictRetry is when to ask again after another process was faster.
+	// conflictRetry is the delay of the retry after another process was faster.
 	conflictRetry = time.Second
 )
 
-// leaseTTL is how long the message is kept, which may be a while longer than the lease.
+// leaseTTL returns how long the message is kept: a little longer than the lease.
 func leaseTTL(l *lease) time.Duration {
 	return max(time.Until(l.Until.Time), 0).Truncate(time.Second) + time.Minute
 }
 
-// AcquireLease takes the lease with a name for as long as hold, and tells others to ask again after next. It fails with
-// ErrLeased, and says after how long to ask again, when another process holds it. It costs two requests. The clocks of all
-// processes are assumed to agree within a second or so.
+// AcquireLease acquires the lease with a name for the duration hold; other processes should try again after next. If another
+// process holds it, AcquireLease returns ErrLeased and the time after which to retry. It costs two requests. The clocks of
+// all processes are assumed to agree within about a second.
 func (s *Store) AcquireLease(ctx context.Context, name string, hold, next time.Duration) (revision uint64, retryAfter time.Duration, err error) {
 	held, err := s.leases.Get(ctx, name)
 	if err != nil && !errors.Is(err, kv.ErrNotFound) {
@@ -51,15 +51,15 @@ func (s *Store) AcquireLease(ctx context.Context, name string, hold, next time.D
 	return revision, retryAfter, err
 }
 
-// RenewLease extends the lease with the given revision for as long as hold, and returns its new revision. It fails with
-// ErrLeased when another process holds the lease, and when an earlier renewal was stored whose answer was lost. It costs one
-// request.
+// RenewLease extends the lease with the given revision by the duration hold from now, and returns its new revision. It fails
+// with ErrLeased when another process holds the lease, or when an earlier renewal was stored but its response was lost. It
+// costs one request.
 func (s *Store) RenewLease(ctx context.Context, name string, revision uint64, hold, next time.Duration) (uint64, error) {
 	now := time.Now()
 	return s.putLease(ctx, name, now.Add(hold), now.Add(next), revision)
 }
 
-// ShortenLease ends a lease with the given revision at another moment. That another process holds it by now is no error.
+// ShortenLease sets another end for the lease with the given revision. It does nothing if another process holds the lease.
 func (s *Store) ShortenLease(ctx context.Context, name string, revision uint64, until time.Time) error {
 	_, err := s.putLease(ctx, name, until, until, revision)
 	if errors.Is(err, ErrLeased) {

@@ -7,17 +7,17 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// Pause is an operator's order not to work a kind of job.
+// Pause is a pause of a kind of job by an operator.
 type Pause struct {
 	V     int      `json:"v"`
 	Kind  job.Kind `json:"kind"`
 	Until job.Time `json:"until"`
 	Since job.Time `json:"since"`
-	// Note is the operator's own reason.
+	// Note is the reason that the operator gave.
 	Note string `json:"note,omitempty"`
 }
 
-// Active reports whether the kind is paused at the given moment.
+// Active reports whether the kind is paused at the given time.
 func (p Pause) Active(now time.Time) bool { return p.Kind != "" && now.Before(p.Until.Time) }
 
 func (p *Pause) check() error {

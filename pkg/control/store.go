@@ -22,7 +22,7 @@ type Store struct {
 	circuits    *kv.Bucket[Circuit]
 	pauses      *kv.Bucket[Pause]
 	switches    *kv.Bucket[Switch]
-	// states is all circuits, pauses and switches by their subjects, for reading them together.
+	// states holds all circuits, pauses and switches by their subjects, for reading them together.
 	states *kv.Bucket[json.RawMessage]
 }
 
@@ -40,7 +40,7 @@ func Open(ctx context.Context, b *broker.Broker) (*Store, error) {
 		deployments: kv.New(js, stream, kv.Config[Deployment]{
 			Name: "deployment", Prefix: broker.DeploymentSubject(""), Check: (*Deployment).check, TTL: deploymentTTL,
 		}),
-		// What a newer version has stored, or nobody can read, must neither stop a worker nor keep an operator from replacing it.
+		// Lenient: a state that is newer or invalid must neither stop a worker nor prevent an operator from replacing it.
 		circuits: kv.New(js, stream, kv.Config[Circuit]{Name: "circuit", Prefix: broker.CircuitSubject(""), Check: (*Circuit).check, Lenient: true}),
 		pauses:   kv.New(js, stream, kv.Config[Pause]{Name: "pause", Prefix: broker.PauseSubject(""), Check: (*Pause).check, Lenient: true}),
 		switches: kv.New(js, stream, kv.Config[Switch]{Name: "switch", Prefix: broker.SwitchSubject(""), Check: (*Switch).check, Lenient: true}),

@@ -9,7 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// SwitchName names a runtime switch: a setting that all processes of an installation change without a restart.
+// SwitchName is the name of a runtime switch, a setting that changes in all processes without a restart.
 type SwitchName string
 
 // The runtime switches.
@@ -18,11 +18,11 @@ const (
 	SwitchLogLevel SwitchName = "log-level"
 	// SwitchMetrics overrides METRICS_ENABLED; its values are on and off.
 	SwitchMetrics SwitchName = "metrics"
-	// SwitchAccept says whether new jobs are accepted; its values are on and off.
+	// SwitchAccept sets whether new jobs are accepted; its values are on and off.
 	SwitchAccept SwitchName = "accept"
 )
 
-// The values of the switches that are on or off.
+// The values of switches that are on or off.
 const (
 	SwitchOn  = "on"
 	SwitchOff = "off"
@@ -31,7 +31,7 @@ const (
 // SwitchNames returns every runtime switch.
 func SwitchNames() []SwitchName { return []SwitchName{SwitchLogLevel, SwitchMetrics, SwitchAccept} }
 
-// Values returns the values that a switch can be set to; none for an unknown switch.
+// Values returns the possible values of a switch, or nil for an unknown switch.
 func (n SwitchName) Values() []string {
 	switch n {
 	case SwitchLogLevel:
@@ -42,35 +42,34 @@ func (n SwitchName) Values() []string {
 	return nil
 }
 
-// Actor is the operator who changed a switch, as far as a request tells.
+// Actor identifies the operator who changed a switch by the request.
 type Actor struct {
 	// Address is the client address of the request.
 	Address string `json:"address,omitempty"`
-	// Key identifies the ADMIN_KEY of the request without giving it away.
+	// Key identifies the ADMIN_KEY of the request without disclosing it.
 	Key string `json:"key,omitempty"`
 }
 
-// Switch is the stored state of a runtime switch. Each is stored under a key of its own, which versions without switches
-// neither read nor write.
+// Switch is the stored state of a runtime switch. Each switch has its own key, which older versions ignore.
 type Switch struct {
 	V    int        `json:"v"`
 	Name SwitchName `json:"name"`
-	// Value is empty after a reset: the environment of each process decides.
+	// Value is empty after a reset: the environment of each process applies.
 	Value string   `json:"value"`
 	Since job.Time `json:"since"`
-	// Until is when the value ends by itself; zero when it does not.
+	// Until is when the value expires; zero if it does not.
 	Until job.Time `json:"until,omitzero"`
-	// Reason is the operator's own.
+	// Reason is the reason that the operator gave.
 	Reason string `json:"reason,omitempty"`
 	By     Actor  `json:"by,omitzero"`
 }
 
-// InForce reports whether the switch overrides the environment at the given moment.
+// InForce reports whether the switch overrides the environment at the given time.
 func (s Switch) InForce(now time.Time) bool {
 	return s.Value != "" && (s.Until.IsZero() || now.Before(s.Until.Time))
 }
 
-// check fails for a switch or a value that this version does not know.
+// check returns an error for a switch or a value that is unknown to this version.
 func (s *Switch) check() error {
 	switch {
 	case s.V > job.Version:

@@ -10,16 +10,16 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// View is the state of all circuits, pauses and switches at one moment. It is never changed.
+// View is the state of all circuits, pauses and switches at one time. It is immutable.
 type View struct {
 	Circuits map[string]Circuit
 	Pauses   map[job.Kind]Pause
 	Switches map[SwitchName]Switch
-	// revisions, by subject, order what was read and what was written by this process.
+	// revisions are the revisions of the states by subject.
 	revisions map[string]uint64
 }
 
-// Circuit returns the circuit of an upstream; one that was never opened is closed.
+// Circuit returns the circuit of an upstream, which is closed if it was never opened.
 func (v View) Circuit(upstream string) Circuit {
 	if c, ok := v.Circuits[upstream]; ok {
 		return c
@@ -27,8 +27,8 @@ func (v View) Circuit(upstream string) Circuit {
 	return closedCircuit(upstream)
 }
 
-// PausedUntil returns until when no job of a kind is begun, the later of its upstream's pause and the operator's; the zero
-// time when nothing holds it. A circuit that is due or half open holds nothing.
+// PausedUntil returns the time before which no job of a kind is started: the later end of its circuit's pause and the
+// operator's, or the zero time if there is none. A circuit that is due or half open pauses nothing.
 func (v View) PausedUntil(kind job.Kind, now time.Time) time.Time {
 	var until time.Time
 	if c := v.Circuit(kind.Upstream()); c.State == CircuitOpen && now.Before(c.Until.Time) {
@@ -40,7 +40,7 @@ func (v View) PausedUntil(kind job.Kind, now time.Time) time.Time {
 	return until
 }
 
-// Annotate adds to a waiting job what holds it up, if anything does: an open circuit or an operator's pause.
+// Annotate adds to a waiting job the reason why it waits, if it is an open circuit or an operator's pause.
 func (v View) Annotate(j *job.Job, now time.Time) {
 	if j.Status != job.StatusQueued && j.Status != job.StatusRetrying {
 		return
@@ -60,7 +60,7 @@ func (v View) Annotate(j *job.Job, now time.Time) {
 	}
 }
 
-// Switch returns the stored state of a switch; one that was never set has no value.
+// Switch returns the stored state of a switch, without a value if it was never set.
 func (v View) Switch(name SwitchName) Switch {
 	if s, ok := v.Switches[name]; ok {
 		return s
@@ -68,7 +68,7 @@ func (v View) Switch(name SwitchName) Switch {
 	return Switch{Name: name}
 }
 
-// InForce returns the switches that override the environment at the given moment.
+// InForce returns the switches that override the environment at the given time.
 func (v View) InForce(now time.Time) map[SwitchName]Switch {
 	set := make(map[SwitchName]Switch)
 	for name, s := range v.Switches {
@@ -79,13 +79,13 @@ func (v View) InForce(now time.Time) map[SwitchName]Switch {
 	return set
 }
 
-// Accepting reports whether new jobs are accepted at the given moment, and returns the switch that says so.
+// Accepting returns the accept switch, and whether new jobs are accepted at the given time.
 func (v View) Accepting(now time.Time) (Switch, bool) {
 	s := v.Switch(SwitchAccept)
 	return s, !s.InForce(now) || s.Value != SwitchOff
 }
 
-// clone returns a copy that can be changed while the view is read elsewhere.
+// clone returns a copy that may be changed.
 func (v View) clone() View {
 	return View{
 		Circuits: maps.Clone(v.Circuits), Pauses: maps.Clone(v.Pauses), Switches: maps.Clone(v.Switches), revisions: maps.Clone(v.revisions),
@@ -100,7 +100,7 @@ func emptyView() View {
 
 // state is a Circuit, Pause or Switch.
 type state interface {
-	// set replaces the state in a view.
+	// set sets the state in a view.
 	set(View)
 }
 
@@ -108,7 +108,7 @@ func (c Circuit) set(v View) { v.Circuits[c.Upstream] = c }
 func (p Pause) set(v View)   { v.Pauses[p.Kind] = p }
 func (s Switch) set(v View)  { v.Switches[s.Name] = s }
 
-// decodeState returns the state that is stored under a subject, or false for what this version cannot read.
+// decodeState decodes the state stored under a subject. It returns false if that is invalid or newer than this version.
 func decodeState(subject string, data []byte) (state, bool) {
 	switch {
 	case strings.HasPrefix(subject, broker.CircuitSubject("")):
@@ -127,7 +127,7 @@ func decode[T state](data []byte, check func(*T) error) (T, bool) {
 	return s, json.Unmarshal(data, &s) == nil && check(&s) == nil
 }
 
-// remove forgets what was stored under a subject.
+// remove removes the state stored under a subject.
 func (v View) remove(subject string) {
 	delete(v.revisions, subject)
 	delete(v.Circuits, strings.TrimPrefix(subject, broker.CircuitSubject("")))

@@ -8,26 +8,26 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// Worker is what a worker process tells the others about itself.
+// Worker is the registration of a worker process.
 type Worker struct {
 	V         int      `json:"v"`
 	ID        string   `json:"id"`
 	Version   string   `json:"version"`
 	StartedAt job.Time `json:"started_at"`
-	// Mode is "simulator" or "live"; a mixture of modes in one installation is a fault.
+	// Mode is "simulator" or "live"; mixed modes in one installation are a fault.
 	Mode string `json:"mode"`
-	// Slots is how many jobs of a kind the process works at once.
+	// Slots is how many jobs of each kind the process runs at once.
 	Slots map[job.Kind]int `json:"slots"`
-	// RunSeconds is how long a job of a kind runs, averaged over the latest ones; a kind that was not worked is absent.
+	// RunSeconds is the mean run time of recent jobs by kind; kinds without jobs are absent.
 	RunSeconds map[job.Kind]float64 `json:"run_seconds,omitempty"`
-	// Failing names the upstreams that have answered this worker only with errors for a while.
+	// Failing names the upstreams that have recently returned only errors to this worker.
 	Failing []string `json:"failing,omitempty"`
 }
 
 const (
 	// HeartbeatInterval is how often a worker registers itself.
 	HeartbeatInterval = 10 * time.Second
-	// registrationTTL is how long a registration holds; a worker that died is forgotten after that.
+	// registrationTTL is how long a registration is kept after the last heartbeat.
 	registrationTTL = 30 * time.Second
 )
 
@@ -40,7 +40,7 @@ func (w *Worker) check() error {
 	return nil
 }
 
-// RegisterWorker tells the others about a worker, for 30 seconds. It costs one acknowledged publish.
+// RegisterWorker registers a worker for 30 seconds. It costs one acknowledged publish.
 func (s *Store) RegisterWorker(ctx context.Context, w Worker) error {
 	w.V = job.Version
 	_, err := s.workers.Put(ctx, w.ID, w)
@@ -52,8 +52,7 @@ func (s *Store) DeregisterWorker(ctx context.Context, id string) error {
 	return s.workers.Purge(ctx, id)
 }
 
-// Workers returns the workers that have registered within the last 30 seconds, without those of a newer version. It costs
-// one request.
+// Workers returns the workers registered within the last 30 seconds, without those of a newer version. It costs one request.
 func (s *Store) Workers(ctx context.Context) ([]Worker, error) {
 	entries, err := s.workers.List(ctx, "*")
 	if err != nil {

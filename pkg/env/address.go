@@ -7,8 +7,8 @@ import (
 
 const maxPort = 65535
 
-// CheckAddress returns a fault of the named setting unless value is an address to listen on: a host, which may be missing,
-// and a port between 0 and 65535 in digits.
+// CheckAddress returns a *Fault for the named setting unless value is a listen address: an optional host and a numeric port
+// up to 65535.
 func CheckAddress(name, value string) error {
 	_, port, err := net.SplitHostPort(value)
 	if err == nil {

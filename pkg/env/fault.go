@@ -1,9 +1,8 @@
 package env
 
-// Fault is one setting that cannot be used: which variable, and what would have
-// been accepted. It holds no value.
+// Fault is an invalid setting. It does not contain the value.
 type Fault struct {
-	// Name is the variable as the operator wrote it.
+	// Name is the variable that was set.
 	Name string
 	// Expected completes the sentence "expected …".
 	Expected string
@@ -12,10 +11,10 @@ type Fault struct {
 // Error returns one line that names the variable.
 func (f *Fault) Error() string { return f.Name + ": expected " + f.Expected }
 
-// Validator is implemented by settings that have rules beyond the type of a
-// field. Load calls Validate once all fields are set; what it returns, normally
-// a *Fault or several joined ones, is reported along with all other faults. Any
-// other error should begin with the name of the variable.
+// Validator is implemented by settings that have rules beyond the types of their
+// fields. Load calls Validate after it has set all fields, and returns its error,
+// normally a *Fault or several joined ones, with all other faults. Any other error
+// should begin with the name of the variable.
 type Validator interface {
 	Validate() error
 }

@@ -16,9 +16,8 @@ type field struct {
 	required bool
 }
 
-// settingsOf lists the settings of a struct in the order they are declared,
-// those of structs within it included. It fails when a tag is placed where it
-// would have no effect.
+// settingsOf returns the settings of a struct in the order of their declaration,
+// including those of nested structs. It fails when a tag would have no effect.
 func settingsOf(v reflect.Value) ([]field, error) {
 	var fields []field
 	for i := range v.NumField() {
@@ -74,7 +73,7 @@ func newField(value reflect.Value, sf reflect.StructField, tag string) (field, e
 	return f, nil
 }
 
-// variables returns every variable that the setting may come from.
+// variables returns all variables that can set the setting.
 func (f field) variables() []string {
 	var names []string
 	for _, name := range append([]string{f.name}, f.aliases...) {
@@ -86,8 +85,7 @@ func (f field) variables() []string {
 // secret reports whether the value must not be shown.
 func (f field) secret() bool { return f.value.Type() == reflect.TypeFor[Secret]() }
 
-// normal removes accidental blanks around a value. A secret
-// stays as it is: it may contain blanks.
+// normal trims spaces around a value, unless it is a secret, which may contain spaces.
 func (f field) normal(value string) string {
 	if f.secret() {
 		return value
@@ -98,7 +96,7 @@ func (f field) normal(value string) string {
 	return strings.TrimSpace(value)
 }
 
-// splitList splits at commas and drops blanks and empty parts.
+// splitList splits a value at commas, trims spaces and drops empty parts.
 func splitList(value string) []string {
 	var parts []string
 	for part := range strings.SplitSeq(value, ",") {

@@ -11,22 +11,22 @@ import (
 // Load fills the structs that into points to from environ, which has the form
 // of os.Environ.
 //
-// A field is a setting when it has the tag `env:"NAME"`, with the options
-// required or notEmpty. Further tags: `envDefault` is the value of a variable
-// that is absent or empty; `alias` lists other names, which win over NAME in
-// their order; `doc` is the meaning, for Table. A field without envDefault keeps
-// the value it has when its variable is absent, so a caller can preset one.
-// Structs are searched for settings too, unless the tag is `env:"-"`.
+// A field is a setting if it has the tag `env:"NAME"`, with the options required
+// or notEmpty. Further tags: `envDefault` is the value of a variable that is absent
+// or empty; `alias` lists other names, which take precedence over NAME in their
+// order; `doc` is the description, for Table. A field without envDefault keeps its
+// value if its variable is absent, so a caller can preset one. Nested structs are
+// searched for settings too, unless they have the tag `env:"-"`.
 //
-// NAME_FILE names a file that holds the value, without its final line break.
+// NAME_FILE is the path of a file with the value; trailing line breaks are removed.
 // Booleans are true, false, on, off, yes, no, 1 or 0; durations are written like
-// 180s, or as whole milliseconds when NAME ends in _MS; lists are separated by
-// commas. Types with UnmarshalText parse themselves and word their own error,
-// which should not repeat the value.
+// 180s, or as whole milliseconds if NAME ends in _MS; lists are separated by commas.
+// Types with UnmarshalText parse themselves; their error should not contain the
+// value.
 //
-// Load fails with every fault of every struct, joined, each a *Fault (or what a
-// Validator returned). Faults that a Validator reports for a setting that could
-// not be read are left out. Settings without a fault are set even then.
+// Load returns all faults of all structs, joined: each is a *Fault or an error of a
+// Validator. Errors of a Validator about a setting that could not be parsed are
+// omitted. Valid settings are set even if there are faults.
 func Load(environ []string, into ...any) error {
 	vars := map[string]string{}
 	for _, variable := range environ {
@@ -60,13 +60,13 @@ func Load(environ []string, into ...any) error {
 	return errors.Join(faults...)
 }
 
-// withoutUnread returns the faults that err joins, without those of settings that could not be read: they would only
-// repeat that.
+// withoutUnread returns the faults that err joins, without those of settings that could not be read, which would be reported
+// twice.
 func withoutUnread(unread map[string]bool, err error) []error {
 	if err == nil {
 		return nil
 	}
-	// Only errors.Join is taken apart; an error that wraps several others has a text of its own.
+	// Only the result of errors.Join is split; another error that wraps several has its own text.
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		parts := joined.Unwrap()
 		if whole := errors.Join(parts...); whole != nil && whole.Error() == err.Error() {
@@ -83,13 +83,13 @@ func withoutUnread(unread map[string]bool, err error) []error {
 	return []error{err}
 }
 
-// subject returns the variable that a fault is about. Other variables may be mentioned in it.
+// subject returns the variable of a fault, whose text may mention others too.
 func subject(err error) string {
 	var fault *Fault
 	if errors.As(err, &fault) {
 		return fault.Name
 	}
-	// Rules that return a plain error begin it with the variable.
+	// Any other error begins with the variable.
 	text := err.Error()
 	if end := strings.IndexFunc(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }); end >= 0 {
 		text = text[:end]

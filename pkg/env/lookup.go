@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// fileSuffix marks the variable that names a file holding the value.
+// fileSuffix is the suffix of variables with the path of a file that contains the value.
 const fileSuffix = "_FILE"
 
-// maxFileBytes bounds what is read from such a file; a larger one is a mistake.
+// maxFileBytes is the maximum size of such a file; a larger one is a mistake.
 const maxFileBytes = 64 << 10
 
-// lookup finds the value of a setting and the variable it came from. An alias
-// wins over the name; nothing set yields the name and an empty value.
+// lookup returns the value of a setting and the variable that sets it. An alias
+// takes precedence over the name. If none is set, it returns the name and "".
 func (f field) lookup(vars map[string]string) (name, value string, err error) {
 	for _, name := range append(f.aliases[:len(f.aliases):len(f.aliases)], f.name) {
 		value, path := vars[name], strings.TrimSpace(vars[name+fileSuffix])
@@ -39,10 +39,10 @@ func (f field) lookup(vars map[string]string) (name, value string, err error) {
 	return f.name, "", nil
 }
 
-// readValue reads a mounted value. Its error completes "expected …" and does not
-// repeat the path: a secret set in place of a path would be shown.
+// readValue reads a value from a file. Its error completes "expected …" and does not
+// contain the path, because a secret may have been set instead of a path.
 func readValue(path string) (string, error) {
-	file, err := os.Open(path) //nolint:gosec // The operator names the file; that is the purpose.
+	file, err := os.Open(path) //nolint:gosec // The path is the operator's own setting.
 	if err != nil {
 		return "", fmt.Errorf("a readable file: %w", cause(err))
 	}

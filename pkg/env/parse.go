@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// millisecondsSuffix marks a duration that is written as a plain number.
+// millisecondsSuffix is the suffix of variables with a duration in milliseconds.
 const millisecondsSuffix = "_MS"
 
-// parse sets v, which is addressable, to the value that text stands for in the variable name. Its error completes
-// "expected …" and does not repeat text; the error of a type that parses itself is taken as it stands.
+// parse parses text, the value of the variable name, into v, which must be addressable. Its error completes "expected …" and
+// does not contain text, unless it comes from a type that parses itself.
 func parse(v reflect.Value, name, text string) error {
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
@@ -48,7 +48,7 @@ func parse(v reflect.Value, name, text string) error {
 	return nil
 }
 
-// parseScalar sets a string or a number. An int has 32 bits on every machine.
+// parseScalar parses a string or a number. An int has 32 bits on every platform.
 func parseScalar(v reflect.Value, text string) error {
 	switch v.Kind() {
 	case reflect.String:

@@ -14,20 +14,20 @@ type Setting struct {
 	Name string
 	// Default is used when the variable is absent; empty for a secret.
 	Default string
-	// Doc is the meaning in one line.
+	// Doc is the description in one line.
 	Doc string
 	// Secret reports that the value must not be shown.
 	Secret bool
-	// Required reports that the process does not start without it.
+	// Required reports that the process does not start without a value.
 	Required bool
-	// Aliases are other names, which win over Name in their order.
+	// Aliases are other names, which take precedence over Name in their order.
 	Aliases []string
 }
 
-// Table lists the settings of the given structs, or pointers to structs, in the
-// order they are declared. A value preset in a struct counts as the default of a
-// field without envDefault. It fails when an argument is not a struct, when a tag
-// has no effect, and when two fields, their aliases included, share a name.
+// Table returns the settings of the given structs, or pointers to structs, in the
+// order of their declaration. A preset value counts as the default of a field without
+// envDefault. It fails when an argument is not a struct, when a tag has no effect, or
+// when two fields share a name or an alias.
 func Table(structs ...any) ([]Setting, error) {
 	var table []Setting
 	owners := map[string]string{}
@@ -53,7 +53,7 @@ func Table(structs ...any) ([]Setting, error) {
 	return table, nil
 }
 
-// setting describes one field.
+// setting returns the description of one field.
 func (f field) setting() Setting {
 	s := Setting{Name: f.name, Default: f.fallback, Doc: f.doc, Secret: f.secret(), Required: f.required, Aliases: f.aliases}
 	if s.Default == "" && !f.value.IsZero() {
@@ -65,7 +65,7 @@ func (f field) setting() Setting {
 	return s
 }
 
-// written returns the present value in the form that an operator writes.
+// written returns the current value in the form of a variable.
 func (f field) written() string {
 	switch value := f.value.Interface().(type) {
 	case time.Duration:

@@ -1,6 +1,6 @@
-// Package hostname tells by which host names a server may be addressed. A web page can point a name of its own at an
-// address of the machine or the network of its visitor (DNS rebinding); the browser then lets the page read what a server
-// there answers. The Host header still holds the name of the page.
+// Package hostname checks the Host header of requests against a list of allowed hosts. It protects against DNS rebinding: a
+// web page can point its own host name at an address of the visitor's machine or network, and the browser then lets the page
+// read the responses of a server there. The Host header still contains the host name of the page.
 package hostname
 
 import (
@@ -11,27 +11,26 @@ import (
 	"strings"
 )
 
-// List is a set of hosts. The zero value is empty.
+// List is a list of allowed hosts. The zero value is empty.
 type List struct {
 	all, loopback bool
 	entries       []entry
 }
 
-// entry is one host; port is empty for any.
+// entry is one host; an empty port allows any port.
 type entry struct{ name, port string }
 
 // All returns the list of all hosts.
 func All() List { return List{all: true} }
 
-// Loopback returns the list of the names and addresses by which a machine addresses itself: localhost, 127.0.0.0/8 and
-// [::1], with any port.
+// Loopback returns the list of localhost, 127.0.0.0/8 and [::1], with any port.
 func Loopback() List { return List{loopback: true} }
 
-// errEntry holds no value: the setting may have been mistaken for another.
+// errEntry does not contain the value, because a secret may have been set under the wrong name.
 var errEntry = errors.New("not a host name or address, with a port or without")
 
-// Parse returns the list of the given hosts, each a name or an address with a port or, for any port, without. The entry *
-// stands for all hosts. It fails when an entry is none of these, such as one with a scheme.
+// Parse returns the list of the given hosts, each a name or an address with an optional port. A host without a port allows
+// any port, and * allows all hosts. It fails for an invalid entry, such as one with a scheme.
 func Parse(hosts []string) (List, error) {
 	var l List
 	for _, host := range hosts {
@@ -67,7 +66,7 @@ func parseEntry(host string) (entry, bool) {
 	return entry{name, port}, true
 }
 
-// isName reports whether a name can be one of DNS, as browsers send it.
+// isName reports whether a name is a valid DNS name in the form that browsers send.
 func isName(name string) bool {
 	for label := range strings.SplitSeq(name, ".") {
 		if label == "" || strings.HasPrefix(label, "-") {
@@ -82,7 +81,7 @@ func isName(name string) bool {
 	return true
 }
 
-// With returns the list of the hosts that are in either.
+// With returns the union of two lists.
 func (l List) With(other List) List {
 	return List{
 		all: l.all || other.all, loopback: l.loopback || other.loopback,
@@ -90,7 +89,7 @@ func (l List) With(other List) List {
 	}
 }
 
-// Allows reports whether the host of a request, as its Host header has it, is in the list.
+// Allows reports whether a value of the Host header is in the list.
 func (l List) Allows(host string) bool {
 	if l.all {
 		return true
@@ -103,7 +102,7 @@ func (l List) Allows(host string) bool {
 		return true
 	}
 	for _, e := range l.entries {
-		// A browser leaves out the port that the scheme has anyway.
+		// Browsers omit the default port of the scheme.
 		if e.name == name && (e.port == "" || e.port == port || (port == "" && (e.port == "80" || e.port == "443"))) {
 			return true
 		}
@@ -111,15 +110,15 @@ func (l List) Allows(host string) bool {
 	return false
 }
 
-// IsLoopback reports whether a host without a port is this machine by name or address.
+// IsLoopback reports whether a host without a port is localhost or a loopback address.
 func IsLoopback(host string) bool {
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	addr, err := netip.ParseAddr(host)
 	return normal(host) == "localhost" || (err == nil && addr.Unmap().IsLoopback())
 }
 
-// IsLoopbackAddress reports whether a server that listens on an address, a host and a port, can be reached from this
-// machine alone.
+// IsLoopbackAddress reports whether a server that listens on an address, a host and a port, can be reached only from this
+// machine.
 func IsLoopbackAddress(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	return err == nil && IsLoopback(host)
@@ -144,7 +143,7 @@ func split(host string) (name, port string, ok bool) {
 
 func isDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
-// normal returns a name in lower case, without the dot of the root.
+// normal returns a name in lower case, without a trailing dot.
 func normal(name string) string { return strings.TrimSuffix(strings.ToLower(name), ".") }
 
 func canonical(addr netip.Addr) string { return addr.Unmap().WithZone("").String() }

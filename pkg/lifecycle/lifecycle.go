@@ -1,5 +1,5 @@
-// Package lifecycle stops the parts of a process in the reverse order of their start and within one time limit, of which
-// every part has a share of its own.
+// Package lifecycle stops the components of a process in the reverse order of their start, within one time limit that is
+// shared among them.
 package lifecycle
 
 import (
@@ -9,35 +9,34 @@ import (
 	"time"
 )
 
-// Step stops one part of a process.
+// Step stops one component of a process.
 type Step struct {
 	// Name completes the error "stop …".
 	Name string
-	// Stop ends the part. When its context ends it should give up and return. One that does not is left running, and the
-	// steps after it begin.
+	// Stop stops the component. It should return when its context ends; if it does not, it is left running and the next step
+	// begins.
 	Stop func(context.Context) error
-	// Need is how long the step may well take. It is set aside for the step, whatever the steps before it do.
+	// Need is time that is reserved for the step, whatever the earlier steps use.
 	Need time.Duration
-	// Weight is the step's share, against those of the others, of the time that nobody needs; 0 counts as 1.
+	// Weight is the step's relative share of the unreserved time; 0 counts as 1.
 	Weight int
-	// Limit is the most that the step gets, whatever there is to share; 0 sets none.
+	// Limit bounds the total time of the step; 0 means no limit.
 	Limit time.Duration
 }
 
 func (s Step) weight() time.Duration { return time.Duration(max(s.Weight, 1)) }
 
-// Stack is the steps of a process that is running. The zero value is empty and ready to use. It is not safe for
-// concurrent use.
+// Stack is a stack of shutdown steps. The zero value is empty and ready to use. It is not safe for concurrent use.
 type Stack struct{ steps []Step }
 
-// Push adds a step, which will run before those that were added earlier.
+// Push adds a step, which runs before those added earlier.
 func (s *Stack) Push(step Step) { s.steps = append(s.steps, step) }
 
-// minSlice is what a step is waited for once all time is used up, so that it can at least close what it holds.
+// minSlice is the minimum time of a step, so that it can close its resources even when all time is used up.
 const minSlice = 100 * time.Millisecond
 
-// Stop runs every step, the latest first, and removes it. It takes no longer than limit: a step that is stuck uses up its
-// own share only. What a step leaves over is shared by those after it. It returns the errors of all steps.
+// Stop runs and removes all steps, the latest first, within limit. A stuck step uses only its own share; the unused time of a
+// step is shared by those after it. Stop returns the joined errors of all steps.
 func (s *Stack) Stop(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -55,8 +54,7 @@ func (s *Stack) Stop(ctx context.Context, limit time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// slice returns what the next step gets of the time that is left: its need, and its share of what remains beyond the
-// needs of all.
+// slice returns the next step's part of the time left: its need, and its share of the time beyond the needs of all steps.
 func (s *Stack) slice(left time.Duration) (need, share time.Duration) {
 	var needs, weights time.Duration
 	for _, step := range s.steps {
@@ -67,7 +65,7 @@ func (s *Stack) slice(left time.Duration) (need, share time.Duration) {
 	next := s.steps[len(s.steps)-1]
 	need = next.Need
 	if needs >= left && needs > 0 {
-		// Not all needs can be met, and the steps without one shall have something too.
+		// Not all needs can be met. A tenth is kept for the steps without a need.
 		have := left / 10 * 9
 		need = time.Duration(float64(need) * (float64(have) / float64(needs)))
 		needs = have
@@ -79,7 +77,7 @@ func (s *Stack) slice(left time.Duration) (need, share time.Duration) {
 	return need, share
 }
 
-// run runs a step. Its context ends a little before it is given up, so that it can return by itself.
+// run runs a step. Its context ends a little before the step is abandoned, so that it can return by itself.
 func (s Step) run(ctx context.Context, need, share time.Duration) error {
 	bound, cancel := context.WithTimeout(ctx, need+share*4/5)
 	defer cancel()

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// Sleep waits for d, or until ctx ends. It reports whether ctx goes on. It measures by the monotonic clock, so that a
-// wall clock that jumps neither prolongs nor shortens it.
+// Sleep waits for d, or until ctx ends, and returns whether ctx has not ended. Changes of the wall clock do not affect it.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

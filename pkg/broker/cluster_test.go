@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
-func TestClusterHoldsEverythingThreeTimes(t *testing.T) {
+func TestClusterReplicatesStreams(t *testing.T) {
 	t.Parallel()
 	c := brokertest.StartCluster(t)
 	b := c.Open()
@@ -33,15 +33,14 @@ func TestClusterHoldsEverythingThreeTimes(t *testing.T) {
 			t.Errorf("%s is led by %d", name, leader)
 		}
 	}
-	// Whoever comes later finds it all, and changes nothing.
+	// A later process declares nothing.
 	again := c.Open(1)
 	if err := again.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestOpenBeforeTheClusterHasFormed connects to a node that has no others: what it is asked for is not answered, then or
-// later.
+// TestOpenBeforeTheClusterHasFormed connects to a node without peers, which never answers the requests it receives then.
 func TestOpenBeforeTheClusterHasFormed(t *testing.T) {
 	t.Parallel()
 	c := brokertest.StartCluster(t)
@@ -75,7 +74,7 @@ func TestUnavailable(t *testing.T) {
 		{&jetstream.APIError{Code: 503, ErrorCode: 10008}, true},
 		{&jetstream.APIError{Code: 400, ErrorCode: 10005}, true},
 	} {
-		if got := broker.Unavailable(fmt.Errorf("ask: %w", c.err)); got != c.want {
+		if got := broker.Unavailable(fmt.Errorf("request: %w", c.err)); got != c.want {
 			t.Errorf("%v: %t", c.err, got)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-func TestConfigFromNothing(t *testing.T) {
+func TestConfigDefaults(t *testing.T) {
 	t.Parallel()
 	var cfg broker.Config
 	if err := env.Load(nil, &cfg); err != nil {
@@ -28,7 +28,7 @@ func TestConfigFaults(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		change func(*broker.Config)
-		// want is in the error; nothing means that there is none.
+		// want is part of the error; empty if the configuration is valid.
 		want string
 	}{
 		"as it is":              {func(*broker.Config) {}, ""},
@@ -88,7 +88,7 @@ func TestConfigFaults(t *testing.T) {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
-			t.Errorf("%s: %v, want %s in it", name, err, c.want)
+			t.Errorf("%s: %v, want an error with %s", name, err, c.want)
 		}
 	}
 }
@@ -110,11 +110,11 @@ func TestConfigReportsAllFaultsAtOnceAndNoSecret(t *testing.T) {
 		}
 	}
 	if strings.Contains(err.Error(), "geheim") {
-		t.Errorf("a password is repeated: %v", err)
+		t.Errorf("the error contains a password: %v", err)
 	}
 }
 
-func TestOpenRefusesFaults(t *testing.T) {
+func TestOpenRejectsInvalidConfig(t *testing.T) {
 	t.Parallel()
 	_, err := brokertest.Open(t, broker.Config{DataDir: t.TempDir(), Sync: "never"}, newLines())
 	if err == nil || !strings.Contains(err.Error(), "NATS_SYNC") {

@@ -74,7 +74,7 @@ func TestOpenStopsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestOpenRefusedCredentials shows that a server which is there and says no is not waited for.
+// TestOpenRefusedCredentials checks that Open does not wait for a server that refuses the credentials.
 func TestOpenRefusedCredentials(t *testing.T) {
 	t.Parallel()
 	srv := brokertest.StartServer(t, func(o *server.Options) { o.Username, o.Password = "worker", "sesame" })
@@ -85,7 +85,7 @@ func TestOpenRefusedCredentials(t *testing.T) {
 			t.Errorf("with %q: %v", credentials, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "guess") {
-			t.Errorf("the password is repeated: %v", err)
+			t.Errorf("the error contains the password: %v", err)
 		}
 	}
 	url := strings.Replace(srv.ClientURL(), "nats://", "nats://worker:sesame@", 1)
@@ -107,7 +107,7 @@ func TestReconnects(t *testing.T) {
 		brokertest.StopServer(srv)
 		log.await(t, "NATS connection lost")
 		if err := b.Check(t.Context()); err == nil {
-			t.Error("a lost connection passes for a good one")
+			t.Error("Check succeeds without a connection")
 		}
 		srv = brokertest.StartServer(t, here)
 		log.await(t, "NATS connection is back")
@@ -117,8 +117,8 @@ func TestReconnects(t *testing.T) {
 	log.hasLevel(t, "NATS connection is back", slog.LevelInfo)
 }
 
-// TestReconnectsAfterRefusal shows that a running process survives a server that refuses it for a while, such as one
-// whose accounts are being changed.
+// TestReconnectsAfterRefusal checks that a running process survives a server that refuses its credentials for a while, for
+// example because its accounts are being changed.
 func TestReconnectsAfterRefusal(t *testing.T) {
 	t.Parallel()
 	port, dir, log := brokertest.FreePort(t), t.TempDir(), newLines()
@@ -151,11 +151,11 @@ func TestCloseWhileDisconnected(t *testing.T) {
 	log.await(t, "NATS connection lost")
 	brokertest.Close(t, b)
 	if !b.Conn().IsClosed() {
-		t.Error("the connection still tries to come back")
+		t.Error("the connection still reconnects")
 	}
 }
 
-// TestRequestsAreBounded shows that a read without a deadline ends although nobody answers.
+// TestRequestsAreBounded checks that a read without a deadline ends although it is never answered.
 func TestRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	log := newLines()
@@ -172,6 +172,6 @@ func TestRequestsAreBounded(t *testing.T) {
 		done <- err
 	}()
 	if err := result(t, done); err == nil {
-		t.Error("an answer from nobody")
+		t.Error("the read succeeded without a response")
 	}
 }

@@ -26,7 +26,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// truncate cuts a file to a share of its size.
+// truncate truncates a file to a fraction of its size.
 func truncate(t *testing.T, path string, numerator, denominator int64) {
 	t.Helper()
 	info, err := os.Stat(path)
@@ -34,7 +34,7 @@ func truncate(t *testing.T, path string, numerator, denominator int64) {
 	must(t, os.Truncate(path, info.Size()*numerator/denominator))
 }
 
-// withoutRecords makes a directory look as a version before this one has left it.
+// withoutRecords removes the files that older versions do not write.
 func withoutRecords(t *testing.T, dir string) {
 	t.Helper()
 	for _, name := range []string{"streams.json", "stopped.json"} {
@@ -44,14 +44,14 @@ func withoutRecords(t *testing.T, dir string) {
 	}
 }
 
-// TestDamageIsRepaired damages what can be restored without loss.
+// TestDamageIsRepaired damages files that can be restored without loss.
 func TestDamageIsRepaired(t *testing.T) {
 	t.Parallel()
 	jobs := streamDir(broker.StreamJobs)
 	consumer := filepath.Join(jobs, "obs", broker.ConsumerName(job.KindImage, job.LaneGuest))
 	for name, c := range map[string]struct {
 		damage func(t *testing.T, dir string)
-		// says is in the log and in the health report.
+		// says is part of the log and of the repair.
 		says string
 	}{
 		"configuration of a stream": {func(t *testing.T, dir string) { flip(t, filepath.Join(dir, jobs, "meta.inf"), 20, 1) }, "stream JOBS"},
@@ -85,10 +85,10 @@ func TestDamageIsRepaired(t *testing.T) {
 			}
 			repair, err := b.LastRepair(t.Context())
 			if err != nil || repair == nil || !strings.Contains(strings.Join(repair.What, "\n"), c.says) || repair.At.IsZero() {
-				t.Errorf("the repair is not shown: %+v, %v", repair, err)
+				t.Errorf("the repair is not reported: %+v, %v", repair, err)
 			}
 			if loss, err := b.LastDataLoss(t.Context()); loss != nil || err != nil {
-				t.Errorf("a loss is shown: %+v, %v", loss, err)
+				t.Errorf("a loss is reported: %+v, %v", loss, err)
 			}
 			if aside, _ := filepath.Glob(filepath.Join(dir, "damaged", "*")); len(aside) != 1 {
 				t.Errorf("damaged files are kept in %v", aside)
@@ -98,34 +98,34 @@ func TestDamageIsRepaired(t *testing.T) {
 	}
 }
 
-// TestStateThatSkipsJobs has a consumer that claims to have delivered more than there is. The state is whole in itself, so
-// only the server's numbers show it.
-func TestStateThatSkipsJobs(t *testing.T) {
+// TestConsumerThatSkipsJobs has a consumer whose state has more deliveries than there are messages. The state is valid, so only
+// the numbers of the server show the damage.
+func TestConsumerThatSkipsJobs(t *testing.T) {
 	t.Parallel()
 	dir, stored := stopped(t)
 	withoutRecords(t, dir)
 	path := filepath.Join(dir, streamDir(broker.StreamJobs), "obs", broker.ConsumerName(job.KindImage, job.LaneGuest), "o.dat")
-	// Nothing acknowledged, one delivery, of a sequence far ahead; nothing pending.
+	// The state has no acknowledgement, one delivery far ahead, and nothing pending.
 	must(t, os.WriteFile(path, []byte{22, 2, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 0}, 0o600))
 	b, log, err := openDir(t, dir)
 	must(t, err)
 	defer brokertest.Close(t, b)
 	if !strings.Contains(log.String(), "skips jobs") {
-		t.Errorf("the log does not say it:\n%s", log)
+		t.Errorf("the repair is not logged:\n%s", log)
 	}
 	holds(t, b, stored)
 }
 
-// TestDamageIsRefused damages what is lost for good. Accepted, all the rest is there.
+// TestDamageIsRefused damages files whose data is lost. With DATA_LOSS=accept, all other data is kept.
 func TestDamageIsRefused(t *testing.T) {
 	t.Parallel()
 	jobs := streamDir(broker.StreamJobs)
 	block := filepath.Join(jobs, "msgs", "2.blk") // The first one is dropped when the stream is made.
 	for name, c := range map[string]struct {
 		damage func(t *testing.T, dir string)
-		// names is in the refusal.
+		// names is part of the error.
 		names string
-		// lostStreams is how many jobs may be missing once it is accepted.
+		// lost is how many jobs may be missing after the loss is accepted.
 		lost int
 	}{
 		"record in the middle": {func(t *testing.T, dir string) { flip(t, filepath.Join(dir, block), 700, 1) }, block, 1},
@@ -152,7 +152,7 @@ func TestDamageIsRefused(t *testing.T) {
 				_, _, err := openDir(t, dir)
 				damage, ok := errors.AsType[*filestore.DamageError](err)
 				if !ok || !strings.Contains(damage.Error(), c.names) || !strings.Contains(damage.Error(), "DATA_LOSS=accept") {
-					t.Fatalf("it is not refused with the name of %s: %v", c.names, err)
+					t.Fatalf("want a refusal that names %s, got %v", c.names, err)
 				}
 			}
 			if after := files(t, dir); !slices.Equal(before, after) {
@@ -166,7 +166,7 @@ func TestDamageIsRefused(t *testing.T) {
 			}
 			loss, err := b.LastDataLoss(t.Context())
 			if err != nil || loss == nil || !slices.Contains(loss.Streams, broker.StreamJobs) {
-				t.Errorf("the loss is not shown: %+v, %v", loss, err)
+				t.Errorf("the loss is not reported: %+v, %v", loss, err)
 			}
 			everything(t, b)
 			missing := 0
@@ -184,7 +184,7 @@ func TestDamageIsRefused(t *testing.T) {
 			if c.lost >= 0 && missing > c.lost {
 				t.Errorf("%d jobs are missing, want at most %d", missing, c.lost)
 			}
-			// What is new is worked, whatever consumers know of what is lost.
+			// New jobs are delivered, whatever the consumers know of lost ones.
 			subject := broker.JobSubject(job.KindAudio, job.LaneMember, "owner", "new")
 			_, err = b.JetStream().Publish(t.Context(), subject, []byte("new"))
 			must(t, err)
@@ -197,14 +197,14 @@ func TestDamageIsRefused(t *testing.T) {
 			must(t, err)
 			brokertest.Close(t, again)
 			if strings.Contains(log.String(), "level=ERROR") {
-				t.Errorf("the next start complains:\n%s", log)
+				t.Errorf("the next start logs a warning:\n%s", log)
 			}
 		})
 	}
 }
 
-// TestTornWriteIsNoDamage ends the last block in the middle of a record, as a kill in a write does: nobody was told that
-// it is stored.
+// TestTornWriteIsNoDamage truncates the last block within a record, as a crash during a write does: the message was never
+// acknowledged.
 func TestTornWriteIsNoDamage(t *testing.T) {
 	t.Parallel()
 	for name, tail := range map[string]func(record []byte) []byte{
@@ -225,20 +225,20 @@ func TestTornWriteIsNoDamage(t *testing.T) {
 			must(t, err)
 			defer brokertest.Close(t, b)
 			if strings.Contains(log.String(), "damaged") {
-				t.Errorf("it passes for damage:\n%s", log)
+				t.Errorf("it is reported as damage:\n%s", log)
 			}
 			holds(t, b, stored)
 		})
 	}
 }
 
-// TestOtherVersions opens a store of a version before this one, and one that such a version has worked on since.
+// TestOtherVersions opens a store of an older version, and one that an older version has changed since.
 func TestOtherVersions(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(t *testing.T, dir string){
 		"first start of this version": func(t *testing.T, dir string) { withoutRecords(t, dir) },
 		"version before in between": func(t *testing.T, dir string) {
-			// It writes the lock, and what it writes to the store is unknown to our records.
+			// It writes the lock, but its writes to the store are not in the records.
 			must(t, os.WriteFile(filepath.Join(dir, "lock"), []byte("1\n"), 0o600))
 			b, _, err := openDir(t, dir)
 			must(t, err)
@@ -261,7 +261,7 @@ func TestOtherVersions(t *testing.T) {
 			must(t, err)
 			defer brokertest.Close(t, b)
 			if strings.Contains(log.String(), "level=ERROR") {
-				t.Errorf("it complains:\n%s", log)
+				t.Errorf("a warning is logged:\n%s", log)
 			}
 			for subject := range stored {
 				stream, err := b.JetStream().StreamNameBySubject(t.Context(), subject)

@@ -22,11 +22,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// jobsOfALane is how many jobs of each lane a stored directory holds; one of them is in the hands of a worker.
+// jobsOfALane is the number of stored jobs per lane; one of them is delivered to a worker.
 const jobsOfALane = 3
 
-// filled fills a broker with jobs, of which some are delivered, and one message in each other stream. It returns what is
-// stored, by subject.
+// filled stores jobs, some of them delivered, and one message in each other stream. It returns the stored data by subject.
 func filled(t *testing.T, b *broker.Broker) map[string]string {
 	t.Helper()
 	stored := make(map[string]string)
@@ -77,7 +76,7 @@ func take(t *testing.T, b *broker.Broker, kind job.Kind, lane job.Lane, ack bool
 	return msg.Subject()
 }
 
-// holds checks that everything is stored and every job is delivered again.
+// holds checks that all data is stored and every job is delivered.
 func holds(t *testing.T, b *broker.Broker, stored map[string]string) {
 	t.Helper()
 	for subject, want := range stored {
@@ -105,8 +104,8 @@ func holds(t *testing.T, b *broker.Broker, stored map[string]string) {
 	}
 }
 
-// stopped returns a directory of a broker that was stopped, and killed a copy of the directory of one that runs, which is
-// what kill -9 leaves.
+// stopped returns the directory of a stopped broker, and killed a copy of the directory of a running one, as kill -9 leaves
+// it.
 func stopped(t *testing.T) (dir string, stored map[string]string) { return filledDir(t, false) }
 func killed(t *testing.T) (dir string, stored map[string]string)  { return filledDir(t, true) }
 
@@ -122,13 +121,13 @@ func filledDir(t *testing.T, kill bool) (dir string, stored map[string]string) {
 	return cfg.DataDir, stored
 }
 
-// shortWait has jobs delivered again soon.
+// shortWait makes jobs be redelivered soon.
 func shortWait(cfg broker.Config) broker.Config {
 	cfg.AckWait = 100 * time.Millisecond
 	return cfg
 }
 
-// copied returns a copy of a directory, times included.
+// copied returns a copy of a directory, including modification times.
 func copied(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()
@@ -174,7 +173,7 @@ func flip(t *testing.T, path string, at, bit int) {
 	}
 }
 
-// openDir opens a directory with a log that is returned.
+// openDir opens a broker on a directory and returns its log.
 func openDir(t *testing.T, dir string, change ...func(*broker.Config)) (*broker.Broker, *textLog, error) {
 	t.Helper()
 	cfg := shortWait(broker.Config{DataDir: dir, Sync: "1m"})
@@ -190,8 +189,8 @@ func openDir(t *testing.T, dir string, change ...func(*broker.Config)) (*broker.
 
 func accept(cfg *broker.Config) { cfg.DataLoss = "accept" }
 
-// skip leaves out what differs in its name alone from another file: all consumers but two, and after a kill all streams
-// but one with jobs and one with keys.
+// skip reports whether to skip a file that differs only by name from another one: all consumers but two, and after a kill all
+// streams but one with jobs and one with keys.
 func skip(path string, kill bool) bool {
 	if strings.Contains(path, "/obs/") {
 		return !strings.Contains(path, "image-")
@@ -199,7 +198,7 @@ func skip(path string, kill bool) bool {
 	return kill && strings.Contains(path, "/streams/") && !strings.Contains(path, broker.StreamJobs) && !strings.Contains(path, broker.ResetsStream)
 }
 
-// placesIn returns where to damage a file: jobs at the ends too.
+// placesIn returns the offsets at which to damage a file; for jobs also the ends.
 func placesIn(path string, size int) []int {
 	if strings.Contains(path, "/"+broker.StreamJobs+"/") {
 		return []int{0, size / 2, size - 1}
@@ -207,8 +206,8 @@ func placesIn(path string, size int) []int {
 	return []int{size / 2}
 }
 
-// TestOneFlippedBit inverts one bit in each file of a store and starts on it: either everything is there, or the start is
-// refused with the name of the file.
+// TestOneFlippedBit inverts one bit in each file of a store and starts on it: either all data is kept, or the start fails
+// with the name of the file.
 func TestOneFlippedBit(t *testing.T) {
 	t.Parallel()
 	for name, make := range map[string]func(*testing.T) (string, map[string]string){"stopped": stopped, "killed": killed} {

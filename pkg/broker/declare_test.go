@@ -24,7 +24,7 @@ func streamConfig(t *testing.T, b *broker.Broker, name string) jetstream.StreamC
 	return stream.CachedInfo().Config
 }
 
-// TestStreams asks the server for what the promises stand on.
+// TestStreams checks the configuration of the streams on which the guarantees depend.
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, func(c *broker.Config) {
@@ -130,7 +130,7 @@ func TestConsumers(t *testing.T) {
 	}
 }
 
-func TestNoBoundOnJobs(t *testing.T) {
+func TestUnlimitedJobs(t *testing.T) {
 	t.Parallel()
 	if got := streamConfig(t, brokertest.Start(t), broker.StreamJobs).MaxMsgs; got != -1 {
 		t.Errorf("MAX_QUEUED_JOBS 0 gives %d", got)
@@ -161,7 +161,7 @@ func TestDeclareIsIdempotentAndUpdates(t *testing.T) {
 		t.Errorf("AckWait is still %s", got)
 	}
 	if _, err := broker.LeaderLast(t.Context(), second.JetStream(), broker.StreamJobs, subject); err != nil {
-		t.Errorf("the job that was there: %v", err)
+		t.Errorf("the job that existed before: %v", err)
 	}
 }
 
@@ -174,7 +174,7 @@ func ackWait(t *testing.T, b *broker.Broker) time.Duration {
 	return consumer.CachedInfo().Config.AckWait
 }
 
-func TestFollowerCreatesWhatIsMissingAndChangesNothing(t *testing.T) {
+func TestFollowerOnlyCreates(t *testing.T) {
 	t.Parallel()
 	srv := brokertest.StartServer(t)
 	owner := brokertest.MustOpen(t, broker.Config{URL: env.Secret(srv.ClientURL()), MaxQueuedJobs: 10})
@@ -203,7 +203,7 @@ func TestFollowerCreatesWhatIsMissingAndChangesNothing(t *testing.T) {
 	}
 }
 
-// TestManyProcessesDeclareAtOnce starts processes together on a NATS that is still empty.
+// TestManyProcessesDeclareAtOnce starts several processes concurrently on an empty NATS.
 func TestManyProcessesDeclareAtOnce(t *testing.T) {
 	t.Parallel()
 	srv := brokertest.StartServer(t)

@@ -21,7 +21,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestSync asks the running server how it writes: a 202 means that the job is on the disk.
+// TestSync checks the options of the running server: a 202 means that the job is on the disk.
 func TestSync(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]struct {
@@ -66,7 +66,7 @@ func TestEmbeddedOpensNoPort(t *testing.T) {
 	}
 }
 
-func TestSecondProcessIsKeptOut(t *testing.T) {
+func TestSecondProcessFails(t *testing.T) {
 	t.Parallel()
 	cfg := brokertest.Config(t)
 	first := brokertest.MustOpen(t, cfg)
@@ -111,7 +111,7 @@ func TestListenOnLoopback(t *testing.T) {
 		t.Error(err)
 	}
 	if worker.ClientURL() != "" || worker.Config().Embedded() {
-		t.Error("a worker takes itself for the owner of the server")
+		t.Error("a worker regards the server as its own")
 	}
 }
 
@@ -121,7 +121,7 @@ func TestListenEnforcesCredentials(t *testing.T) {
 	cfg.Listen, cfg.ListenUser, cfg.ListenPassword = "127.0.0.1:0", "worker", "sesame"
 	b := brokertest.MustOpen(t, cfg)
 	if strings.Contains(b.ClientURL(), "sesame") {
-		t.Errorf("the address shows the password: %s", b.ClientURL())
+		t.Errorf("the URL contains the password: %s", b.ClientURL())
 	}
 	for name, c := range map[string]struct {
 		opts []nats.Option
@@ -139,7 +139,7 @@ func TestListenEnforcesCredentials(t *testing.T) {
 			nc.Close()
 		}
 	}
-	// The embedded side asks for its own credentials too.
+	// The process itself needs the credentials too.
 	if err := b.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -156,9 +156,9 @@ func TestListenOnTakenPort(t *testing.T) {
 		t.Fatalf("opened on a taken port: %v, want an error that names %s", err, cfg.Listen)
 	}
 	if time.Since(started) > hang {
-		t.Errorf("it took %s to find out", time.Since(started))
+		t.Errorf("the failure took %s", time.Since(started))
 	}
-	// Nothing holds the directory after the failure.
+	// The directory is unlocked after the failure.
 	cfg.Listen = ""
 	brokertest.MustOpen(t, cfg)
 }
@@ -170,7 +170,7 @@ func TestCloseIsIdempotent(t *testing.T) {
 		brokertest.Close(t, b)
 	}
 	if err := b.Check(t.Context()); err == nil {
-		t.Error("a closed broker can be used")
+		t.Error("a closed broker passes Check")
 	}
 	if _, err := b.JetStream().Publish(t.Context(), "jobs.a.b.c.d", nil); !errors.Is(err, nats.ErrConnectionClosed) {
 		t.Errorf("publish on a closed broker: %v", err)
@@ -183,7 +183,7 @@ func TestLeaderLast(t *testing.T) {
 	js := b.JetStream()
 	exact := broker.JobSubject(job.KindAudio, job.LaneMember, "u1", "j1")
 	if _, err := broker.LeaderLast(t.Context(), js, broker.StreamJobs, exact); !errors.Is(err, jetstream.ErrMsgNotFound) {
-		t.Errorf("nothing there: %v", err)
+		t.Errorf("no message: %v", err)
 	}
 	ack, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: exact, Data: []byte("body"), Header: nats.Header{"K": {"v"}}})
 	if err != nil {
@@ -205,7 +205,7 @@ func TestLeaderLast(t *testing.T) {
 	for _, sequence := range []uint64{ack.Sequence + 1, 4711} {
 		_, err := broker.LeaderMessage(t.Context(), js, broker.StreamJobs, sequence)
 		if !errors.Is(err, jetstream.ErrMsgNotFound) {
-			t.Errorf("nothing at %d: %v", sequence, err)
+			t.Errorf("no message at %d: %v", sequence, err)
 		}
 	}
 	if _, err := broker.LeaderLast(t.Context(), js, "NONE", exact); err == nil || errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -213,7 +213,7 @@ func TestLeaderLast(t *testing.T) {
 	}
 }
 
-// TestServerLinesAreNotRepeated has the embedded server complain about every write, as it does when the disk is full.
+// TestServerLinesAreNotRepeated logs the same error for every write, as the embedded server does when the disk is full.
 func TestServerLinesAreNotRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -229,7 +229,7 @@ func TestServerLinesAreNotRepeated(t *testing.T) {
 		time.Sleep(time.Hour)
 		lines.Errorf("no space left on %s", "device")
 		if got := strings.Count(out.String(), "no space"); got != 2 {
-			t.Errorf("an hour later it is said %d times in all", got)
+			t.Errorf("an hour later it is logged %d times in all", got)
 		}
 	})
 }

@@ -13,20 +13,20 @@ import (
 // Server returns the embedded server, for tests that inspect it.
 func (b *Broker) Server() *server.Server { return b.embedded.srv.Load() }
 
-// WithRemindEvery returns cfg with another interval of the reminders while Open waits for NATS.
+// WithRemindEvery returns cfg with another interval of the log records while Open waits for NATS.
 func WithRemindEvery(cfg Config, d time.Duration) Config {
 	cfg.remindEvery = d
 	return cfg
 }
 
-// Suitable checks what a server reports about itself.
+// Suitable checks the version and features of a server.
 var Suitable = suitable
 
-// ServerLog is where the embedded server's lines go.
+// ServerLog returns the logger of the embedded server.
 func ServerLog(log *slog.Logger) server.Logger { return &serverLog{log: log} }
 
-// MergeStream returns the configuration that is sent for a stream which NATS has with another one, and what differs; exact
-// names the settings that follow want whatever their value.
+// MergeStream returns the configuration to send for a stream, and the differences. exact names the settings that are always
+// set to those of want.
 func MergeStream(want jetstream.StreamConfig, have map[string]json.RawMessage, exact ...string) (map[string]json.RawMessage, []string, error) {
 	wanted, err := encodeConfig(want)
 	if err != nil {

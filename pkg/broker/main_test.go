@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hang bounds what should take moments, so that a test that hangs fails.
+// hang bounds operations of a test, so that a test that hangs fails.
 const hang = time.Minute
 
 // lines is a log whose messages a test can wait for.
@@ -50,7 +50,7 @@ func (l lines) hasLevel(t *testing.T, message string, want slog.Level) {
 	}
 }
 
-// await blocks until the message was logged.
+// await waits until the message is logged.
 func (l lines) await(t *testing.T, message string) {
 	t.Helper()
 	limit := time.After(hang)
@@ -66,7 +66,7 @@ func (l lines) await(t *testing.T, message string) {
 	}
 }
 
-// count returns how many of the lines up to now say the message.
+// count returns how often the message was logged.
 func (l lines) count(message string) int {
 	n := 0
 	for {
@@ -81,7 +81,7 @@ func (l lines) count(message string) int {
 	}
 }
 
-// awaitCheck blocks until the broker says that it can be used.
+// awaitCheck waits until Check succeeds.
 func awaitCheck(t *testing.T, b *broker.Broker) {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
@@ -91,7 +91,7 @@ func awaitCheck(t *testing.T, b *broker.Broker) {
 		select {
 		case <-ticker.C:
 		case <-limit:
-			t.Fatalf("it never could be used: %v", err)
+			t.Fatalf("Check did not succeed: %v", err)
 		}
 	}
 }

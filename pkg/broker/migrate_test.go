@@ -20,7 +20,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// admin is an operator with the nats command.
+// admin returns a connection like that of an operator with the nats command.
 func admin(t *testing.T, srv *server.Server) jetstream.JetStream {
 	t.Helper()
 	nc, err := nats.Connect(srv.ClientURL())
@@ -35,7 +35,7 @@ func admin(t *testing.T, srv *server.Server) jetstream.JetStream {
 	return js
 }
 
-// infoOf is what NATS says of the configuration of a stream or consumer, without what changes by itself.
+// infoOf returns the configuration of a stream or consumer in NATS, without the fields that NATS changes itself.
 func infoOf(t *testing.T, js jetstream.JetStream, subject string) map[string]json.RawMessage {
 	t.Helper()
 	msg, err := js.Conn().Request("$JS.API."+subject, nil, hang)
@@ -51,7 +51,7 @@ func infoOf(t *testing.T, js jetstream.JetStream, subject string) map[string]jso
 	return answer.Config
 }
 
-// edit changes the configuration of a stream as the nats command does: a field with "null" is unset.
+// edit changes the configuration of a stream like the nats command. A field with "null" is unset.
 func edit(t *testing.T, js jetstream.JetStream, stream, settings string) {
 	t.Helper()
 	config := infoOf(t, js, "STREAM.INFO."+stream)
@@ -76,7 +76,7 @@ func send(t *testing.T, js jetstream.JetStream, subject string, body any) {
 	}
 }
 
-// requests returns what is asked of the JetStream API to change something from now on.
+// requests returns a function that returns the requests to the JetStream API so far that change something.
 func requests(t *testing.T, js jetstream.JetStream) func() []string {
 	t.Helper()
 	sub, err := js.Conn().SubscribeSync("$JS.API.>")
@@ -88,7 +88,7 @@ func requests(t *testing.T, js jetstream.JetStream) func() []string {
 	}
 	return func() []string {
 		t.Helper()
-		// What was asked before has arrived once this has.
+		// All earlier requests have arrived once this one has.
 		if err := js.Conn().Publish("$JS.API.END", nil); err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func requests(t *testing.T, js jetstream.JetStream) func() []string {
 	}
 }
 
-// TestSecondStartChangesNothing counts what is sent: every update makes a cluster agree on it.
+// TestSecondStartChangesNothing counts the requests: every update needs a consensus of the cluster.
 func TestSecondStartChangesNothing(t *testing.T) {
 	t.Parallel()
 	srv := brokertest.StartServer(t)
@@ -136,8 +136,8 @@ func TestSecondStartChangesNothing(t *testing.T) {
 	log.await(t, "configuration in NATS updated")
 }
 
-// TestSettingsOfOthersStay has an operator, or a newer version, change what this version has no opinion of.
-func TestSettingsOfOthersStay(t *testing.T) {
+// TestForeignSettingsAreKept changes settings that this version does not require, as an operator or a newer version may.
+func TestForeignSettingsAreKept(t *testing.T) {
 	t.Parallel()
 	srv := brokertest.StartServer(t)
 	js := admin(t, srv)
@@ -177,8 +177,8 @@ func TestSettingsOfOthersStay(t *testing.T) {
 	}
 }
 
-// TestWhatIsNeededComesBack takes away what the program cannot do without and NATS can give back.
-func TestWhatIsNeededComesBack(t *testing.T) {
+// TestRequiredSettingsAreRestored unsets required settings that NATS can change back.
+func TestRequiredSettingsAreRestored(t *testing.T) {
 	t.Parallel()
 	srv := brokertest.StartServer(t)
 	js := admin(t, srv)
@@ -198,7 +198,7 @@ func TestWhatIsNeededComesBack(t *testing.T) {
 	}
 }
 
-// TestConsumersKeepOtherFilters has a newer version put more into a consumer than this one would.
+// TestConsumersKeepOtherFilters adds filters to a consumer, as a newer version may.
 func TestConsumersKeepOtherFilters(t *testing.T) {
 	t.Parallel()
 	srv := brokertest.StartServer(t)
@@ -226,7 +226,7 @@ func TestConsumersKeepOtherFilters(t *testing.T) {
 	}
 }
 
-// recreate replaces a stream by one with other settings.
+// recreate deletes a stream and creates it with other settings.
 func recreate(t *testing.T, js jetstream.JetStream, stream, settings string) {
 	t.Helper()
 	config := infoOf(t, js, "STREAM.INFO."+stream)
@@ -252,7 +252,7 @@ func migrate(t *testing.T, cfg broker.Config, m broker.Migration) []string {
 	return list
 }
 
-// TestMigrate opens what an earlier version might have left, without time to live of single messages.
+// TestMigrate opens a store of an older version, without TTLs of single messages.
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	srv := brokertest.StartServer(t)
@@ -269,7 +269,7 @@ func TestMigrate(t *testing.T) {
 	cfg.MaxQueuedJobs = 20
 	before := infoOf(t, js, "STREAM.INFO.KV_USERS")
 	seen := requests(t, js)
-	// A worker uses neither of the two.
+	// A worker uses neither stream.
 	brokertest.MustOpen(t, broker.Config{URL: cfg.URL, Follower: true})
 	_, err := brokertest.Open(t, cfg, slog.DiscardHandler)
 	if !errors.Is(err, broker.ErrMigrationNeeded) {
@@ -277,29 +277,29 @@ func TestMigrate(t *testing.T) {
 	}
 	for _, word := range []string{"stream KV_USERS", "stream KV_RESET_TOKENS", "allow_msg_ttl: false -> true", "api migrate", "deploy/rollback.md"} {
 		if !strings.Contains(err.Error(), word) {
-			t.Errorf("%q does not say %q", err, word)
+			t.Errorf("%q does not contain %q", err, word)
 		}
 	}
-	// Run by hand, with none of the settings of the service.
+	// The migration is run by hand, without the settings of the service.
 	bare := broker.Config{URL: cfg.URL}
 	settings := " allow_msg_ttl: false -> true, allow_direct: false -> true, subject_delete_marker_ttl: (unset) -> 1m0s"
 	want := []string{"migrate stream KV_USERS" + settings, "migrate stream KV_RESET_TOKENS" + settings}
 	for range 2 {
 		if got := migrate(t, bare, broker.Migration{DryRun: true}); !slices.Equal(got, want) {
-			t.Errorf("the dry run says\n%q, want\n%q", got, want)
+			t.Errorf("the dry run returns\n%q, want\n%q", got, want)
 		}
 	}
 	if got := seen(); len(got) != 0 {
-		t.Errorf("neither a refused start nor a dry run changes anything, but they sent %q", got)
+		t.Errorf("the refused start and the dry run sent %q", got)
 	}
 	if got := migrate(t, bare, broker.Migration{}); !slices.Equal(got, want) {
-		t.Errorf("the migration says\n%q, want\n%q", got, want)
+		t.Errorf("the migration returns\n%q, want\n%q", got, want)
 	}
 	if got := seen(); !slices.Equal(got, []string{"STREAM.UPDATE.KV_USERS", "STREAM.UPDATE.KV_RESET_TOKENS"}) {
 		t.Errorf("the migration sent %q", got)
 	}
 	if got := migrate(t, bare, broker.Migration{}); len(got) != 0 {
-		t.Errorf("a second migration says %q", got)
+		t.Errorf("a second migration returns %q", got)
 	}
 	if got := seen(); len(got) != 0 {
 		t.Errorf("a second migration sent %q", got)
@@ -321,11 +321,11 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("RESULT_TTL is %s", got)
 	}
 	if _, err := broker.LeaderLast(t.Context(), b.JetStream(), broker.UsersStream, "$KV.USERS.someone"); err != nil {
-		t.Errorf("what was there: %v", err)
+		t.Errorf("the stored message: %v", err)
 	}
 }
 
-// TestMigrateRecreates has streams that NATS cannot change into what is needed.
+// TestMigrateRecreates has streams whose settings NATS cannot change.
 func TestMigrateRecreates(t *testing.T) {
 	t.Parallel()
 	srv := brokertest.StartServer(t)
@@ -353,7 +353,7 @@ func TestMigrateRecreates(t *testing.T) {
 		"recreate stream USAGE allow_msg_counter: (unset) -> true", `recreate stream KV_RESULTS storage: "memory" -> "file"`,
 	}
 	if got := migrate(t, bare, broker.Migration{Recreate: []string{broker.StreamUsage}}); !slices.Equal(got, want) {
-		t.Errorf("it says %q, want %q", got, want)
+		t.Errorf("it returns %q, want %q", got, want)
 	}
 	if got := infoOf(t, js, "STREAM.INFO.KV_RESULTS"); string(got["max_age"]) != "360000000000000" || string(got["storage"]) != `"file"` {
 		t.Errorf("the results are kept for %s in a %s", got["max_age"], got["storage"])
@@ -370,10 +370,10 @@ func TestMigrateEmbedded(t *testing.T) {
 	cfg := broker.Config{DataDir: t.TempDir()}
 	empty := broker.Config{DataDir: cfg.DataDir + "/none"}
 	if got := migrate(t, empty, broker.Migration{}); len(got) != 0 {
-		t.Errorf("without a store it says %q", got)
+		t.Errorf("without a store it returns %q", got)
 	}
 	if _, err := os.Stat(empty.DataDir); err == nil {
-		t.Error("it made a directory")
+		t.Error("it created a directory")
 	}
 	first := brokertest.MustOpen(t, cfg)
 	if _, err := broker.Migrate(t.Context(), cfg, broker.Migration{}, slog.New(slog.DiscardHandler)); !errors.Is(err, broker.ErrInUse) {
@@ -385,13 +385,13 @@ func TestMigrateEmbedded(t *testing.T) {
 		t.Fatalf("it opens: %v", err)
 	}
 	if got := migrate(t, cfg, broker.Migration{DryRun: true}); len(got) != 1 {
-		t.Errorf("the dry run says %q", got)
+		t.Errorf("the dry run returns %q", got)
 	}
 	if got := migrate(t, cfg, broker.Migration{}); len(got) != 1 {
-		t.Errorf("it says %q", got)
+		t.Errorf("it returns %q", got)
 	}
 	if got := migrate(t, cfg, broker.Migration{}); len(got) != 0 {
-		t.Errorf("the second time it says %q", got)
+		t.Errorf("the second time it returns %q", got)
 	}
 	if !streamConfig(t, brokertest.MustOpen(t, cfg), broker.FeedbackStream).AllowMsgTTL {
 		t.Error("messages cannot have a time to live")

@@ -66,7 +66,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestSubjectsParseBack(t *testing.T) {
+func TestParseSubjects(t *testing.T) {
 	t.Parallel()
 	for _, kind := range job.Kinds() {
 		for _, lane := range job.Lanes() {
@@ -90,12 +90,12 @@ func TestSubjectsParseBack(t *testing.T) {
 	}
 	for _, subject := range []string{"", broker.FeedbackDoneSubject("o", "f"), broker.FeedbackClaimSubject("o"), "$KV.RESULTS.entry.now.d.o.f"} {
 		if _, _, _, _, ok := broker.ParseFeedbackSubject(subject); ok {
-			t.Errorf("%q is taken for feedback", subject)
+			t.Errorf("%q is parsed as feedback", subject)
 		}
 	}
 	for _, subject := range []string{"", "dead", "dead.image.o", "dead.image.o.j.x", "jobs.image.o.j", "events.result.o.j"} {
 		if _, _, _, ok := broker.ParseDeadSubject(subject); ok {
-			t.Errorf("%q is taken for a dead letter", subject)
+			t.Errorf("%q is parsed as a dead letter", subject)
 		}
 	}
 	for _, subject := range []string{
@@ -103,15 +103,15 @@ func TestSubjectsParseBack(t *testing.T) {
 		"cancel.j", "$KV.RESULTS.o.j",
 	} {
 		if _, _, _, _, ok := broker.ParseJobSubject(subject); ok {
-			t.Errorf("%q is taken for a job", subject)
+			t.Errorf("%q is parsed as a job", subject)
 		}
 		if _, _, _, ok := broker.ParseEventSubject(subject); ok {
-			t.Errorf("%q is taken for an event", subject)
+			t.Errorf("%q is parsed as an event", subject)
 		}
 	}
 }
 
-// TestPatternsMatchTheirSubjects holds wildcards against what they are meant to catch, and to leave out.
+// TestPatternsMatchTheirSubjects checks which subjects the wildcards match.
 func TestPatternsMatchTheirSubjects(t *testing.T) {
 	t.Parallel()
 	subject := broker.JobSubject(job.KindImage, job.LaneGuest, "o", "j")

@@ -15,7 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestRange lays 1,200 letters of two kinds, takes every third away and looks at parts of the rest.
+// TestRange stores 1,200 dead letters of two kinds, deletes every third and reads ranges of the rest.
 func TestRange(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
@@ -87,7 +87,7 @@ func TestRange(t *testing.T) {
 		t.Errorf("since tomorrow: %v", err)
 	}
 
-	// Whoever has enough, or fails, gets no more.
+	// A callback that stops or fails is not called again.
 	n := 0
 	err = broker.Range(t.Context(), js, broker.StreamDead, anything, 1, all, func(*jetstream.RawStreamMsg) (bool, error) {
 		n++
@@ -104,12 +104,12 @@ func TestRange(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := broker.Range(ctx, js, broker.StreamDead, anything, 1, all, func(*jetstream.RawStreamMsg) (bool, error) { return true, nil }); err == nil {
-		t.Error("no answer is taken for no messages")
+		t.Error("a missing response is treated as no messages")
 	}
 	if _, err := broker.CountFrom(ctx, js, broker.StreamDead, anything, 1); err == nil {
-		t.Error("no answer is counted")
+		t.Error("a missing response is counted")
 	}
 	if _, err := broker.CountFrom(t.Context(), js, "NOTHING", anything, 1); err == nil {
-		t.Error("a stream that is not there is counted")
+		t.Error("a missing stream is counted")
 	}
 }

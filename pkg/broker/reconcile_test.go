@@ -61,7 +61,7 @@ func TestNATSComesBackEmpty(t *testing.T) {
 		t.Fatal(err)
 	}
 	if loss, err := owner.LastDataLoss(t.Context()); loss != nil || err != nil {
-		t.Errorf("a loss before there is one: %+v, %v", loss, err)
+		t.Errorf("a loss is reported before there is one: %+v, %v", loss, err)
 	}
 
 	brokertest.StopServer(srv)
@@ -75,27 +75,28 @@ func TestNATSComesBackEmpty(t *testing.T) {
 		everything(t, b)
 		loss, err := b.LastDataLoss(t.Context())
 		if err != nil || loss == nil || !slices.Contains(loss.Streams, broker.StreamJobs) || loss.At.IsZero() {
-			t.Errorf("the loss is not shown: %+v, %v", loss, err)
+			t.Errorf("the loss is not reported: %+v, %v", loss, err)
 		}
 	}
 	if got := streamConfig(t, owner, broker.StreamJobs).MaxMsgs; got != 10 {
-		t.Errorf("the follower's settings hold: %d jobs", got)
+		t.Errorf("the follower's settings apply: %d jobs", got)
 	}
 	after, err := owner.JetStream().Publish(t.Context(), subject, []byte("y"))
 	if err != nil {
 		t.Fatalf("nothing can be stored: %v", err)
 	}
-	// A worker may still acknowledge a job of before.
+	// A worker may still acknowledge a job of the old stream.
 	if after.Sequence <= before.Sequence {
 		t.Errorf("sequence %d again, after %d", after.Sequence, before.Sequence)
 	}
 	if again := ownerLog.count(saysLost) + followerLog.count(saysLost); again > 0 {
-		t.Errorf("the loss is told %d times more", again)
+		t.Errorf("the loss is logged %d times more", again)
 	}
 }
 
-// TestMemoryIsDeclaredAgain restarts a NATS without replicas, which forgets what lies in memory. That is no loss.
-func TestMemoryIsDeclaredAgain(t *testing.T) {
+// TestMemoryStreamsAreRecreated restarts a NATS without replicas, which loses the streams in memory. That is not reported as a
+// loss.
+func TestMemoryStreamsAreRecreated(t *testing.T) {
 	t.Parallel()
 	port, dir, log := brokertest.FreePort(t), t.TempDir(), newLines()
 	here := func(o *server.Options) { o.Port, o.StoreDir = port, dir }
@@ -111,12 +112,12 @@ func TestMemoryIsDeclaredAgain(t *testing.T) {
 	awaitCheck(t, b)
 	everything(t, b)
 	if loss, err := b.LastDataLoss(t.Context()); loss != nil || err != nil {
-		t.Errorf("a restart passes for a loss: %+v, %v", loss, err)
+		t.Errorf("a restart is reported as a loss: %+v, %v", loss, err)
 	}
 }
 
-// TestWhatWasDeletedIsDeclaredAgain takes streams and a consumer away under a standing connection.
-func TestWhatWasDeletedIsDeclaredAgain(t *testing.T) {
+// TestDeletedStreamsAreRecreated deletes streams and a consumer while a broker is connected.
+func TestDeletedStreamsAreRecreated(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		remove func(jetstream.JetStream) error

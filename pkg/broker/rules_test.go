@@ -23,7 +23,7 @@ func TestMergeStream(t *testing.T) {
 		AllowMsgTTL: true, SubjectDeleteMarkerTTL: time.Minute,
 		RePublish: &jetstream.RePublish{Source: "a.*", Destination: "b.{{wildcard(1)}}"},
 	}
-	// same is what NATS says of a stream that has it all.
+	// same is the configuration in NATS of a stream that needs no change.
 	same := `"name":"S","description":"ours","subjects":["a.*"],"retention":"limits","storage":"file","max_msgs":5,` +
 		`"max_age":3600000000000,"max_msgs_per_subject":2,"num_replicas":1,"discard":"new","allow_direct":true,"allow_atomic":true,` +
 		`"allow_rollup_hdrs":true,"allow_msg_ttl":true,"subject_delete_marker_ttl":60000000000,"sealed":false,` +
@@ -32,7 +32,7 @@ func TestMergeStream(t *testing.T) {
 		// have replaces settings of same.
 		name, have string
 		exact      []string
-		// changes are what is described, and sent the settings that are sent other than those in NATS.
+		// changes are the descriptions of the changes, and sent the changed settings.
 		changes, sent []string
 	}{
 		{name: "the same"},
@@ -85,7 +85,7 @@ func TestMergeStream(t *testing.T) {
 		})
 	}
 	if _, _, err := broker.MergeStream(want, raw(t, `{"max_age":"soon"}`)); err == nil || !strings.Contains(err.Error(), "max_age") {
-		t.Errorf("an answer that makes no sense: %v", err)
+		t.Errorf("an invalid response: %v", err)
 	}
 }
 
@@ -130,8 +130,8 @@ func TestSubjects(t *testing.T) {
 	}
 }
 
-// TestBucketsAreMadeAsTheLibraryMakesThem keeps buckets readable with nats.go and the nats command.
-func TestBucketsAreMadeAsTheLibraryMakesThem(t *testing.T) {
+// TestBucketsMatchTheClientLibrary checks that nats.go and the nats command can use the buckets.
+func TestBucketsMatchTheClientLibrary(t *testing.T) {
 	t.Parallel()
 	b := brokertest.MustOpen(t, broker.Config{URL: env.Secret(brokertest.StartServer(t).ClientURL())})
 	for _, bucket := range []jetstream.KeyValueConfig{

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// smallDisk mounts a file system of some bytes. Without the right to mount there is no disk to fill;
-// TestDiskThatFails covers the rest.
+// smallDisk mounts a small file system. It skips the test without permission to mount; TestDiskFailure does not need it.
 func smallDisk(t *testing.T, size int) string {
 	t.Helper()
 	dir := t.TempDir()

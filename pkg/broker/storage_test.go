@@ -17,9 +17,9 @@ import (
 
 const saysWrites = "NATS was restarted and writes to its disk again"
 
-// TestDiskThatFails has a write of the server fail, and the disk take none for a while: nothing is published any more, and
-// once the disk is well again the server is restarted under the standing connections.
-func TestDiskThatFails(t *testing.T) {
+// TestDiskFailure makes a write of the server fail and the disk accept none for a while: publishes fail, and once the disk
+// accepts writes the server is restarted while clients stay connected.
+func TestDiskFailure(t *testing.T) {
 	t.Parallel()
 	cfg, log := brokertest.Config(t), newLines()
 	cfg.Listen = "127.0.0.1:0"
@@ -32,11 +32,11 @@ func TestDiskThatFails(t *testing.T) {
 	release := brokertest.HoldFull(t, cfg.DataDir)
 	brokertest.FillDisk(t, cfg.DataDir, broker.StreamJobs)
 	subject := broker.JobSubject(job.KindImage, job.LaneGuest, "owner", "refused")
-	// Nobody answers the first one.
+	// The first publish is never answered.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if _, err := b.JetStream().Publish(ctx, subject, nil); err == nil {
-		t.Error("what a full disk did not take is acknowledged")
+		t.Error("a message that was not stored is acknowledged")
 	}
 	if _, err := b.JetStream().Publish(t.Context(), subject, nil); !broker.Unavailable(err) {
 		t.Errorf("publish to a full disk: %v", err)
@@ -47,27 +47,27 @@ func TestDiskThatFails(t *testing.T) {
 	log.await(t, "NATS cannot write to its disk: nothing is accepted until it can")
 	log.await(t, "NATS cannot be restarted yet")
 	if err := b.Check(t.Context()); !errors.Is(err, broker.ErrDiskFailed) {
-		t.Errorf("a disk that fails otherwise: %v", err)
+		t.Errorf("another disk error: %v", err)
 	}
 	if b.Server() != before {
-		t.Error("the server was restarted although the disk takes no writes")
+		t.Error("the server was restarted although the disk accepts no writes")
 	}
 	release()
 	log.await(t, saysWrites)
 	awaitCheck(t, b)
 	awaitCheck(t, worker)
 	if b.Server() == before || b.ClientURL() != url {
-		t.Errorf("the server is the same, or elsewhere: %s, before %s", b.ClientURL(), url)
+		t.Errorf("the server was not restarted, or has another URL: %s, before %s", b.ClientURL(), url)
 	}
 	everything(t, b)
 	holds(t, b, stored)
 	if loss, err := b.LastDataLoss(t.Context()); loss != nil || err != nil {
-		t.Errorf("the restart passes for a loss: %+v, %v", loss, err)
+		t.Errorf("the restart is reported as a loss: %+v, %v", loss, err)
 	}
 }
 
-// TestDiskThatRunsFull fills a real disk. Whatever was acknowledged is there afterwards.
-func TestDiskThatRunsFull(t *testing.T) {
+// TestDiskFull fills a real disk. All acknowledged messages are stored afterwards.
+func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t, 24<<20)
 	cfg, log := brokertest.Config(t), newLines()
@@ -94,7 +94,7 @@ func TestDiskThatRunsFull(t *testing.T) {
 				break
 			}
 			if time.Now().After(end) {
-				t.Fatal("the full disk was never noticed")
+				t.Fatal("the full disk was not detected")
 			}
 		}
 		if err := b.Check(t.Context()); !errors.Is(err, broker.ErrDiskFull) {
@@ -111,7 +111,7 @@ func TestDiskThatRunsFull(t *testing.T) {
 	}
 }
 
-// fill uses up what is free on a disk, but for a little.
+// fill writes a file that leaves little free space on a disk.
 func fill(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.Create(path)

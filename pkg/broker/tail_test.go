@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
-// TestTail reads streams with gaps backwards, piece by piece, and compares with what was written.
+// TestTail reads streams with gaps backwards, page by page, and compares the result with the stored messages.
 func TestTail(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)

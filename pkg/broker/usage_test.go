@@ -21,7 +21,7 @@ func TestUsage(t *testing.T) {
 	if _, err := b.JetStream().Publish(t.Context(), broker.JobSubject("image", "guest", "owner", "id"), make([]byte, 1000)); err != nil {
 		t.Fatal(err)
 	}
-	// A stream of somebody else in the same account is none of ours.
+	// A stream of another application in the same account is not included.
 	if _, err := b.JetStream().CreateStream(t.Context(), jetstream.StreamConfig{Name: "FOREIGN", Subjects: []string{"foreign"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestUsage(t *testing.T) {
 	for _, s := range u.Streams {
 		switch {
 		case s.Name == "FOREIGN":
-			t.Error("a foreign stream is shown")
+			t.Error("a foreign stream is included")
 		case s.Name == broker.StreamJobs && (s.Messages != 1 || s.Bytes < 1000 || s.MaxMessages != 7 || s.MaxBytes != 0):
 			t.Errorf("the queue is %+v", s)
 		}
@@ -48,7 +48,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// writes remembers what a broker told of its publishes.
+// writes records the observed publishes.
 type writes struct {
 	mu   sync.Mutex
 	seen []string
@@ -79,7 +79,7 @@ func TestWritesAreObserved(t *testing.T) {
 	}
 }
 
-// A full account is a lack of room like any other: it passes, and nothing was stored.
+// TestFullAccountHasNoRoom publishes to a full account. The error is temporary, and nothing is stored.
 func TestFullAccountHasNoRoom(t *testing.T) {
 	t.Parallel()
 	srv := brokertest.StartServer(t)
@@ -99,6 +99,6 @@ func TestFullAccountHasNoRoom(t *testing.T) {
 		}
 	}
 	if !broker.NoRoom(err) {
-		t.Errorf("a full account answers %v", err)
+		t.Errorf("a full account returns %v", err)
 	}
 }

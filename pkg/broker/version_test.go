@@ -26,7 +26,7 @@ func TestSuitable(t *testing.T) {
 	for name, c := range map[string]struct {
 		info *jetstream.AccountInfo
 		err  error
-		// refused says that the server is the fault; words stand in the error, nothing when it is fine.
+		// refused reports that the error is ErrUnsuitable. words are part of the error; none if there is no error.
 		refused bool
 		words   []string
 	}{
@@ -51,7 +51,7 @@ func TestSuitable(t *testing.T) {
 		}
 		for _, word := range c.words {
 			if !strings.Contains(err.Error(), word) {
-				t.Errorf("%s: %q does not say %q", name, err, word)
+				t.Errorf("%s: %q does not contain %q", name, err, word)
 			}
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// withKey returns an embedded NATS whose port asks for a key.
+// withKey returns an embedded NATS whose port requires a key.
 func withKey(t *testing.T) (*broker.Broker, broker.Config) {
 	t.Helper()
 	cfg := brokertest.Config(t)
@@ -25,8 +25,8 @@ func withKey(t *testing.T) (*broker.Broker, broker.Config) {
 	return brokertest.MustOpen(t, cfg), cfg
 }
 
-// TestPortAsksForAKey has a worker find the key in DATA_DIR or be told of it, and nobody else get in.
-func TestPortAsksForAKey(t *testing.T) {
+// TestPortRequiresKey connects workers that find the key in DATA_DIR or by NATS_CREDS, and clients without it.
+func TestPortRequiresKey(t *testing.T) {
 	t.Parallel()
 	b, cfg := withKey(t)
 	if err := b.Check(t.Context()); err != nil {
@@ -73,7 +73,7 @@ func TestPortAsksForAKey(t *testing.T) {
 	}
 }
 
-// TestKeyIsKept restarts the server: a worker that was connected comes back with the key that it has.
+// TestKeyIsKept restarts the server. A connected worker reconnects with the same key.
 func TestKeyIsKept(t *testing.T) {
 	t.Parallel()
 	cfg := brokertest.Config(t)
@@ -94,7 +94,7 @@ func TestKeyIsKept(t *testing.T) {
 	brokertest.MustOpen(t, broker.Config{URL: env.Secret(second.ClientURL()), Follower: true, Creds: cfg.WorkerKeyPath()})
 }
 
-// TestDamagedKeyIsNotReplaced says what is wrong with it.
+// TestDamagedKeyIsNotReplaced opens a broker with a damaged key, which is an error.
 func TestDamagedKeyIsNotReplaced(t *testing.T) {
 	t.Parallel()
 	cfg := brokertest.Config(t)
@@ -107,7 +107,7 @@ func TestDamagedKeyIsNotReplaced(t *testing.T) {
 	}
 }
 
-// TestKeyOfAnotherNATS lies in the directory where a worker looks; the NATS that it is to use asks for nothing.
+// TestKeyOfAnotherNATS has a key in DATA_DIR, but connects a worker to a NATS that requires no credentials.
 func TestKeyOfAnotherNATS(t *testing.T) {
 	t.Parallel()
 	_, cfg := withKey(t)
@@ -118,8 +118,8 @@ func TestKeyOfAnotherNATS(t *testing.T) {
 	}
 }
 
-// TestWorkerKeyDoesNotOpenAccounts tries the ways to what does not concern a worker.
-func TestWorkerKeyDoesNotOpenAccounts(t *testing.T) {
+// TestWorkerKeyCannotAccessAccounts tries requests that a worker does not need.
+func TestWorkerKeyCannotAccessAccounts(t *testing.T) {
 	t.Parallel()
 	b, cfg := withKey(t)
 	const secret = "a-password-hash"
@@ -136,7 +136,7 @@ func TestWorkerKeyDoesNotOpenAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	// What is allowed is answered, hence what is not answered was not allowed.
+	// Allowed requests are answered, so unanswered ones were denied.
 	if _, err := nc.Request("$JS.API.STREAM.INFO."+broker.StreamJobs, nil, hang); err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestWorkerKeyDoesNotOpenAccounts(t *testing.T) {
 			t.Errorf("%s is answered: %s", api, msg.Data)
 		}
 	}
-	// Neither what is written nor what others are answered can be listened to.
+	// A worker can subscribe neither to writes nor to the responses to others.
 	heard := make(chan *nats.Msg, 100)
 	for _, subject := range []string{">", "$KV.>", subject, "_INBOX.>", "$JS.>", "events.>"} {
 		if _, err := nc.ChanSubscribe(subject, heard); err != nil {
@@ -208,7 +208,7 @@ func TestWorkerKeyDoesNotOpenAccounts(t *testing.T) {
 	}
 	select {
 	case msg := <-heard:
-		t.Errorf("it hears %s: %s", msg.Subject, msg.Data)
+		t.Errorf("it receives %s: %s", msg.Subject, msg.Data)
 	default:
 	}
 }

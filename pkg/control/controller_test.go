@@ -29,7 +29,7 @@ func trip(code string, pause time.Duration) control.Trip {
 	return control.Trip{Upstream: job.UpstreamImage, Code: code, Status: 429, Pause: func(int) time.Duration { return pause }}
 }
 
-// until waits for a change after which see holds.
+// until waits until the view satisfies a condition.
 func until(t *testing.T, c *control.Controller, what string, see func(control.View) bool) {
 	t.Helper()
 	guard := time.NewTimer(hang)
@@ -47,7 +47,7 @@ func until(t *testing.T, c *control.Controller, what string, see func(control.Vi
 	}
 }
 
-// TestPausesOnlyLengthen trips a circuit again and again, as calls that were under way together do.
+// TestPausesOnlyLengthen trips a circuit repeatedly, as concurrent calls do.
 func TestPausesOnlyLengthen(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
@@ -67,14 +67,14 @@ func TestPausesOnlyLengthen(t *testing.T) {
 			t.Errorf("%s: %+v, %+v, %v", name, before, got, err)
 		}
 	}
-	// A refusal is graver than a throttle, however short.
+	// A misconfiguration takes precedence over a throttle, however short.
 	_, got, err := c.Trip(t.Context(), trip(job.CodeMisconfigured, time.Millisecond))
 	if err != nil || got.Code != job.CodeMisconfigured || got.Until.Before(first.Until.Time) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
-// TestOneProbe has many ask for the right to let a job through.
+// TestOneProbe requests a permit concurrently.
 func TestOneProbe(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
@@ -112,30 +112,30 @@ func TestOneProbe(t *testing.T) {
 		}
 	}
 	if won.Load() != 1 {
-		t.Errorf("%d have the right", won.Load())
+		t.Errorf("%d workers have the permit", won.Load())
 	}
-	// Nobody but the one who has it can end it.
+	// Only the holder of the permit can close the circuit.
 	if changed, err := c.Close(ctx, job.UpstreamImage, "x"); err != nil || changed {
-		t.Errorf("closed by somebody else: %t, %v", changed, err)
+		t.Errorf("closed by another worker: %t, %v", changed, err)
 	}
 	if err := c.ReleaseProbe(ctx, job.UpstreamImage, "w"); err != nil {
 		t.Fatal(err)
 	}
 	if mine, err := c.Probe(ctx, job.UpstreamImage, "w", time.Minute); err != nil || !mine {
-		t.Fatalf("after it was given back: %t, %v", mine, err)
+		t.Fatalf("after its release: %t, %v", mine, err)
 	}
-	// A call from before that is told to wait makes everybody wait, and the right is void.
+	// An earlier call with a Retry-After reopens the circuit, which revokes the permit.
 	if _, got, err := c.Trip(ctx, trip(job.CodeThrottled, time.Hour)); err != nil || got.State != control.CircuitOpen || got.Trips != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if changed, err := c.Close(ctx, job.UpstreamImage, "w"); err != nil || changed {
-		t.Errorf("closed with a void right: %t, %v", changed, err)
+		t.Errorf("closed with a revoked permit: %t, %v", changed, err)
 	}
 	if err := c.Reconsider(ctx, job.UpstreamImage, job.CodeThrottled); err != nil {
 		t.Fatal(err)
 	}
 	if mine, err := c.Probe(ctx, job.UpstreamImage, "v", time.Minute); err != nil || !mine {
-		t.Fatalf("after it was given back: %t, %v", mine, err)
+		t.Fatalf("after its release: %t, %v", mine, err)
 	}
 	again := trip(job.CodeThrottled, time.Hour)
 	again.Probe = "v"
@@ -144,7 +144,7 @@ func TestOneProbe(t *testing.T) {
 	}
 }
 
-// TestReconsider has an upstream tried ahead of time, but never earlier than it asked for itself.
+// TestReconsider makes a circuit due early, but not before the time that the upstream requested.
 func TestReconsider(t *testing.T) {
 	t.Parallel()
 	refusal := trip(job.CodeMisconfigured, time.Hour)
@@ -174,7 +174,7 @@ func TestReconsider(t *testing.T) {
 			if err := c.Reconsider(t.Context(), job.UpstreamImage, job.CodeMisconfigured); err != nil {
 				t.Fatal(err)
 			}
-			// The nanosecond was cut to a millisecond that may just be ending.
+			// The time is truncated to milliseconds.
 			got, now := c.View().Circuit(job.UpstreamImage), time.Now().Add(time.Second)
 			if got.Due(now) != test.due || !got.Retrial || got.Code != job.CodeMisconfigured {
 				t.Errorf("%+v", got)
@@ -183,7 +183,7 @@ func TestReconsider(t *testing.T) {
 	}
 }
 
-// TestRetrialEnds has the next try say what nobody knew.
+// TestRetrialEnds checks that the next fault ends a retrial.
 func TestRetrialEnds(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
@@ -206,7 +206,7 @@ func TestRetrialEnds(t *testing.T) {
 	}
 }
 
-// TestDeadProbeIsReplaced lets the right run out.
+// TestDeadProbeIsReplaced lets the permit expire.
 func TestDeadProbeIsReplaced(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
@@ -225,8 +225,8 @@ func TestDeadProbeIsReplaced(t *testing.T) {
 	}
 }
 
-// TestEverybodyKnows has one process change what another one reads, also one that starts later.
-func TestEverybodyKnows(t *testing.T) {
+// TestChangesReachEveryController changes the state in one process and reads it in another, and in one that starts later.
+func TestChangesReachEveryController(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
 	mine, other := controller(t, s), controller(t, on(t, b))
@@ -246,7 +246,7 @@ func TestEverybodyKnows(t *testing.T) {
 			job.KindImage: true, job.KindAudio: true, job.KindPrompt: false, job.KindTranslation: false,
 		} {
 			if got := c.View().PausedUntil(kind, now); got.IsZero() == held {
-				t.Errorf("%s: %s is held until %s", name, kind, got)
+				t.Errorf("%s: %s is paused until %s", name, kind, got)
 			}
 		}
 	}
@@ -256,7 +256,7 @@ func TestEverybodyKnows(t *testing.T) {
 	until(t, mine, "resumed", func(v control.View) bool { return v.PausedUntil(job.KindAudio, time.Now()).IsZero() })
 }
 
-// TestConsumersArePaused looks at what NATS itself was told.
+// TestConsumersArePaused reads the state of the consumers from NATS.
 func TestConsumersArePaused(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
@@ -294,11 +294,11 @@ func TestConsumersArePaused(t *testing.T) {
 	if err := c.Reconsider(t.Context(), job.UpstreamImage, job.CodeMisconfigured); err != nil {
 		t.Fatal(err)
 	}
-	eventually("both lanes go on", func() bool { return paused(job.KindImage) == 0 })
+	eventually("both lanes are resumed", func() bool { return paused(job.KindImage) == 0 })
 }
 
-// TestProcessSetsRightWhatADeadOneLeft finds consumers paused for which there is no reason any more.
-func TestProcessSetsRightWhatADeadOneLeft(t *testing.T) {
+// TestNewProcessResumesConsumers starts a controller while a consumer is paused without a reason.
+func TestNewProcessResumesConsumers(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
 	name := broker.ConsumerName(job.KindPrompt, job.LaneGuest)
@@ -319,8 +319,8 @@ func TestProcessSetsRightWhatADeadOneLeft(t *testing.T) {
 	}
 }
 
-// TestControlMadeAnew has the bucket emptied behind the back of a process that knows more.
-func TestControlMadeAnew(t *testing.T) {
+// TestPurgedState purges a state that a controller has in its view.
+func TestPurgedState(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
 	c := controller(t, s)
@@ -334,37 +334,37 @@ func TestControlMadeAnew(t *testing.T) {
 	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(broker.CircuitSubject(job.UpstreamImage))); err != nil {
 		t.Fatal(err)
 	}
-	until(t, c, "it is forgotten", func(v control.View) bool { return !v.Circuit(job.UpstreamImage).Open() })
+	until(t, c, "the state is removed", func(v control.View) bool { return !v.Circuit(job.UpstreamImage).Open() })
 }
 
-// TestControlTells has somebody hear of what is known at the start, of a change, and of its being forgotten.
-func TestControlTells(t *testing.T) {
+// TestOnChange checks that onChange is called at the start, after a change and after a purge.
+func TestOnChange(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
-	heard := make(chan control.View, 16)
-	c := control.NewController(s, slog.New(slog.DiscardHandler), func(v control.View) { heard <- v })
+	views := make(chan control.View, 16)
+	c := control.NewController(s, slog.New(slog.DiscardHandler), func(v control.View) { views <- v })
 	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Stop)
-	hears := func(what string, want bool) {
+	receives := func(what string, want bool) {
 		t.Helper()
 		guard := time.NewTimer(hang)
 		defer guard.Stop()
 		select {
-		case v := <-heard:
+		case v := <-views:
 			if v.Circuit(job.UpstreamImage).Open() != want {
 				t.Errorf("%s: %+v", what, v.Circuit(job.UpstreamImage))
 			}
 		case <-guard.C:
-			t.Fatalf("never heard: %s", what)
+			t.Fatalf("not called: %s", what)
 		}
 	}
-	hears("the start", false)
+	receives("the start", false)
 	if _, _, err := c.Trip(t.Context(), trip(job.CodeThrottled, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	hears("a change", true)
+	receives("a change", true)
 	stream, err := b.JetStream().Stream(t.Context(), broker.ControlStream)
 	if err != nil {
 		t.Fatal(err)
@@ -372,11 +372,11 @@ func TestControlTells(t *testing.T) {
 	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(broker.CircuitSubject(job.UpstreamImage))); err != nil {
 		t.Fatal(err)
 	}
-	hears("it is forgotten", false)
+	receives("the state is removed", false)
 }
 
-// TestShow tells what a job waits for, in every state and for every reason.
-func TestShow(t *testing.T) {
+// TestAnnotate covers every status of a job and every reason to wait.
+func TestAnnotate(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	later := job.At(now.Add(time.Minute))

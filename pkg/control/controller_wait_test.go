@@ -11,8 +11,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestWaitingForAChangeEndsWithItsContext has one change take its time, as when NATS does not answer: whoever waits to make
-// another one is let go when its own time is over, and everybody after a few seconds.
+// TestWaitingForAChangeEndsWithItsContext blocks one change, as when NATS does not answer: waiting changes end with their own
+// contexts, and all within a few seconds.
 func TestWaitingForAChangeEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
@@ -40,7 +40,7 @@ func TestWaitingForAChangeEndsWithItsContext(t *testing.T) {
 		select {
 		case err := <-waiting:
 			if !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("got %v, want the end of its time", err)
+				t.Errorf("got %v, want its deadline", err)
 			}
 		case <-time.After(hang):
 			t.Error("it still waits")
@@ -48,7 +48,7 @@ func TestWaitingForAChangeEndsWithItsContext(t *testing.T) {
 	}
 	close(resume)
 	if err := <-first; err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the first: %v", err) // Its own time may be over as well.
+		t.Errorf("the first: %v", err) // Its own deadline may have passed as well.
 	}
 	if err := trip(t.Context(), job.UpstreamSpeech, minute); err != nil {
 		t.Errorf("afterwards: %v", err)

@@ -17,7 +17,7 @@ func build(host, commit string, at int) control.Deployment {
 	}
 }
 
-// TestDeployments rolls a build out on two hosts, restarts it, and rolls it back on one.
+// TestDeployments deploys a build on two hosts, restarts it, and rolls it back on one.
 func TestDeployments(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
@@ -42,7 +42,7 @@ func TestDeployments(t *testing.T) {
 	}
 }
 
-// TestDeploymentsAreBounded records more than are kept, several at once.
+// TestDeploymentsAreBounded records more deployments than are kept, several concurrently.
 func TestDeploymentsAreBounded(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
@@ -73,7 +73,7 @@ func TestDeploymentsAreBounded(t *testing.T) {
 	if err != nil || len(list) != 200 || list[0].Host != "last" {
 		t.Fatalf("%d entries, the first %+v, %v", len(list), list[0], err)
 	}
-	// A restart adds no entry, so that none has to go.
+	// A restart adds no entry, so none is removed.
 	oldest := list[len(list)-1]
 	if _, err := s.RecordDeployment(t.Context(), build("last", "c", 71)); err != nil {
 		t.Fatal(err)

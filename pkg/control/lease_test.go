@@ -39,7 +39,7 @@ func TestLease(t *testing.T) {
 		t.Errorf("another lease: %v", err)
 	}
 	if err := s.ShortenLease(t.Context(), "one", revision.Load()+1000, time.Now()); err != nil {
-		t.Errorf("shortened by who does not have it: %v", err)
+		t.Errorf("shortened without holding it: %v", err)
 	}
 	if _, _, err := s.AcquireLease(t.Context(), "one", time.Hour, time.Hour); !errors.Is(err, control.ErrLeased) {
 		t.Errorf("after that: %v", err)

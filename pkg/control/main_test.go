@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hang bounds what should take moments.
+// hang bounds operations of a test, so that a test that hangs fails.
 const hang = 30 * time.Second
 
 // on returns a store on a broker.

@@ -58,8 +58,8 @@ func TestSwitchesReachEveryProcess(t *testing.T) {
 			t.Errorf("after it was set: %v", set)
 		}
 	}
-	_, toldLater := switched(t, s)
-	if set := next(t, toldLater); set[control.SwitchLogLevel] != after {
+	_, lateSwitchesr := switched(t, s)
+	if set := next(t, lateSwitchesr); set[control.SwitchLogLevel] != after {
 		t.Errorf("a process that starts later: %v", set)
 	}
 	// The second change replaces the first one and ends by itself.
@@ -67,7 +67,7 @@ func TestSwitchesReachEveryProcess(t *testing.T) {
 	if err != nil || before != after {
 		t.Fatalf("%+v, %v", before, err)
 	}
-	for _, told := range []<-chan map[control.SwitchName]control.Switch{toldHere, toldThere, toldLater} {
+	for _, told := range []<-chan map[control.SwitchName]control.Switch{toldHere, toldThere, lateSwitchesr} {
 		set := next(t, told)
 		if len(set) > 0 {
 			if set[control.SwitchLogLevel].Value != "info" {
@@ -104,8 +104,8 @@ func TestSwitchesAreReadWithoutANotice(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	late, toldLate := switched(t, s)
-	if set := next(t, toldLate); len(set) != 0 {
+	late, lateSwitches := switched(t, s)
+	if set := next(t, lateSwitches); len(set) != 0 {
 		t.Errorf("a process that starts later: %v", set)
 	}
 	if _, accepting := late.View().Accepting(time.Now()); !accepting {
@@ -113,9 +113,9 @@ func TestSwitchesAreReadWithoutANotice(t *testing.T) {
 	}
 }
 
-// TestSwitchesStandApart holds that what is stored for switches cannot be taken for a pause or a circuit by a version that
-// knows no switches: that reads circuits and pauses by the fields kind and upstream.
-func TestSwitchesStandApart(t *testing.T) {
+// TestSwitchesHaveTheirOwnFields checks that versions without switches cannot decode a switch as a pause or a circuit, which
+// they recognize by the fields kind and upstream.
+func TestSwitchesHaveTheirOwnFields(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
 	c := controller(t, s)
@@ -133,7 +133,7 @@ func TestSwitchesStandApart(t *testing.T) {
 			}
 		}
 	}
-	// The orders of the version before are read and written as ever.
+	// Pauses still work.
 	if _, err := c.Pause(t.Context(), job.KindImage, time.Now().Add(time.Hour), "note"); err != nil {
 		t.Fatal(err)
 	}

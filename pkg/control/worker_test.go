@@ -33,7 +33,7 @@ func worker(id string) control.Worker {
 	}
 }
 
-func TestWorkersAnnounceAndWithdraw(t *testing.T) {
+func TestRegisterAndDeregisterWorkers(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
 	if got := workers(t, s); len(got) != 0 {

@@ -194,7 +194,7 @@ func TestLoadReportsAllFaultsAtOnce(t *testing.T) {
 		t.Errorf("a setting without a fault was not set: %q", first.Text)
 	}
 	if strings.Contains(err.Error(), "planted") {
-		t.Errorf("the error repeats a value: %v", err)
+		t.Errorf("the error contains a value: %v", err)
 	}
 }
 
@@ -219,7 +219,7 @@ func TestLoadKeepsPreset(t *testing.T) {
 	}
 }
 
-func TestLoadRefusesWhatItCannotFill(t *testing.T) {
+func TestLoadRejectsUnsupportedTargets(t *testing.T) {
 	t.Parallel()
 	var missing *settings
 	tests := map[string]any{

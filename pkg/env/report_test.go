@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// retries has settings whose names are prefixes of one another, and rules that speak of several of them.
+// retries has settings whose names are prefixes of one another, and rules about several of them.
 type retries struct {
 	Max      int           `env:"FETCH_RETRY_MAX" envDefault:"8" alias:"RETRY_MAX_ATTEMPTS"`
 	Delay    time.Duration `env:"FETCH_RETRY_MAX_DELAY_MS" envDefault:"60000"`

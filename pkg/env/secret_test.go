@@ -47,7 +47,7 @@ func TestSecretIsNeverShown(t *testing.T) {
 	}
 	for _, name := range []string{"%v", "%+v", "%#v", "%s", "json", "slog"} {
 		if !strings.Contains(outputs[name], "***") {
-			t.Errorf("%s does not tell that a secret is there: %s", name, outputs[name])
+			t.Errorf("%s does not show that a secret is set: %s", name, outputs[name])
 		}
 	}
 	if planted.Reveal() != "planted" {

@@ -44,7 +44,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-func TestTableRefusesSharedNames(t *testing.T) {
+func TestTableRejectsSharedNames(t *testing.T) {
 	t.Parallel()
 	type owner struct {
 		Text string `env:"TEXT"`
@@ -69,6 +69,6 @@ func TestTableRefusesSharedNames(t *testing.T) {
 		})
 	}
 	if _, err := env.Table(7); err == nil {
-		t.Error("a number passed for a struct")
+		t.Error("a number was accepted as a struct")
 	}
 }

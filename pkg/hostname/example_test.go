@@ -6,7 +6,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
 
-// A server that is reached by one public name and from its own machine.
+// A server with one public host name that also accepts requests from its own machine.
 func Example() {
 	public, err := hostname.Parse([]string{"images.example.org"})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
-// The parts of a process stop in the reverse order of their start.
+// The components of a process stop in the reverse order of their start.
 func ExampleStack() {
 	var running lifecycle.Stack
 	for _, name := range []string{"store", "worker", "listener"} {

@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
-// step returns a step that notes its name and takes as long as it is said to, or until its context ends.
+// step returns a step that records its name and lasts for a duration or until its context ends.
 func step(order *[]string, name string, takes time.Duration) lifecycle.Step {
 	return lifecycle.Step{Name: name, Stop: func(ctx context.Context) error {
 		*order = append(*order, name)
@@ -45,8 +45,8 @@ func TestStepsRunInReverseAndOnce(t *testing.T) {
 	})
 }
 
-// TestStuckStepLeavesTimeToTheOthers has one step after the other stuck: those that end with their context and those
-// that ignore it. Whatever the step, the whole ends in time and every other step gets a context that has not ended.
+// TestStuckStepLeavesTimeToTheOthers blocks each step in turn, with and without respect for its context. Stop returns in time,
+// and every other step gets a context that has not ended.
 func TestStuckStepLeavesTimeToTheOthers(t *testing.T) {
 	t.Parallel()
 	for _, honors := range []bool{true, false} {
@@ -89,7 +89,7 @@ func TestStuckStepLeavesTimeToTheOthers(t *testing.T) {
 	}
 }
 
-// TestNeedIsKept has every step before the one with a need use up its share.
+// TestNeedIsKept makes every step before the one with a need use its whole share.
 func TestNeedIsKept(t *testing.T) {
 	t.Parallel()
 	for need, limit := range map[time.Duration]time.Duration{
@@ -115,7 +115,7 @@ func TestNeedIsKept(t *testing.T) {
 	}
 }
 
-// TestNeedBeyondTheLimit leaves something to every step all the same.
+// TestNeedBeyondTheLimit checks that every step gets some time even if a need exceeds the limit.
 func TestNeedBeyondTheLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestNeedBeyondTheLimit(t *testing.T) {
 	})
 }
 
-// TestLimitOfAStep has a step that nobody should wait for long stuck, with all the time there is.
+// TestLimitOfAStep blocks a step with a limit although there is plenty of time.
 func TestLimitOfAStep(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestLimitOfAStep(t *testing.T) {
 	})
 }
 
-// TestEndedContext still has every step run, so that each closes what it holds.
+// TestEndedContext checks that every step runs even with an ended context, so that it can close its resources.
 func TestEndedContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

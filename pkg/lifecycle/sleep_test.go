@@ -22,7 +22,7 @@ func TestSleep(t *testing.T) {
 			t.Errorf("it slept until %s, beyond its context", time.Since(begin))
 		}
 		if lifecycle.Sleep(ctx, 0) {
-			t.Error("it reports that an ended context goes on")
+			t.Error("it returns true for an ended context")
 		}
 	})
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestStreams holds the list of streams against those that are declared on disk.
+// TestStreams compares the streams of a backup with those declared on disk.
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
@@ -40,11 +40,11 @@ func TestStreams(t *testing.T) {
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
-		t.Errorf("a backup holds %v, and on disk are %v", got, want)
+		t.Errorf("the streams of a backup are %v, those on disk %v", got, want)
 	}
 }
 
-// fill stores something of every sort and returns what is to be compared.
+// fill stores data of every kind and returns the messages to compare.
 func fill(t *testing.T, b *broker.Broker) {
 	t.Helper()
 	publish(t, b, broker.JobSubject(job.KindImage, job.LaneGuest, "u1", "j0"), "settled")
@@ -72,7 +72,7 @@ func fill(t *testing.T, b *broker.Broker) {
 	}
 }
 
-// checkFilled compares what fill has stored with what is there.
+// checkFilled compares the stored messages with those that fill returned.
 func checkFilled(t *testing.T, was, is *broker.Broker) {
 	t.Helper()
 	for subject, stream := range map[string]string{
@@ -93,18 +93,18 @@ func checkFilled(t *testing.T, was, is *broker.Broker) {
 		}
 	}
 	if settled := last(t, is, broker.StreamJobs, broker.JobSubject(job.KindImage, job.LaneGuest, "u1", "j0")); settled != nil {
-		t.Errorf("a job that had left the queue is in it again")
+		t.Errorf("a job that had left the queue is back")
 	}
-	// Counters go on where they were, and sequences too.
+	// Counters and sequences continue.
 	count := nats.NewMsg(broker.UsageSubject(broker.UsageDay, "ann", "d1"))
 	count.Header.Set("Nats-Incr", "1")
 	ack, err := is.JetStream().PublishMsg(t.Context(), count)
 	if err != nil || ack.Value != "7" {
-		t.Errorf("the counter goes on with %+v, %v", ack, err)
+		t.Errorf("the counter continues with %+v, %v", ack, err)
 	}
 }
 
-// TestRoundTrip restores what was stored, into a store that then is opened, closed and opened again.
+// TestRoundTrip restores a backup into a store that is then opened, closed and reopened.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	from := brokertest.Start(t)
@@ -126,8 +126,8 @@ func TestRoundTrip(t *testing.T) {
 	brokertest.MustOpen(t, cfg)
 }
 
-// TestKeysWrittenMeanwhile changes keys all the time while a backup is made. Every key has a value in the backup, and none an
-// older one than before it.
+// TestKeysWrittenMeanwhile changes keys continuously during a backup. The backup must have a value of every key, and none that
+// is older than the backup.
 func TestKeysWrittenMeanwhile(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
@@ -177,7 +177,7 @@ func TestKeysWrittenMeanwhile(t *testing.T) {
 	}
 }
 
-// TestDamagedFiles refuses every file that was changed or cut off.
+// TestDamagedFiles verifies modified and truncated files.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
@@ -191,7 +191,7 @@ func TestDamagedFiles(t *testing.T) {
 			t.Errorf("byte %d of %d changed: %v", at, len(file), err)
 		}
 		if _, err := backup.Verify(bytes.NewReader(file[:at])); !errors.Is(err, backup.ErrDamaged) {
-			t.Errorf("cut off at %d of %d: %v", at, len(file), err)
+			t.Errorf("truncated at %d of %d: %v", at, len(file), err)
 		}
 	}
 	for _, bad := range [][]byte{file[:len(file)-1], append(slices.Clone(file), "more"...), append(slices.Clone(file), file...), []byte("no backup"), nil} {
@@ -201,7 +201,7 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
-// TestNewerFormat refuses a file of a later version by name.
+// TestNewerFormat verifies a file of a later version.
 func TestNewerFormat(t *testing.T) {
 	t.Parallel()
 	file := create(t, brokertest.Start(t))
@@ -225,7 +225,7 @@ func TestNewerFormat(t *testing.T) {
 	}
 }
 
-// TestNotEmpty restores into no store that has streams, and leaves it as it is.
+// TestNotEmpty restores into a store that has streams, which must not change.
 func TestNotEmpty(t *testing.T) {
 	t.Parallel()
 	file := create(t, brokertest.Start(t))
@@ -236,14 +236,14 @@ func TestNotEmpty(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if msg := last(t, b, broker.UsersStream, broker.UserSubject("bob")); msg == nil {
-		t.Error("the account is gone")
+		t.Error("the account is lost")
 	}
 	if err := backup.Discard(t.Context(), b); err == nil {
 		t.Error("a store without an interrupted restore was discarded")
 	}
 }
 
-// TestInterrupted breaks a restore off. Nothing starts on the store and nothing is restored into it until it is discarded.
+// TestInterrupted interrupts a restore. The store can neither be opened nor be restored into until the restore is discarded.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	from := brokertest.Start(t)
@@ -276,7 +276,7 @@ func TestInterrupted(t *testing.T) {
 	checkFilled(t, from, brokertest.MustOpen(t, cfg))
 }
 
-// interrupted is a file during whose reading the program is stopped.
+// interrupted is a reader that cancels a context while it is read.
 type interrupted struct {
 	data   []byte
 	at     int
@@ -328,7 +328,8 @@ func TestClusterAndBack(t *testing.T) {
 	}
 }
 
-// TestFailureAtTheStart writes nothing when the first stream cannot be read, so that a caller can still be sent an error.
+// TestFailureAtTheStart checks that nothing is written when the first stream cannot be read: a handler can then still respond
+// with an error.
 func TestFailureAtTheStart(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)

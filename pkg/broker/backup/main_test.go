@@ -18,10 +18,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hang bounds what should take moments, so that a test that hangs fails.
+// hang bounds operations of a test, so that a test that hangs fails.
 const hang = 2 * time.Minute
 
-// openUndeclared opens a store for a restore, until the end of the test.
+// openUndeclared opens a store for a restore and closes it when the test ends.
 func openUndeclared(t *testing.T, cfg broker.Config) *broker.Broker {
 	t.Helper()
 	b, err := brokertest.OpenUndeclared(t, cfg)
@@ -51,7 +51,7 @@ func create(t *testing.T, b *broker.Broker) []byte {
 	return file.Bytes()
 }
 
-// restore restores a backup into a store that then is closed.
+// restore restores a backup into a store and closes that.
 func restore(t *testing.T, cfg broker.Config, file []byte) {
 	t.Helper()
 	b := openUndeclared(t, cfg)
@@ -81,7 +81,7 @@ func publish(t *testing.T, b *broker.Broker, subject, data string, opts ...jetst
 	return ack.Sequence
 }
 
-// last returns the last message on a subject, nil when there is none.
+// last returns the last message on a subject, or nil.
 func last(t *testing.T, b *broker.Broker, stream, subject string) *jetstream.RawStreamMsg {
 	t.Helper()
 	msg, err := broker.LeaderLast(t.Context(), b.JetStream(), stream, subject)

@@ -39,41 +39,31 @@ func (s Span) End() {
 	}
 }
 
+func (s Span) set(attr attribute.KeyValue) {
+	if s.recording() {
+		s.span.SetAttributes(attr)
+	}
+}
+
 // Fail marks the span as failed with one of the known error codes.
 func (s Span) Fail(code string) {
 	if s.recording() {
 		s.span.SetStatus(codes.Error, code)
-		s.span.SetAttributes(semconv.ErrorTypeKey.String(code))
+		s.ErrorCode(code)
 	}
 }
 
 // ErrorCode records an error code on a span that has not failed, such as that of a rejected request or a canceled call.
-func (s Span) ErrorCode(code string) {
-	if s.recording() {
-		s.span.SetAttributes(semconv.ErrorTypeKey.String(code))
-	}
-}
+func (s Span) ErrorCode(code string) { s.set(semconv.ErrorTypeKey.String(code)) }
 
 // HTTPStatus records the status of an HTTP response.
-func (s Span) HTTPStatus(status int) {
-	if s.recording() {
-		s.span.SetAttributes(semconv.HTTPResponseStatusCode(status))
-	}
-}
+func (s Span) HTTPStatus(status int) { s.set(semconv.HTTPResponseStatusCode(status)) }
 
 // Verdict records the verdict on an attempt.
-func (s Span) Verdict(verdict string) {
-	if s.recording() {
-		s.span.SetAttributes(attrVerdict.String(verdict))
-	}
-}
+func (s Span) Verdict(verdict string) { s.set(attrVerdict.String(verdict)) }
 
 // JobStatus records the final status of a job.
-func (s Span) JobStatus(status string) {
-	if s.recording() {
-		s.span.SetAttributes(attrStatus.String(status))
-	}
-}
+func (s Span) JobStatus(status string) { s.set(attrStatus.String(status)) }
 
 // StartRequest starts the span of a request to this server, as a child of the span in the headers, if any. The route is the
 // pattern that matched, or empty; the method must be a known one.

@@ -1,6 +1,9 @@
 package telemetry
 
-import "runtime/debug"
+import (
+	"cmp"
+	"runtime/debug"
+)
 
 // Set by the linker in a release build (go build -ldflags "-X …"); empty otherwise.
 var (
@@ -30,26 +33,14 @@ func describe(ver, rev, built string, info *debug.BuildInfo) (string, string, st
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
 	}
-	if ver == "" {
-		ver = info.Main.Version
-	}
-	if ver == "" || ver == "(devel)" {
+	if ver = cmp.Or(ver, info.Main.Version, "devel"); ver == "(devel)" {
 		ver = "devel"
 	}
-	if rev == "" {
+	if rev == "" && settings["vcs.revision"] != "" {
 		rev = settings["vcs.revision"]
-		if rev != "" && settings["vcs.modified"] == "true" {
+		if settings["vcs.modified"] == "true" {
 			rev += "-dirty"
 		}
 	}
-	if built == "" {
-		built = settings["vcs.time"]
-	}
-	if rev == "" {
-		rev = unknown
-	}
-	if built == "" {
-		built = unknown
-	}
-	return ver, rev, built
+	return ver, cmp.Or(rev, unknown), cmp.Or(built, settings["vcs.time"], unknown)
 }

@@ -51,12 +51,12 @@ func TestDamageIsRepaired(t *testing.T) {
 	consumer := filepath.Join(jobs, "obs", broker.ConsumerName(job.KindImage, job.LaneGuest))
 	for name, c := range map[string]struct {
 		damage func(t *testing.T, dir string)
-		// says is part of the log and of the repair.
-		says string
+		// text is part of the log and of the repair.
+		text string
 	}{
 		"configuration of a stream": {func(t *testing.T, dir string) { flip(t, filepath.Join(dir, jobs, "meta.inf"), 20, 1) }, "stream JOBS"},
 		"its checksum":              {func(t *testing.T, dir string) { flip(t, filepath.Join(dir, jobs, "meta.sum"), 3, 1) }, "stream JOBS"},
-		"its checksum is gone":      {func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, jobs, "meta.sum"))) }, "stream JOBS"},
+		"its checksum is missing":   {func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, jobs, "meta.sum"))) }, "stream JOBS"},
 		"both are empty": {func(t *testing.T, dir string) {
 			truncate(t, filepath.Join(dir, jobs, "meta.inf"), 0, 1)
 			truncate(t, filepath.Join(dir, jobs, "meta.sum"), 0, 1)
@@ -80,11 +80,11 @@ func TestDamageIsRepaired(t *testing.T) {
 			b, log, err := openDir(t, dir)
 			must(t, err)
 			defer brokertest.Close(t, b)
-			if !strings.Contains(log.String(), c.says) || !strings.Contains(log.String(), "level=WARN") {
-				t.Errorf("the log does not say %q:\n%s", c.says, log)
+			if !strings.Contains(log.String(), c.text) || !strings.Contains(log.String(), "level=WARN") {
+				t.Errorf("the log does not contain %q:\n%s", c.text, log)
 			}
 			repair, err := b.LastRepair(t.Context())
-			if err != nil || repair == nil || !strings.Contains(strings.Join(repair.What, "\n"), c.says) || repair.At.IsZero() {
+			if err != nil || repair == nil || !strings.Contains(strings.Join(repair.What, "\n"), c.text) || repair.At.IsZero() {
 				t.Errorf("the repair is not reported: %+v, %v", repair, err)
 			}
 			if loss, err := b.LastDataLoss(t.Context()); loss != nil || err != nil {

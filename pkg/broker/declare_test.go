@@ -181,8 +181,8 @@ func TestFollowerOnlyCreates(t *testing.T) {
 	if err := owner.JetStream().DeleteKeyValue(t.Context(), broker.BucketProgress); err != nil {
 		t.Fatal(err)
 	}
-	gone := broker.ConsumerName(job.KindImage, job.LaneGuest)
-	if err := owner.JetStream().DeleteConsumer(t.Context(), broker.StreamJobs, gone); err != nil {
+	missing := broker.ConsumerName(job.KindImage, job.LaneGuest)
+	if err := owner.JetStream().DeleteConsumer(t.Context(), broker.StreamJobs, missing); err != nil {
 		t.Fatal(err)
 	}
 	follower := brokertest.MustOpen(t, broker.Config{
@@ -198,7 +198,7 @@ func TestFollowerOnlyCreates(t *testing.T) {
 		t.Errorf("the follower set AckWait to %s", got)
 	}
 	streamConfig(t, follower, broker.ProgressStream)
-	if _, err := follower.JetStream().Consumer(t.Context(), broker.StreamJobs, gone); err != nil {
+	if _, err := follower.JetStream().Consumer(t.Context(), broker.StreamJobs, missing); err != nil {
 		t.Errorf("the missing consumer: %v", err)
 	}
 }

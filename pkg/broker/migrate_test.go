@@ -42,13 +42,13 @@ func infoOf(t *testing.T, js jetstream.JetStream, subject string) map[string]jso
 	if err != nil {
 		t.Fatal(err)
 	}
-	var answer struct {
+	var response struct {
 		Config map[string]json.RawMessage `json:"config"`
 	}
-	if err := json.Unmarshal(msg.Data, &answer); err != nil || answer.Config == nil {
+	if err := json.Unmarshal(msg.Data, &response); err != nil || response.Config == nil {
 		t.Fatalf("%s: %v %s", subject, err, msg.Data)
 	}
-	return answer.Config
+	return response.Config
 }
 
 // edit changes the configuration of a stream like the nats command. A field with "null" is unset.

@@ -258,20 +258,29 @@ func apiRequest(ctx context.Context, js jetstream.JetStream, subject string, bod
 	if err != nil {
 		return fmt.Errorf("request %s: %w", subject, err)
 	}
+	if err := DecodeResponse(msg.Data, into); err != nil {
+		return fmt.Errorf("request %s: %w", subject, err)
+	}
+	return nil
+}
+
+// DecodeResponse decodes a response of the JetStream API into v, which may be nil. It fails with a *jetstream.APIError when
+// NATS refused the request.
+func DecodeResponse(data []byte, v any) error {
 	var response struct {
 		Error *jetstream.APIError `json:"error"`
 	}
-	if err := json.Unmarshal(msg.Data, &response); err != nil {
-		return fmt.Errorf("decode response to %s: %w", subject, err)
+	if err := json.Unmarshal(data, &response); err != nil {
+		return fmt.Errorf("decode response: %w", err)
 	}
 	if response.Error != nil {
 		return response.Error
 	}
-	if into == nil {
+	if v == nil {
 		return nil
 	}
-	if err := json.Unmarshal(msg.Data, into); err != nil {
-		return fmt.Errorf("decode response to %s: %w", subject, err)
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("decode response: %w", err)
 	}
 	return nil
 }

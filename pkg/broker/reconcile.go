@@ -173,7 +173,7 @@ func (b *Broker) reportRestored(ctx context.Context, missing, lost []string, see
 
 // inventory is what NATS has at one moment.
 type inventory struct {
-	// created is when each existing stream was created; it tells a recreated stream from the one before.
+	// created is when each existing stream was created; a recreated stream has another time.
 	created map[string]time.Time
 	// missing names the streams and consumers that do not exist.
 	missing []string

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	saysLost  = "NATS came back without stored streams: jobs accepted before and results in them are gone; the streams are declared again, empty"
-	saysAgain = "missing streams and consumers were declared again"
+	logLost      = "NATS came back without stored streams: jobs accepted before and results in them are gone; the streams are declared again, empty"
+	logRecreated = "missing streams and consumers were declared again"
 )
 
 func everything(t *testing.T, b *broker.Broker) {
@@ -68,8 +68,8 @@ func TestNATSComesBackEmpty(t *testing.T) {
 	ownerLog.await(t, "NATS connection lost")
 	followerLog.await(t, "NATS connection lost")
 	brokertest.StartServer(t, on(t.TempDir()))
-	ownerLog.await(t, saysLost)
-	followerLog.await(t, saysLost)
+	ownerLog.await(t, logLost)
+	followerLog.await(t, logLost)
 	for _, b := range []*broker.Broker{owner, follower} {
 		awaitCheck(t, b)
 		everything(t, b)
@@ -89,7 +89,7 @@ func TestNATSComesBackEmpty(t *testing.T) {
 	if after.Sequence <= before.Sequence {
 		t.Errorf("sequence %d again, after %d", after.Sequence, before.Sequence)
 	}
-	if again := ownerLog.count(saysLost) + followerLog.count(saysLost); again > 0 {
+	if again := ownerLog.count(logLost) + followerLog.count(logLost); again > 0 {
 		t.Errorf("the loss is logged %d times more", again)
 	}
 }
@@ -108,7 +108,7 @@ func TestMemoryStreamsAreRecreated(t *testing.T) {
 	brokertest.StopServer(srv)
 	log.await(t, "NATS connection lost")
 	brokertest.StartServer(t, here)
-	log.await(t, saysAgain)
+	log.await(t, logRecreated)
 	awaitCheck(t, b)
 	everything(t, b)
 	if loss, err := b.LastDataLoss(t.Context()); loss != nil || err != nil {
@@ -120,18 +120,18 @@ func TestMemoryStreamsAreRecreated(t *testing.T) {
 func TestDeletedStreamsAreRecreated(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		remove func(jetstream.JetStream) error
-		says   string
+		remove  func(jetstream.JetStream) error
+		message string
 	}{
 		"consumer": {func(js jetstream.JetStream) error {
 			return js.DeleteConsumer(t.Context(), broker.StreamJobs, broker.ConsumerName(job.KindAudio, job.LaneGuest))
-		}, saysAgain},
-		"minutes": {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.StreamUsageMinute) }, saysAgain},
-		"days":    {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.StreamUsage) }, saysAgain},
-		"jobs":    {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.StreamJobs) }, saysLost},
-		"results": {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.ResultsStream) }, saysLost},
-		"users":   {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.UsersStream) }, saysLost},
-		"control": {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.ControlStream) }, saysLost},
+		}, logRecreated},
+		"minutes": {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.StreamUsageMinute) }, logRecreated},
+		"days":    {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.StreamUsage) }, logRecreated},
+		"jobs":    {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.StreamJobs) }, logLost},
+		"results": {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.ResultsStream) }, logLost},
+		"users":   {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.UsersStream) }, logLost},
+		"control": {func(js jetstream.JetStream) error { return js.DeleteStream(t.Context(), broker.ControlStream) }, logLost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -144,8 +144,8 @@ func TestDeletedStreamsAreRecreated(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.TriggerReconcile()
-			log.await(t, c.says)
-			log.hasLevel(t, c.says, map[string]slog.Level{saysAgain: slog.LevelInfo, saysLost: slog.LevelError}[c.says])
+			log.await(t, c.message)
+			log.hasLevel(t, c.message, map[string]slog.Level{logRecreated: slog.LevelInfo, logLost: slog.LevelError}[c.message])
 			awaitCheck(t, b)
 			everything(t, b)
 		})

@@ -82,25 +82,18 @@ func limit(n int64) uint64 {
 func streamOf(subject string) string {
 	first, rest, _ := strings.Cut(subject, ".")
 	second, _, _ := strings.Cut(rest, ".")
-	name := "other"
 	switch first {
 	case "jobs":
-		name = StreamJobs
+		return StreamJobs
 	case "dead":
-		name = StreamDead
+		return StreamDead
 	case "usage":
-		name = StreamUsage
-		if second == UsageMinute {
-			name = StreamUsageMinute
-		}
+		return UsageStream(second)
 	case "$KV":
-		for _, bucket := range []string{
-			BucketProgress, BucketResults, BucketControl, BucketUsers, BucketResets, BucketFeedback, BucketImages,
-		} {
-			if second == bucket {
-				name = bucketStream + bucket
-			}
+		switch stream := bucketStream + second; stream {
+		case ProgressStream, ResultsStream, ControlStream, UsersStream, ResetsStream, FeedbackStream, ImagesStream:
+			return stream
 		}
 	}
-	return name
+	return "other"
 }

@@ -72,7 +72,7 @@ func TestWritesAreObserved(t *testing.T) {
 	publish(job, jetstream.WithExpectLastSequencePerSubject(0))
 	publish(broker.RecordSubject("owner", "id"))
 	publish(broker.DeadSubject("image", "owner", "id"))
-	publish("nobody.listens", jetstream.WithRetryAttempts(0))
+	publish("no.stream", jetstream.WithRetryAttempts(0))
 	want := []string{"JOBS stored true", "JOBS conflict true", "KV_RESULTS stored true", "DEAD stored true", "other failed true"}
 	if !slices.Equal(w.seen, want) {
 		t.Errorf("observed %q, want %q", w.seen, want)

@@ -38,8 +38,8 @@ func TestSuitable(t *testing.T) {
 		"no JetStream for the account": {
 			err: fmt.Errorf("x: %w", jetstream.ErrJetStreamNotEnabledForAccount), refused: true, words: []string{"hal", "account"},
 		},
-		"nobody answers": {err: nats.ErrNoResponders, refused: true, words: []string{"hal", "no JetStream"}},
-		"no time left":   {err: context.DeadlineExceeded, words: []string{"hal", "JetStream"}},
+		"no response":  {err: nats.ErrNoResponders, refused: true, words: []string{"hal", "no JetStream"}},
+		"no time left": {err: context.DeadlineExceeded, words: []string{"hal", "JetStream"}},
 	} {
 		err := broker.Suitable("hal", "2.11.9", c.info, c.err)
 		if (err == nil) != (len(c.words) == 0) || errors.Is(err, broker.ErrUnsuitable) != c.refused {

@@ -41,7 +41,7 @@ func TestPortRequiresKey(t *testing.T) {
 	}
 	url := env.Secret(b.ClientURL())
 	for name, worker := range map[string]broker.Config{
-		"found": {URL: url, DataDir: cfg.DataDir}, "told": {URL: url, DataDir: t.TempDir(), Creds: path},
+		"found": {URL: url, DataDir: cfg.DataDir}, "configured": {URL: url, DataDir: t.TempDir(), Creds: path},
 	} {
 		worker.Follower = true
 		w, err := brokertest.Open(t, worker, newLines())
@@ -59,7 +59,7 @@ func TestPortRequiresKey(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		cfg  broker.Config
-		says string
+		want string
 	}{
 		"no key":      {broker.Config{Follower: true, DataDir: t.TempDir()}, "NATS_CREDS"},
 		"another key": {broker.Config{Follower: true, DataDir: t.TempDir(), Creds: other}, other},
@@ -67,7 +67,7 @@ func TestPortRequiresKey(t *testing.T) {
 		"an API":      {broker.Config{DataDir: cfg.DataDir}, "NATS_LISTEN_USER"},
 	} {
 		test.cfg.URL = url
-		if _, err := brokertest.Open(t, test.cfg, newLines()); err == nil || !strings.Contains(err.Error(), test.says) {
+		if _, err := brokertest.Open(t, test.cfg, newLines()); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -184,9 +184,9 @@ func TestWorkerKeyCannotAccessAccounts(t *testing.T) {
 		}
 	}
 	// A worker can subscribe neither to writes nor to the responses to others.
-	heard := make(chan *nats.Msg, 100)
+	received := make(chan *nats.Msg, 100)
 	for _, subject := range []string{">", "$KV.>", subject, "_INBOX.>", "$JS.>", "events.>"} {
-		if _, err := nc.ChanSubscribe(subject, heard); err != nil {
+		if _, err := nc.ChanSubscribe(subject, received); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -207,7 +207,7 @@ func TestWorkerKeyCannotAccessAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case msg := <-heard:
+	case msg := <-received:
 		t.Errorf("it receives %s: %s", msg.Subject, msg.Data)
 	default:
 	}

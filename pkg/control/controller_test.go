@@ -156,11 +156,11 @@ func TestReconsider(t *testing.T) {
 		trips []control.Trip
 		due   bool
 	}{
-		"refused":                             {[]control.Trip{refusal}, true},
-		"refused, asks for patience":          {[]control.Trip{asking}, false},
-		"asks for patience, then refuses":     {[]control.Trip{patient, refusal}, false},
-		"refuses for longer, asks for less":   {[]control.Trip{refusal, patient}, false},
-		"asked for patience that is over now": {[]control.Trip{over, refusal}, true},
+		"refused":                      {[]control.Trip{refusal}, true},
+		"refused, then Retry-After":    {[]control.Trip{asking}, false},
+		"Retry-After, then refused":    {[]control.Trip{patient, refusal}, false},
+		"refused, shorter Retry-After": {[]control.Trip{refusal, patient}, false},
+		"Retry-After has passed":       {[]control.Trip{over, refusal}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

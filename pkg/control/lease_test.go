@@ -66,7 +66,7 @@ func TestLease(t *testing.T) {
 	if _, err := s.RenewLease(t.Context(), "kept", first, time.Hour, time.Hour); !errors.Is(err, control.ErrLeased) {
 		t.Errorf("renewed by who has it no more: %v", err)
 	}
-	// The holder may be done long before the end of the lease, so others ask earlier.
+	// The holder may finish long before the end of the lease, so others try again earlier.
 	if _, _, err := s.AcquireLease(t.Context(), "long", time.Hour, time.Minute); err != nil {
 		t.Fatal(err)
 	}

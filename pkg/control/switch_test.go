@@ -11,27 +11,27 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// switched starts a control and returns what it tells about the switches in force.
+// switched starts a controller and returns the calls of its OnSwitch function.
 func switched(t *testing.T, s *control.Store) (*control.Controller, <-chan map[control.SwitchName]control.Switch) {
 	t.Helper()
 	c := control.NewController(s, slog.New(slog.DiscardHandler), nil)
-	told := make(chan map[control.SwitchName]control.Switch, 16)
-	c.OnSwitch(func(set map[control.SwitchName]control.Switch) { told <- set })
+	changes := make(chan map[control.SwitchName]control.Switch, 16)
+	c.OnSwitch(func(set map[control.SwitchName]control.Switch) { changes <- set })
 	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Stop)
-	return c, told
+	return c, changes
 }
 
-// next returns what is told next.
-func next(t *testing.T, told <-chan map[control.SwitchName]control.Switch) map[control.SwitchName]control.Switch {
+// next returns the next call.
+func next(t *testing.T, changes <-chan map[control.SwitchName]control.Switch) map[control.SwitchName]control.Switch {
 	t.Helper()
 	select {
-	case set := <-told:
+	case set := <-changes:
 		return set
 	case <-time.After(hang):
-		t.Fatal("nothing is told")
+		t.Fatal("no call")
 		return nil
 	}
 }
@@ -41,10 +41,10 @@ func next(t *testing.T, told <-chan map[control.SwitchName]control.Switch) map[c
 func TestSwitchesReachEveryProcess(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
-	here, toldHere := switched(t, s)
-	_, toldThere := switched(t, s)
-	for _, told := range []<-chan map[control.SwitchName]control.Switch{toldHere, toldThere} {
-		if set := next(t, told); len(set) != 0 {
+	here, hereChanges := switched(t, s)
+	_, thereChanges := switched(t, s)
+	for _, changes := range []<-chan map[control.SwitchName]control.Switch{hereChanges, thereChanges} {
+		if set := next(t, changes); len(set) != 0 {
 			t.Errorf("at the start: %v", set)
 		}
 	}
@@ -53,13 +53,13 @@ func TestSwitchesReachEveryProcess(t *testing.T) {
 	if err != nil || before.Value != "" || after.Value != "debug" || after.Since.IsZero() {
 		t.Fatalf("%+v, %+v, %v", before, after, err)
 	}
-	for _, told := range []<-chan map[control.SwitchName]control.Switch{toldHere, toldThere} {
-		if set := next(t, told); len(set) != 1 || set[control.SwitchLogLevel] != after {
+	for _, changes := range []<-chan map[control.SwitchName]control.Switch{hereChanges, thereChanges} {
+		if set := next(t, changes); len(set) != 1 || set[control.SwitchLogLevel] != after {
 			t.Errorf("after it was set: %v", set)
 		}
 	}
-	_, lateSwitchesr := switched(t, s)
-	if set := next(t, lateSwitchesr); set[control.SwitchLogLevel] != after {
+	_, afterRestart := switched(t, s)
+	if set := next(t, afterRestart); set[control.SwitchLogLevel] != after {
 		t.Errorf("a process that starts later: %v", set)
 	}
 	// The second change replaces the first one and ends by itself.
@@ -67,13 +67,13 @@ func TestSwitchesReachEveryProcess(t *testing.T) {
 	if err != nil || before != after {
 		t.Fatalf("%+v, %v", before, err)
 	}
-	for _, told := range []<-chan map[control.SwitchName]control.Switch{toldHere, toldThere, lateSwitchesr} {
-		set := next(t, told)
+	for _, changes := range []<-chan map[control.SwitchName]control.Switch{hereChanges, thereChanges, afterRestart} {
+		set := next(t, changes)
 		if len(set) > 0 {
 			if set[control.SwitchLogLevel].Value != "info" {
 				t.Errorf("after it was set again: %v", set)
 			}
-			set = next(t, told)
+			set = next(t, changes)
 		}
 		if len(set) != 0 {
 			t.Errorf("after its time was over: %v", set)
@@ -85,16 +85,16 @@ func TestSwitchesReachEveryProcess(t *testing.T) {
 func TestSwitchesAreReadWithoutANotice(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
-	_, told := switched(t, s)
-	next(t, told)
+	_, changes := switched(t, s)
+	next(t, changes)
 	stored := `{"v":1,"name":"metrics","value":"off","since":"2026-11-28T10:00:00.000Z","later":"field"}`
 	if _, err := b.JetStream().Publish(t.Context(), broker.SwitchSubject("metrics"), []byte(stored)); err != nil {
 		t.Fatal(err)
 	}
-	if set := next(t, told); set[control.SwitchMetrics].Value != "off" {
+	if set := next(t, changes); set[control.SwitchMetrics].Value != "off" {
 		t.Errorf("%v", set)
 	}
-	// What nobody here understands changes nothing.
+	// Invalid and unknown switches change nothing.
 	for subject, body := range map[string]string{
 		broker.SwitchSubject("metrics"): `{"v":1,"name":"metrics","value":"sometimes","since":"2026-11-28T10:00:00.000Z"}`,
 		broker.SwitchSubject("accept"):  `{"v":99,"name":"accept","value":"off","since":"2026-11-28T10:00:00.000Z"}`,
@@ -104,8 +104,8 @@ func TestSwitchesAreReadWithoutANotice(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	late, lateSwitches := switched(t, s)
-	if set := next(t, lateSwitches); len(set) != 0 {
+	late, lateChanges := switched(t, s)
+	if set := next(t, lateChanges); len(set) != 0 {
 		t.Errorf("a process that starts later: %v", set)
 	}
 	if _, accepting := late.View().Accepting(time.Now()); !accepting {

@@ -37,7 +37,7 @@ func TestRegisterAndDeregisterWorkers(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
 	if got := workers(t, s); len(got) != 0 {
-		t.Errorf("workers of nobody: %+v", got)
+		t.Errorf("workers before a registration: %+v", got)
 	}
 	one, two := worker("w1"), worker("w2")
 	for _, w := range []control.Worker{one, two} {
@@ -97,10 +97,10 @@ func TestWorkersExpire(t *testing.T) {
 		t.Errorf("%d workers before the end", len(got))
 	}
 	limit := time.After(hang)
-	for gone := false; !gone; {
+	for expired := false; !expired; {
 		select {
 		case entry := <-watch.Updates():
-			gone = entry != nil && entry.Operation() != jetstream.KeyValuePut
+			expired = entry != nil && entry.Operation() != jetstream.KeyValuePut
 		case <-limit:
 			t.Fatal("the announcement did not expire")
 		}
@@ -110,7 +110,7 @@ func TestWorkersExpire(t *testing.T) {
 	}
 }
 
-// TestWorkersWithoutAStore shows that no answer is not taken for no workers.
+// TestWorkersWithoutAStore checks that a missing response is an error and not an empty list.
 func TestWorkersWithoutAStore(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)

@@ -73,7 +73,7 @@ func TestLoadValues(t *testing.T) {
 		"first alias wins":       {[]string{"WAIT_MS=1", "BREAK_MS=2", "PAUSE_MS=3"}, func(s *settings) { s.Pause = 3 * time.Millisecond }},
 		"second alias wins":      {[]string{"WAIT_MS=1", "BREAK_MS=2"}, func(s *settings) { s.Pause = 2 * time.Millisecond }},
 		"empty alias does not":   {[]string{"WAIT_MS=1", "PAUSE_MS="}, func(s *settings) { s.Pause = time.Millisecond }},
-		"secret as it stands":    {[]string{"KEY= k,\"q\" "}, func(s *settings) { s.Key = " k,\"q\" " }},
+		"secret unchanged":       {[]string{"KEY= k,\"q\" "}, func(s *settings) { s.Key = " k,\"q\" " }},
 		"list":                   {[]string{"ORIGINS=a, b,,c ,"}, func(s *settings) { s.Origins = []string{"a", "b", "c"} }},
 		"list of own type":       {[]string{"PROXIES=10.0.0.0/8, ::1/128"}, func(s *settings) { s.Proxies = prefixes("10.0.0.0/8", "::1/128") }},
 		"nested":                 {[]string{"NESTED_TEXT=x"}, func(s *settings) { s.Nested.Text = "x" }},

@@ -9,7 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
 
-// requireToken answers 401 to requests without the token as Authorization: Bearer.
+// requireToken responds with 401 to requests without the token as Authorization: Bearer.
 // The comparison takes constant time.
 func requireToken(token string, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
@@ -25,7 +25,7 @@ func requireToken(token string, next http.Handler) http.Handler {
 	})
 }
 
-// requireLocalHost answers 421 to requests whose Host header does not name this
+// requireLocalHost responds with 421 to requests whose Host header does not name this
 // machine, which stops DNS rebinding: browsers always send the header.
 func requireLocalHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -59,7 +59,7 @@ type Metrics struct {
 	// UpstreamTrips counts how often this process opened the circuit breaker of an upstream. Labels: upstream, reason (an
 	// error code).
 	UpstreamTrips *prometheus.CounterVec
-	// UpstreamRetryAfter is how long an upstream asked callers to wait. Labels: upstream.
+	// UpstreamRetryAfter is the pause that an upstream requested. Labels: upstream.
 	UpstreamRetryAfter *prometheus.HistogramVec
 	// HTTPRequests counts answered requests; prefer ObserveHTTP. Labels: route, method, status.
 	HTTPRequests *prometheus.CounterVec

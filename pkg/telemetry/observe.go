@@ -23,7 +23,7 @@ func (m *Metrics) sampled() bool {
 // LongRequest is the kind of a request that is slow by design; it is empty for ordinary requests.
 type LongRequest string
 
-// The kinds of requests that are slow by design. Their duration says nothing about the latency of the API.
+// The kinds of requests that are slow by design. Their duration is unrelated to the latency of the API.
 const (
 	// LongWait waits for a job with ?wait= or Prefer: wait.
 	LongWait LongRequest = "wait"

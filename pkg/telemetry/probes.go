@@ -10,11 +10,11 @@ import (
 // readyTimeout bounds a readiness probe.
 const readyTimeout = 2 * time.Second
 
-// SetReady sets the readiness check, which returns nil when the process can work. Until then /readyz answers 503. The
+// SetReady sets the readiness check, which returns nil when the process can work. Until then /readyz returns 503. The
 // worker has no other port for its probes.
 func (s *Server) SetReady(ready func(context.Context) error) { s.ready.Store(&ready) }
 
-// withProbes serves /livez and /readyz, and passes all other requests to next. The probes need no token and do not say why
+// withProbes serves /livez and /readyz, and passes all other requests to next. The probes need no token and do not disclose why
 // a process is unavailable.
 func (s *Server) withProbes(next http.Handler) http.Handler {
 	mux := http.NewServeMux()

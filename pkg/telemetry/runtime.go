@@ -9,8 +9,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
-// Runtime changes the log level and switches the metrics of a running process, which start as LOG_LEVEL and
-// METRICS_ENABLED say. Every change is logged at any level.
+// Runtime changes the log level and switches the metrics of a running process, which start as set by
+// LOG_LEVEL and METRICS_ENABLED. Every change is logged at any level.
 type Runtime struct {
 	level  *Level
 	server *Server

@@ -111,7 +111,7 @@ func (s *Server) Switch(ctx context.Context, on bool) error {
 	return nil
 }
 
-// whileServing answers 503 while metrics are off.
+// whileServing responds with 503 while metrics are off.
 func (s *Server) whileServing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.serving.Load() {

@@ -46,7 +46,7 @@ func create(t *testing.T, b *broker.Broker) []byte {
 		t.Fatalf("verify: %v", err)
 	}
 	if fmt.Sprint(m.Streams) != fmt.Sprint(made.Streams) && len(m.Streams) != len(made.Streams) {
-		t.Errorf("the manifest says %v, want %v", m.Streams, made.Streams)
+		t.Errorf("the manifest has %v, want %v", m.Streams, made.Streams)
 	}
 	return file.Bytes()
 }

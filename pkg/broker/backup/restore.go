@@ -120,8 +120,7 @@ func restoreStream(ctx context.Context, b *broker.Broker, f *file, s *Stream) er
 		return fmt.Errorf("encode request: %w", err)
 	}
 	var response struct {
-		Error   *jetstream.APIError `json:"error"`
-		Deliver string              `json:"deliver_subject"`
+		Deliver string `json:"deliver_subject"`
 	}
 	// The request is not repeated: a second one would conflict with the stream of the first.
 	bound, cancel := context.WithTimeout(ctx, restoreTimeout)
@@ -130,11 +129,8 @@ func restoreStream(ctx context.Context, b *broker.Broker, f *file, s *Stream) er
 	if err != nil {
 		return fmt.Errorf("request restore: %w", err)
 	}
-	if err := json.Unmarshal(msg.Data, &response); err != nil {
-		return fmt.Errorf("decode response to restore: %w", err)
-	}
-	if response.Error != nil {
-		return fmt.Errorf("request restore: %w", response.Error)
+	if err := broker.DecodeResponse(msg.Data, &response); err != nil {
+		return fmt.Errorf("request restore: %w", err)
 	}
 	chunks := &chunkWriter{ctx: ctx, nc: b.Conn(), subject: response.Deliver}
 	stateData, err := json.Marshal(state)
@@ -269,14 +265,8 @@ func (w *chunkWriter) send(chunk []byte, timeout time.Duration) error {
 	if len(msg.Data) == 0 {
 		return nil
 	}
-	var response struct {
-		Error *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(msg.Data, &response); err != nil {
-		return fmt.Errorf("decode response of the server: %w", err)
-	}
-	if response.Error != nil {
-		return fmt.Errorf("the server rejected the stream: %w", response.Error)
+	if err := broker.DecodeResponse(msg.Data, nil); err != nil {
+		return fmt.Errorf("the server rejected the stream: %w", err)
 	}
 	return nil
 }

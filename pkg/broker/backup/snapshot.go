@@ -12,7 +12,6 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats-server/v2/server/archive"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
@@ -172,14 +171,8 @@ func request(ctx context.Context, nc *nats.Conn, subject string, req []byte, res
 	if err != nil {
 		return fmt.Errorf("request %s: %w", subject, err)
 	}
-	var failed struct {
-		Error *jetstream.APIError `json:"error"`
-	}
-	if err := errors.Join(json.Unmarshal(msg.Data, &failed), json.Unmarshal(msg.Data, response)); err != nil {
-		return fmt.Errorf("decode response to %s: %w", subject, err)
-	}
-	if failed.Error != nil {
-		return fmt.Errorf("request %s: %w", subject, failed.Error)
+	if err := broker.DecodeResponse(msg.Data, response); err != nil {
+		return fmt.Errorf("request %s: %w", subject, err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -65,7 +66,7 @@ func resume(h *recordHasher, data []byte, at int) int {
 // isTorn reports whether the end of the last block is an interrupted write, and not a complete record that was damaged
 // later.
 func isTorn(h *recordHasher, tail []byte) bool {
-	if len(tail) < recordHeader || isZero(tail[max(0, len(tail)-recordHash):]) {
+	if len(tail) < recordHeader || len(bytes.Trim(tail[max(0, len(tail)-recordHash):], "\x00")) == 0 {
 		return true
 	}
 	if length, _ := recordLength(tail); length <= len(tail) {
@@ -73,15 +74,6 @@ func isTorn(h *recordHasher, tail []byte) bool {
 	}
 	// The length in the record exceeds the file. If the record is intact up to the end of the file, only its length is damaged.
 	return !h.intact(tail, len(tail), false) && !h.intact(tail, len(tail), true)
-}
-
-func isZero(buf []byte) bool {
-	for _, b := range buf {
-		if b != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // salvage returns a block with only the intact records. If the end of the last block is lost, an erased record replaces

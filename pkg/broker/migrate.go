@@ -58,7 +58,7 @@ func Migrate(ctx context.Context, cfg Config, m Migration, log *slog.Logger) (do
 	if err != nil {
 		return nil, err
 	}
-	steps = slices.DeleteFunc(steps, func(s step) bool { return !s.OneWay() })
+	steps = slices.DeleteFunc(steps, func(s step) bool { return !s.irreversible() })
 	for _, s := range steps {
 		done = append(done, s.Change)
 	}

@@ -40,8 +40,8 @@ type Change struct {
 	name string
 }
 
-// OneWay reports whether a change cannot be undone.
-func (c Change) OneWay() bool { return c.Action == ActionMigrate || c.Action == ActionRecreate }
+// irreversible reports whether a change cannot be undone.
+func (c Change) irreversible() bool { return c.Action == ActionMigrate || c.Action == ActionRecreate }
 
 // ErrMigrationNeeded is returned by Open when NATS holds a stream that this version can only use after a change that
 // cannot be undone. Migrate makes that change.
@@ -51,7 +51,7 @@ var ErrMigrationNeeded = errors.New("a migration is needed")
 func migrationNeeded(steps []step) error {
 	var streams []string
 	for _, s := range steps {
-		if s.OneWay() {
+		if s.irreversible() {
 			streams = append(streams, fmt.Sprintf("%s (%s)", s.Target, strings.Join(s.Settings, ", ")))
 		}
 	}

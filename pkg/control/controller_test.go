@@ -157,7 +157,7 @@ func TestReconsider(t *testing.T) {
 		due   bool
 	}{
 		"refused":                      {[]control.Trip{refusal}, true},
-		"refused, then Retry-After":    {[]control.Trip{asking}, false},
+		"refused with Retry-After":     {[]control.Trip{asking}, false},
 		"Retry-After, then refused":    {[]control.Trip{patient, refusal}, false},
 		"refused, shorter Retry-After": {[]control.Trip{refusal, patient}, false},
 		"Retry-After has passed":       {[]control.Trip{over, refusal}, true},

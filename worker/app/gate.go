@@ -10,28 +10,22 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
-const (
-	// imageSpacing and speechSpacing are the minimum times between the starts of two calls to the legacy services, which
-	// they require per IP address.
-	imageSpacing  = 45 * time.Second
-	speechSpacing = 30 * time.Second
-	// releaseTimeout bounds the release of a lease.
-	releaseTimeout = 5 * time.Second
-)
+// releaseTimeout bounds the release of a lease.
+const releaseTimeout = 5 * time.Second
 
 // gate returns a Gate that allows one call to a legacy service at a time across all workers. It never waits: other calls
 // fail as throttled, and their jobs wait in the queue.
 func (w *Worker) gate(leases *control.Store) pollinations.Gate {
 	return func(ctx context.Context, name string) (func(), error) {
-		spacing, longest := imageSpacing, w.cfg.Processor.ImageTimeout
+		spacing, timeout := pollinations.Spacing(name), w.cfg.Processor.ImageTimeout
 		if name == job.UpstreamSpeech {
-			spacing, longest = speechSpacing, w.cfg.Processor.AudioTimeout
+			timeout = w.cfg.Processor.AudioTimeout
 		}
 		begun := time.Now()
-		revision, again, err := leases.AcquireLease(ctx, name, max(spacing, longest), spacing)
+		revision, retryAfter, err := leases.AcquireLease(ctx, name, max(spacing, timeout), spacing)
 		switch {
 		case errors.Is(err, control.ErrLeased):
-			return nil, pollinations.Busy(name, again)
+			return nil, pollinations.Busy(name, retryAfter)
 		case err != nil:
 			return nil, err
 		}

@@ -41,7 +41,7 @@ func newChat(r SpeechRequest, text string) chat {
 	}
 }
 
-// chatResponse is the response of a chat model that speaks.
+// chatResponse is the response of a chat model with audio output.
 type chatResponse struct {
 	Model   string `json:"model"`
 	Choices []struct {
@@ -55,15 +55,15 @@ type chatResponse struct {
 	} `json:"choices"`
 }
 
-// unpackSpeech returns the audio of a chat response and the name of the model. It fails when the model wrote a text, was
-// stopped by its content filter, or answered the text instead of reading it.
-func unpackSpeech(a *upstream.Response, document []byte, text string) (data []byte, model string, err error) {
+// unpackSpeech returns the audio of a chat response and the name of the model. It fails if the response has no audio, the
+// content filter stopped it, or the model answered the text instead of reading it.
+func unpackSpeech(resp *upstream.Response, document []byte, text string) (data []byte, model string, err error) {
 	var s chatResponse
 	if err := json.Unmarshal(document, &s); err != nil {
-		return nil, "", upstream.InvalidResponse("document is not JSON")
+		return nil, "", upstream.InvalidResponse("response is not JSON")
 	}
 	if len(s.Choices) == 0 {
-		return nil, "", a.UnexpectedError("document holds no choice", document)
+		return nil, "", resp.UnexpectedError("response contains no choice", document)
 	}
 	choice := s.Choices[0]
 	switch {
@@ -72,32 +72,32 @@ func unpackSpeech(a *upstream.Response, document []byte, text string) (data []by
 			Class: fault.Moderated, Code: job.CodeModerated, Err: errors.New("model's filter ended the response"),
 		}
 	case choice.Message.Audio.Data == "":
-		return nil, "", upstream.InvalidResponse("document holds no recording")
+		return nil, "", upstream.InvalidResponse("response contains no audio")
 	case !transcriptMatches(choice.Message.Audio.Transcript, text):
-		return nil, "", upstream.InvalidResponse("model answered the text in place of reading it")
+		return nil, "", upstream.InvalidResponse("model answered the text instead of reading it")
 	}
 	data, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(choice.Message.Audio.Data, "="))
 	if err != nil {
-		return nil, "", upstream.InvalidResponse("recording is not valid base64")
+		return nil, "", upstream.InvalidResponse("audio is not valid base64")
 	}
 	return data, s.Model, nil
 }
 
 // transcriptMatches reports whether a transcript can be that of the text. Numbers, signs and names are transcribed in
-// many ways, so it asks for little in common, and only of long texts: a wrong refusal would be worse than an answered
-// text.
+// many ways, so it requires little similarity, and only for long texts: to reject correct audio would be worse than to
+// accept an answer.
 func transcriptMatches(transcript, text string) bool {
-	const enough, least = 40, 0.3
-	said, meant := pairs(transcript), pairs(text)
+	const minPairs, minShare = 40, 0.3
+	got, want := pairs(transcript), pairs(text)
 	total, shared := 0, 0
-	for pair, n := range meant {
+	for pair, n := range want {
 		total += n
-		shared += min(n, said[pair])
+		shared += min(n, got[pair])
 	}
-	if total < enough || len(said) == 0 {
+	if total < minPairs || len(got) == 0 {
 		return true
 	}
-	return float64(shared) >= least*float64(total)
+	return float64(shared) >= minShare*float64(total)
 }
 
 // pairs counts the pairs of adjacent letters and digits, ignoring case.

@@ -16,7 +16,7 @@ import (
 
 func TestCheckImage(t *testing.T) {
 	t.Parallel()
-	whole, drawn, small := jpegOf(t, 61, 43), pngOf(t, 19, 23), webpOf(t)
+	jpg, drawn, small := jpegOf(t, 61, 43), pngOf(t, 19, 23), webpOf(t)
 	bomb := slices.Clone(drawn)
 	copy(bomb[16:], []byte{0, 1, 0, 0, 0, 1, 0, 0})
 	binary.BigEndian.PutUint32(bomb[29:], crc32.ChecksumIEEE(bomb[12:29]))
@@ -27,13 +27,13 @@ func TestCheckImage(t *testing.T) {
 		width, height int
 		class         fault.Class
 	}{
-		{name: "jpeg", data: whole, contentType: "image/jpeg", width: 61, height: 43},
-		{name: "jpeg with padding behind", data: append(slices.Clone(whole), make([]byte, 100)...), contentType: "image/jpeg", width: 61, height: 43},
+		{name: "jpeg", data: jpg, contentType: "image/jpeg", width: 61, height: 43},
+		{name: "jpeg with padding after it", data: append(slices.Clone(jpg), make([]byte, 100)...), contentType: "image/jpeg", width: 61, height: 43},
 		{name: "png", data: drawn, contentType: "image/png", width: 19, height: 23},
 		{name: "webp", data: small, contentType: "image/webp", width: 1, height: 1},
-		{name: "jpeg cut", data: whole[:len(whole)-20], class: fault.Retryable},
-		{name: "jpeg cut by one byte", data: whole[:len(whole)-1], class: fault.Retryable},
-		{name: "jpeg header only", data: whole[:3], class: fault.Retryable},
+		{name: "jpeg cut", data: jpg[:len(jpg)-20], class: fault.Retryable},
+		{name: "jpeg cut by one byte", data: jpg[:len(jpg)-1], class: fault.Retryable},
+		{name: "jpeg header only", data: jpg[:3], class: fault.Retryable},
 		{name: "png cut", data: drawn[:len(drawn)-4], class: fault.Retryable},
 		{name: "png of four thousand megapixels", data: bomb, class: fault.Retryable},
 		{name: "webp cut", data: small[:len(small)-2], class: fault.Retryable},
@@ -42,7 +42,7 @@ func TestCheckImage(t *testing.T) {
 		{name: "gif", data: []byte("GIF89a\x01\x00\x01\x00"), class: fault.Retryable},
 		{name: "svg", data: []byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), class: fault.Permanent},
 		{name: "svg after a declaration", data: []byte("\ufeff \n<?xml version=\"1.0\"?>\n<svg/>"), class: fault.Permanent},
-		{name: "recording", data: mp3Of(3), class: fault.Retryable},
+		{name: "audio", data: mp3Of(3), class: fault.Retryable},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestCheckImage(t *testing.T) {
 	}
 }
 
-func TestCheckRecording(t *testing.T) {
+func TestCheckSpeech(t *testing.T) {
 	t.Parallel()
 	slow := bytes.Repeat(append([]byte{0xff, 0xf3, 0x80, 0xc4}, make([]byte, 204)...), 2)
 	uneven := append(mp3Of(1), slow...)
@@ -82,7 +82,7 @@ func TestCheckRecording(t *testing.T) {
 		{"mp3 after a tag", tagged(300, mp3Of(3)), "mp3", "audio/mpeg"},
 		{"mp3 after two tags and padding", tagged(7, tagged(2000, append(make([]byte, 50), mp3Of(3)...))), "mp3", "audio/mpeg"},
 		{"wav", wavOf(100, -1), "wav", "audio/wav"},
-		{"wav where mp3 was asked", wavOf(100, -1), "mp3", "audio/wav"},
+		{"wav instead of mp3", wavOf(100, -1), "mp3", "audio/wav"},
 		{"wav of a streaming writer", wavOf(100, 0xffffffff), "wav", "audio/wav"},
 		{"wav without a length", wavOf(100, 0), "wav", "audio/wav"},
 		{"opus", append([]byte("OggS\x00\x02"), make([]byte, 60)...), "opus", "audio/ogg"},
@@ -94,15 +94,15 @@ func TestCheckRecording(t *testing.T) {
 		{"one frame", mp3Of(1), "mp3", ""},
 		{"frames that disagree", uneven, "mp3", ""},
 		{"tag longer than the data", tagged(300, nil)[:100], "mp3", ""},
-		{"tag and nothing", tagged(30, nil), "mp3", ""},
+		{"only a tag", tagged(30, nil), "mp3", ""},
 		{"sync bits and then text", append([]byte{0xff, 0xfb, 0x90, 0xc4}, strings.Repeat("text ", 200)...), "mp3", ""},
 		{"page", []byte("<!DOCTYPE html><html></html>"), "mp3", ""},
 		{"envelope", []byte(`{"error":"x"}`), "mp3", ""},
 		{"wav cut", wavOf(100, -1)[:150], "wav", ""},
-		{"samples where mp3 was asked", bytes.Repeat([]byte{0, 1, 0xff, 0xfe}, 200), "mp3", ""},
+		{"samples instead of mp3", bytes.Repeat([]byte{0, 1, 0xff, 0xfe}, 200), "mp3", ""},
 		{"samples cut in half", bytes.Repeat([]byte{0, 1, 0xff}, 201), "pcm", ""},
-		{"text for samples", []byte("Generation failed. "), "pcm", ""},
-		{"picture", jpegOf(t, 20, 20), "mp3", ""},
+		{"text instead of samples", []byte("Generation failed. "), "pcm", ""},
+		{"image", jpegOf(t, 20, 20), "mp3", ""},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {

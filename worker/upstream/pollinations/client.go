@@ -12,34 +12,33 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// Config has the URLs of the services and how to call them.
+// Config has the settings of a Client.
 type Config struct {
 	// BaseURL is POLLINATIONS_IMAGE_API_BASE and SpeechBaseURL is POLLINATIONS_TEXT_API_BASE, with or without a trailing
-	// slash, a version or the path of a route. Calls to an empty one fail as misconfigured.
+	// slash, a version or the path of a route. If one is empty, its calls fail as misconfigured.
 	BaseURL       string
 	SpeechBaseURL string
-	// ImageStyle and SpeechStyle are StyleGen or StyleLegacy; when empty they follow from the hosts.
+	// ImageStyle and SpeechStyle are StyleGen or StyleLegacy; if empty, the hosts decide.
 	ImageStyle  string
 	SpeechStyle string
-	// Gate limits the calls to a legacy service. Default one of this client's own, which knows no other process.
+	// Gate limits the calls to the legacy services; nil allows all.
 	Gate Gate
-	// Token is the gateway's key. It is sent in the Authorization header only, and never to a legacy service.
+	// Token is the key of the gateway. It is sent in the Authorization header only, and never to a legacy service.
 	Token string
-	// HTTP sends the requests; nil means a client over a new upstream.NewTransport.
+	// HTTP sends the requests; nil means a client with a new upstream.NewTransport.
 	HTTP   *http.Client
 	Logger *slog.Logger
-	// Version is this program's, for the User-Agent.
+	// Version is the version of this program for the User-Agent.
 	Version string
-	// Observe is called after every exchange; see upstream.Caller.
+	// Observe is called after every call; see upstream.Caller.
 	Observe func(upstream string, status int, code string, took time.Duration)
 
 	hooks hooks
 }
 
-// hooks are what tests change; each replaces its default where it is not 0.
+// hooks are set by tests only. Values other than 0 replace their defaults.
 type hooks struct {
 	maxImageBytes, maxSpeechBytes int64
-	imageSpacing, speechSpacing   time.Duration
 	idle                          time.Duration
 }
 
@@ -52,21 +51,21 @@ type Client struct {
 	budget         *upstream.Budget
 	logger         *slog.Logger
 	retired        sync.Once
-	// placeholders are the MD5 sums of images that stand for an error.
+	// placeholders are the MD5 sums of error images.
 	placeholders []string
 	recent       recent
 }
 
 const (
 	maxImageBytes = 32 << 20
-	// maxSpeechBytes allows for ten thousand characters: reading them takes a quarter of an hour, which is 83 MiB of
-	// samples at the highest usual rate.
+	// maxSpeechBytes is enough for ten thousand characters: a quarter of an hour of speech, which is 83 MiB of samples at
+	// the highest usual rate.
 	maxSpeechBytes = 96 << 20
-	// budgetBytes bounds what large images and recordings hold in memory together while they are read and processed.
+	// budgetBytes bounds the memory for reading and processing large images and audio.
 	budgetBytes = 64 << 20
 )
 
-// New returns a client. It fails, naming the setting, if a URL or a style is invalid.
+// New returns a client. If a URL or a style is invalid, it fails with an error that names the setting.
 func New(cfg Config) (*Client, error) {
 	if cfg.HTTP == nil {
 		cfg.HTTP = &http.Client{Transport: upstream.NewTransport(upstream.Options{})}
@@ -79,12 +78,12 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	image.setGate(cfg.Gate, cmp.Or(cfg.hooks.imageSpacing, imageSpacing))
+
 	speech, err := newService(cfg, budget, job.UpstreamSpeech, speechSetting, cfg.SpeechBaseURL, speechStyleSetting, cfg.SpeechStyle)
 	if err != nil {
 		return nil, err
 	}
-	speech.setGate(cfg.Gate, cmp.Or(cfg.hooks.speechSpacing, speechSpacing))
+
 	return &Client{
 		image:          image,
 		speech:         speech,
@@ -96,15 +95,20 @@ func New(cfg Config) (*Client, error) {
 	}, nil
 }
 
-// newService configures one service. The dialect is chosen here and nowhere else.
-func newService(cfg Config, budget *upstream.Budget, name, setting, address, styleSetting, style string) (service, error) {
-	base, err := parseBase(setting, address)
+// newService returns one of the services. Only it chooses a dialect.
+func newService(cfg Config, budget *upstream.Budget, name, setting, rawURL, styleSetting, style string) (service, error) {
+	base, err := parseBase(setting, rawURL)
 	if err != nil {
 		return service{}, err
 	}
-	spoken, err := chooseDialect(styleSetting, style, base)
+	chosen, err := chooseDialect(styleSetting, style, base)
 	if err != nil {
 		return service{}, err
+	}
+	_, old := chosen.(legacy)
+	if old {
+		// The legacy services have no keys, and refuse calls with one.
+		cfg.Token = ""
 	}
 	return service{
 		caller: upstream.Caller{
@@ -118,40 +122,42 @@ func newService(cfg Config, budget *upstream.Budget, name, setting, address, sty
 		},
 		base:    base,
 		setting: setting,
-		dialect: spoken,
+		dialect: chosen,
+		legacy:  old,
+		gate:    cfg.Gate,
 	}, nil
 }
 
-// MaxPromptBytes returns the limit of an image's prompts as they are escaped for a URL, negative prompt and URLs of
-// reference images included; 0 where the service also takes them in a body.
+// MaxPromptBytes returns the maximum length of an image's escaped prompt, negative prompt and reference image URLs
+// together; 0 if the service also accepts them in a body.
 func (c *Client) MaxPromptBytes() int {
-	if _, old := c.image.dialect.(legacy); old {
-		return maxLegacyWords
+	if c.image.legacy {
+		return maxLegacyPrompt
 	}
 	return 0
 }
 
-// Media is an image or a speech that passed every check.
+// Media is an image or speech that passed all checks.
 type Media struct {
-	// ContentType is detected from the bytes, whatever the header says.
+	// ContentType is detected from the bytes and not taken from the header.
 	ContentType string
 	Data        []byte
-	// Width and Height are those of the image, which may differ from the requested ones; 0 for speech.
+	// Width and Height are the actual size of the image, which may differ from the requested one; 0 for speech.
 	Width, Height int
-	// SampleRate and Channels are set for raw PCM samples, which do not contain them; 0 for anything else.
+	// SampleRate and Channels are set for raw PCM samples, which do not contain them; 0 for other formats.
 	SampleRate, Channels int
-	// Model is the one that the upstream names, else the requested one.
+	// Model is the model that the upstream names, else the requested one.
 	Model string
-	// CacheHit says that the upstream had the response cached, which costs nothing.
+	// CacheHit is set if the response came from the upstream's cache, which costs nothing.
 	CacheHit bool
-	// Usage is what the upstream counted.
+	// Usage is the usage as counted by the upstream.
 	Usage Usage
 }
 
-// Image generates an image. The same request always has the same URL, so that a repetition joins a generation that still
-// runs and is billed once. A negative prompt is appended to the prompt where the service has no parameter for it. It
-// fails with a *fault.Error, or with the error of a Gate. Its memory is bounded by the limit of a response, half as much
-// again for a long prompt.
+// Image generates an image. Equal requests have equal URLs, so that a repeated request joins a running generation and is
+// billed once. A negative prompt is appended to the prompt if the service has no parameter for it. It fails with a
+// *fault.Error, or with the error of a Gate. The memory is bounded by the limit of a response, plus half of it for a long
+// prompt.
 func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 	if c.image.base == "" {
 		return nil, upstream.Unset(job.UpstreamImage, imageSetting)
@@ -164,8 +170,8 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 		return nil, err
 	}
 	var media *Media
-	err = c.image.do(ctx, call, func(a *upstream.Response) error {
-		media, err = c.readImage(a, call.inJSON)
+	err = c.image.do(ctx, call, func(resp *upstream.Response) error {
+		media, err = c.readImage(resp, call.inJSON)
 		if err != nil {
 			return err
 		}
@@ -180,10 +186,11 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 	return media, nil
 }
 
-// Speech reads a text aloud. The content type tells the format of the result, which may not be the requested one if the
-// model supports only one. A speed other than 1 is made here from a WAV file, which takes CPU time; it is rejected for
-// other formats than wav and pcm. Raw PCM samples are also taken from a WAV file, whose header has their rate, and FLAC
-// is encoded from WAV for models that return PCM instead. It fails with a *fault.Error, or with the error of a Gate.
+// Speech converts a text to speech. The format of the result, given by its content type, may differ from the requested
+// one if the model supports only one. A speed other than 1 is applied here to a WAV file, which takes CPU time, and is
+// rejected for formats other than wav and pcm. Raw PCM samples are also taken from a WAV file, whose header has their
+// rate, and FLAC is encoded from WAV for models that return PCM instead. It fails with a *fault.Error, or with the error
+// of a Gate.
 func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	if c.speech.base == "" {
 		return nil, upstream.Unset(job.UpstreamSpeech, speechSetting)
@@ -211,8 +218,8 @@ func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 		return nil, err
 	}
 	var media *Media
-	err = c.speech.do(ctx, call, func(a *upstream.Response) error {
-		media, err = readSpeech(a, r, wanted, call.inJSON)
+	err = c.speech.do(ctx, call, func(resp *upstream.Response) error {
+		media, err = readSpeech(resp, r, wanted, call.inJSON)
 		return err
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ const (
 	canaryPrompt = "canary prompt: a yellow bird / 100% alive? #1"
 )
 
-// newClient returns a client of the given handler.
+// newClient returns a client for a server with the given handler.
 func newClient(t *testing.T, handler http.HandlerFunc, options ...func(*pollinations.Config)) *pollinations.Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -41,8 +41,8 @@ func newClient(t *testing.T, handler http.HandlerFunc, options ...func(*pollinat
 	return client
 }
 
-// response is a handler that sends the same response each time.
-func answer(body []byte, header ...string) http.HandlerFunc {
+// respond returns a handler that always sends the same response.
+func respond(body []byte, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i+1 < len(header); i += 2 {
 			w.Header().Set(header[i], header[i+1])
@@ -51,7 +51,7 @@ func answer(body []byte, header ...string) http.HandlerFunc {
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestInvalidURL(t *testing.T) {
 	t.Parallel()
 	for setting, cfg := range map[string]pollinations.Config{
 		"POLLINATIONS_IMAGE_API_BASE": {BaseURL: "gen.example.org"},
@@ -86,7 +86,7 @@ func TestUnset(t *testing.T) {
 
 func TestEmptyTexts(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("the gateway was asked") })
+	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("the gateway was called") })
 	_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: " \x00\n", Negative: "x"})
 	upstreamtest.RequireError(t, err, fault.Permanent, job.CodeRejected)
 	_, err = client.Speech(t.Context(), pollinations.SpeechRequest{Text: "\t"})
@@ -96,7 +96,7 @@ func TestEmptyTexts(t *testing.T) {
 func TestObserve(t *testing.T) {
 	t.Parallel()
 	var seen []string
-	client := newClient(t, answer(jpegOf(t, 9, 9), "Content-Type", "image/jpeg"), func(c *pollinations.Config) {
+	client := newClient(t, respond(jpegOf(t, 9, 9), "Content-Type", "image/jpeg"), func(c *pollinations.Config) {
 		c.Observe = func(name string, status int, code string, _ time.Duration) {
 			seen = append(seen, fmt.Sprintf("%s %d %q", name, status, code))
 		}

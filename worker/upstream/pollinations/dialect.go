@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// The generations of the interface, as POLLINATIONS_IMAGE_API_STYLE and POLLINATIONS_TEXT_API_STYLE name them.
+// The versions of the API; the values of POLLINATIONS_IMAGE_API_STYLE and POLLINATIONS_TEXT_API_STYLE.
 const (
 	StyleGen    = "gen"
 	StyleLegacy = "legacy"
@@ -25,37 +25,37 @@ const (
 	speechStyleSetting = "POLLINATIONS_TEXT_API_STYLE"
 )
 
-// chatSpeechModel was once the speech model of all services. The legacy service has no other; the gateway knows it as a
-// chat model only, which refuses to read texts.
+// chatSpeechModel is the only speech model of the legacy service. At the gateway it is only a chat model, which refuses
+// to read texts.
 const chatSpeechModel = "openai-audio"
 
-// dialect encodes requests for one generation of the API.
+// dialect encodes requests for one version of the API.
 type dialect interface {
 	// imageCall and speechCall fail if the request cannot succeed.
 	imageCall(base string, r ImageRequest, maxBytes int64) (call, error)
 	speechCall(base string, r SpeechRequest, maxBytes int64) (call, error)
-	// speechModel returns the model to use for the wanted one.
+	// speechModel returns the model to request for the given one.
 	speechModel(wanted string) string
 	// imageList and speechList return the URLs of the model lists.
 	imageList(base string) string
 	speechList(base string) string
 }
 
-// call is a request with the form of its response.
+// call is a request with the format of its response.
 type call struct {
 	upstream.Request
-	// inJSON says that the media come in a JSON document.
+	// inJSON is set if the response has the media in a JSON document.
 	inJSON bool
 }
 
-// parseBase parses a base URL. Operators of the legacy API wrote it with the path of a route.
+// parseBase parses a base URL. It may end in the path of a route, as was common for the legacy API.
 func parseBase(setting, value string) (string, error) {
 	return upstream.ParseBase(setting, value,
 		"/v1", "/image", "/prompt", "/audio", "/text", "/images/generations", "/audio/speech", "/chat/completions", "/openai",
 	)
 }
 
-// chooseDialect returns the dialect that the style names, else that of the host.
+// chooseDialect returns the dialect of the style or, if that is empty, of the host.
 func chooseDialect(setting, style, base string) (dialect, error) {
 	switch style {
 	case StyleGen:
@@ -68,7 +68,7 @@ func chooseDialect(setting, style, base string) (dialect, error) {
 	}
 	u, err := url.Parse(base)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be told from the address", setting)
+		return nil, fmt.Errorf("%s cannot be derived from the URL", setting)
 	}
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	if slices.Contains([]string{"image.pollinations.ai", "text.pollinations.ai"}, host) {
@@ -77,7 +77,7 @@ func chooseDialect(setting, style, base string) (dialect, error) {
 	return gateway{}, nil
 }
 
-// base64Limit returns the limit of a document with this many bytes in base64, and room for the document around them.
+// base64Limit returns the limit of a JSON document with maxBytes in base64.
 func base64Limit(maxBytes int64) int64 { return maxBytes/3*4 + 64<<10 }
 
 // rejected returns the error of a request that cannot succeed.

@@ -10,68 +10,66 @@ import (
 )
 
 const (
-	// minErrorImage and maxErrorImage bound the size of the error image of the legacy service. Images that it generates
-	// have a tenth of that.
+	// minErrorImage and maxErrorImage bound the size in bytes of the legacy service's error image. Generated images have a
+	// tenth of it.
 	minErrorImage = 1_250_000
 	maxErrorImage = 1_350_000
-	// maxErrorPixels is more than the error image has. A larger image may well have that size.
+	// maxErrorPixels is more than the error image has. Images with more pixels may have that many bytes.
 	maxErrorPixels = 2048 * 2048
-	// minRepeated is the size from which on the same bytes for another prompt are suspicious. An upstream for tests may
-	// return one small image for everything.
+	// minRepeated is the size in bytes from which equal images for different prompts are an error. An upstream for tests
+	// may return one small image for all prompts.
 	minRepeated = 512 << 10
 )
 
-// checkDuplicate detects error images that nothing marks as such. There are two signs.
+// checkDuplicate detects error images that are not marked as such, by one of two signs:
 //
-// One is the size of the image that the legacy service is known to send; it is checked there only.
+// The size in bytes of the known error image of the legacy service, which is checked only there.
 //
-// The other is that another prompt got the very same bytes a short while ago: generated images never agree to the last
-// bit, stock images always do. Prompts are compared and not URLs, because a model that ignores the seed may rightly
-// return one image for all seeds of a prompt, and so a repeated request never fails over itself. The first error image
-// of a kind passes.
+// Another recent prompt with exactly the same bytes: generated images are never equal, stock images are. Prompts are
+// compared and not URLs, because a model that ignores the seed may return one image for all seeds of a prompt; a repeated
+// request never fails. The first error image of a kind is not detected.
 func (c *Client) checkDuplicate(r ImageRequest, m *Media) error {
-	_, old := c.image.dialect.(legacy)
-	weight := len(m.Data)
-	if old && m.ContentType == "image/jpeg" && weight >= minErrorImage && weight <= maxErrorImage && m.Width*m.Height <= maxErrorPixels {
+	size := len(m.Data)
+	if c.image.legacy && m.ContentType == "image/jpeg" && size >= minErrorImage && size <= maxErrorImage && m.Width*m.Height <= maxErrorPixels {
 		return &fault.Error{Class: fault.Retryable, Code: job.CodeUnavailable, Err: errPlaceholder}
 	}
-	if weight < minRepeated {
+	if size < minRepeated {
 		return nil
 	}
-	words := sha256.Sum256([]byte(r.text()))
-	if c.recent.add(sha256.Sum256(m.Data), words) != words {
-		return upstream.InvalidResponse("image was the response to other words, too")
+	prompt := sha256.Sum256([]byte(r.text()))
+	if c.recent.add(sha256.Sum256(m.Data), prompt) != prompt {
+		return upstream.InvalidResponse("image is the same as for another prompt")
 	}
 	return nil
 }
 
-// digest identifies the bytes of an image or a prompt.
+// digest is the hash of an image or a prompt.
 type digest = [sha256.Size]byte
 
-// maxRecent is how many images are remembered: those of some minutes of a busy worker, for a few kilobytes.
+// maxRecent is the number of images to remember: a few kilobytes for some minutes of a busy worker.
 const maxRecent = 256
 
 // recent remembers the prompts of the last images. The zero value is ready for use.
 type recent struct {
-	mu    sync.Mutex
-	words map[digest]digest
-	order [maxRecent]digest
-	next  int
+	mu      sync.Mutex
+	prompts map[digest]digest
+	order   [maxRecent]digest
+	next    int
 }
 
-// add remembers an image, unless it is known, and returns the prompt that it was first returned for.
-func (r *recent) add(picture, words digest) digest {
+// add remembers the prompt of an image and returns it, or the prompt of an earlier, equal image.
+func (r *recent) add(image, prompt digest) digest {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if first, known := r.words[picture]; known {
+	if first, known := r.prompts[image]; known {
 		return first
 	}
-	if r.words == nil {
-		r.words = make(map[digest]digest, maxRecent)
+	if r.prompts == nil {
+		r.prompts = make(map[digest]digest, maxRecent)
 	}
-	delete(r.words, r.order[r.next])
-	r.words[picture] = words
-	r.order[r.next] = picture
+	delete(r.prompts, r.order[r.next])
+	r.prompts[image] = prompt
+	r.order[r.next] = image
 	r.next = (r.next + 1) % maxRecent
-	return words
+	return prompt
 }

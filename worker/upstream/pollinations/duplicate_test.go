@@ -13,18 +13,18 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
-// weighing returns an image of so many bytes. An image may be followed by padding; the end of a JPEG is marked again.
-func weighing(t *testing.T, bytes, width, height int) []byte {
+// imageOfSize returns a JPEG with this many bytes, by padding it before another end marker.
+func imageOfSize(t *testing.T, bytes, width, height int) []byte {
 	t.Helper()
 	data := jpegOf(t, width, height)
 	return append(append(data, make([]byte, bytes-len(data)-2)...), 0xff, 0xd9)
 }
 
-// A large image is suspicious once other words were answered with the very same bytes, whatever its size.
+// A large image is an error image if another prompt got exactly the same bytes.
 func TestErrorImageByRepetition(t *testing.T) {
 	t.Parallel()
 	type request = pollinations.ImageRequest
-	stock, painted, small := weighing(t, 600_000, 60, 60), weighing(t, 600_000, 61, 60), weighing(t, 500_000, 60, 60)
+	stock, other, small := imageOfSize(t, 600_000, 60, 60), imageOfSize(t, 600_000, 61, 60), imageOfSize(t, 500_000, 60, 60)
 	cat := request{Prompt: "cat", Model: "flux", Width: 100, Height: 50}
 	with := func(change func(*request)) request {
 		r := cat
@@ -38,20 +38,20 @@ func TestErrorImageByRepetition(t *testing.T) {
 		bad  bool
 	}
 	rows := map[string][]step{
-		"other words": {{cat, stock, false}, {dog, stock, true}},
-		"other words, tried again and again": {
-			{cat, stock, false}, {dog, stock, true}, {dog, stock, true}, {dog, painted, false},
+		"other prompt": {{cat, stock, false}, {dog, stock, true}},
+		"other prompt, retried": {
+			{cat, stock, false}, {dog, stock, true}, {dog, stock, true}, {dog, other, false},
 		},
-		"the same address, again and again":    {{cat, stock, false}, {cat, stock, false}, {cat, stock, false}},
-		"the first address after another one":  {{cat, stock, false}, {dog, stock, true}, {cat, stock, false}},
-		"other negative words":                 {{cat, stock, false}, {with(func(r *request) { r.Negative = "dogs" }), stock, true}},
-		"another seed, which some models heed": {{cat, stock, false}, {with(func(r *request) { r.Seed = 9 }), stock, false}},
-		"other pictures":                       {{cat, stock, false}, {dog, painted, false}},
-		"the size that was asked for": {
+		"the same request, repeated":          {{cat, stock, false}, {cat, stock, false}, {cat, stock, false}},
+		"the first request after another one": {{cat, stock, false}, {dog, stock, true}, {cat, stock, false}},
+		"other negative prompt":               {{cat, stock, false}, {with(func(r *request) { r.Negative = "dogs" }), stock, true}},
+		"another seed":                        {{cat, stock, false}, {with(func(r *request) { r.Seed = 9 }), stock, false}},
+		"other images":                        {{cat, stock, false}, {dog, other, false}},
+		"the requested size": {
 			{cat, stock, false}, {with(func(r *request) { r.Prompt, r.Width, r.Height = "dog", 60, 60 }), stock, true},
 		},
-		"no size asked for":               {{cat, stock, false}, {with(func(r *request) { r.Prompt, r.Width, r.Height = "dog", 0, 0 }), stock, true}},
-		"a small one, as a test may send": {{cat, small, false}, {dog, small, false}, {cat, small, false}},
+		"no requested size": {{cat, stock, false}, {with(func(r *request) { r.Prompt, r.Width, r.Height = "dog", 0, 0 }), stock, true}},
+		"a small image":     {{cat, small, false}, {dog, small, false}, {cat, small, false}},
 	}
 	for name, steps := range rows {
 		for _, style := range []string{pollinations.StyleGen, pollinations.StyleLegacy} {
@@ -59,7 +59,7 @@ func TestErrorImageByRepetition(t *testing.T) {
 				t.Parallel()
 				var sent []byte
 				client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
-					answer(sent, "Content-Type", "image/jpeg")(w, r)
+					respond(sent, "Content-Type", "image/jpeg")(w, r)
 				}, asLegacy, func(c *pollinations.Config) { c.ImageStyle = style })
 				for n, s := range steps {
 					sent = s.sent
@@ -76,14 +76,14 @@ func TestErrorImageByRepetition(t *testing.T) {
 	}
 }
 
-// Only so many images are remembered, the latest.
+// Only the latest images are remembered.
 func TestErrorImageMemory(t *testing.T) {
 	t.Parallel()
-	body := weighing(t, 600_000, 60, 60)
+	body := imageOfSize(t, 600_000, 60, 60)
 	numbered := func(n int) []byte { return append(bytes.Clone(body), fmt.Sprintf("%06d", n)...) }
 	sent := 0
 	client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
-		answer(numbered(sent), "Content-Type", "image/jpeg")(w, r)
+		respond(numbered(sent), "Content-Type", "image/jpeg")(w, r)
 	})
 	for sent = range 300 {
 		if _, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "cat", Width: 100, Height: 50}); err != nil {
@@ -95,14 +95,14 @@ func TestErrorImageMemory(t *testing.T) {
 	upstreamtest.RequireError(t, err, fault.Retryable, job.CodeInvalidAnswer)
 	sent = 10
 	if _, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "dog", Width: 100, Height: 50}); err != nil {
-		t.Errorf("an image of long ago: %v", err)
+		t.Errorf("an image that is no longer remembered: %v", err)
 	}
 }
 
-// The error image of the legacy service is told by its weight, even the first time and at the size asked for.
+// The error image of the legacy service is detected by its size in bytes, even the first time and with the requested size.
 func TestErrorImageBySize(t *testing.T) {
 	t.Parallel()
-	heavy := weighing(t, 1_300_000, 120, 60)
+	large := imageOfSize(t, 1_300_000, 120, 60)
 	png := append(pngOf(t, 120, 60), make([]byte, 1_300_000)...)
 	png = append(png, "IEND\xaeB`\x82"...)
 	rows := []struct {
@@ -111,14 +111,14 @@ func TestErrorImageBySize(t *testing.T) {
 		data          []byte
 		bad           bool
 	}{
-		{"another shape", pollinations.StyleLegacy, 100, 100, heavy, true},
-		{"lighter", pollinations.StyleLegacy, 100, 100, weighing(t, 1_240_000, 120, 60), false},
-		{"heavier", pollinations.StyleLegacy, 100, 100, weighing(t, 1_360_000, 120, 60), false},
-		{"as asked", pollinations.StyleLegacy, 120, 60, heavy, true},
-		{"any size will do", pollinations.StyleLegacy, 0, 0, heavy, true},
-		{"a large picture", pollinations.StyleLegacy, 2049, 2048, weighing(t, 1_300_000, 2049, 2048), false},
-		{"another kind of picture", pollinations.StyleLegacy, 120, 60, png, false},
-		{"at the gateway", pollinations.StyleGen, 100, 100, heavy, false},
+		{"another shape", pollinations.StyleLegacy, 100, 100, large, true},
+		{"fewer bytes", pollinations.StyleLegacy, 100, 100, imageOfSize(t, 1_240_000, 120, 60), false},
+		{"more bytes", pollinations.StyleLegacy, 100, 100, imageOfSize(t, 1_360_000, 120, 60), false},
+		{"the requested size", pollinations.StyleLegacy, 120, 60, large, true},
+		{"no requested size", pollinations.StyleLegacy, 0, 0, large, true},
+		{"many pixels", pollinations.StyleLegacy, 2049, 2048, imageOfSize(t, 1_300_000, 2049, 2048), false},
+		{"another format", pollinations.StyleLegacy, 120, 60, png, false},
+		{"at the gateway", pollinations.StyleGen, 100, 100, large, false},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestErrorImageBySize(t *testing.T) {
 			if r.data[0] == 0x89 {
 				contentType = "image/png"
 			}
-			client := newClient(t, answer(r.data, "Content-Type", contentType), asLegacy, func(c *pollinations.Config) { c.ImageStyle = r.style })
+			client := newClient(t, respond(r.data, "Content-Type", contentType), asLegacy, func(c *pollinations.Config) { c.ImageStyle = r.style })
 			_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: "cat", Width: r.width, Height: r.height})
 			if !r.bad && err != nil {
 				t.Error(err)
@@ -135,7 +135,7 @@ func TestErrorImageBySize(t *testing.T) {
 			if r.bad {
 				upstreamtest.RequireError(t, err, fault.Retryable, job.CodeUnavailable)
 				if f := upstreamtest.Error(t, err); strings.Contains(f.Error(), "cat") {
-					t.Errorf("%v tells too much", f)
+					t.Errorf("%v contains the prompt", f)
 				}
 			}
 		})

@@ -6,48 +6,41 @@ import (
 	"time"
 )
 
-// SetMaxBytes bounds images and speech; 0 keeps a default.
+// SetMaxBytes sets the limits of images and speech; 0 keeps the default.
 func (c *Config) SetMaxBytes(image, speech int64) {
 	c.hooks.maxImageBytes, c.hooks.maxSpeechBytes = image, speech
 }
 
-// SetLegacySpacing sets the time between calls to the legacy services.
-func (c *Config) SetLegacySpacing(image, speech time.Duration) {
-	c.hooks.imageSpacing, c.hooks.speechSpacing = image, speech
-}
-
-// SetIdle sets how long a body may make no progress.
+// SetIdle sets the time after which a body without progress times out.
 func (c *Config) SetIdle(d time.Duration) { c.hooks.idle = d }
 
-// LegacySpacing returns the time between calls to both services, 0 for one that is not a legacy service.
-func (c *Client) LegacySpacing() [2]time.Duration {
-	return [2]time.Duration{c.image.spacing, c.speech.spacing}
-}
+// Legacy reports which of both services are legacy services.
+func (c *Client) Legacy() [2]bool { return [2]bool{c.image.legacy, c.speech.legacy} }
 
-// AddPlaceholder lets tests name an image of their own as an error image.
+// AddPlaceholder adds the MD5 sum of an error image.
 func (c *Client) AddPlaceholder(sum string) { c.placeholders = append(c.placeholders, sum) }
 
-// SniffImage lets tests hold the sniffer against foreign bytes.
+// SniffImage returns the content type of an image.
 func SniffImage(data []byte) string { return sniffImage(data) }
 
-// CheckImage lets tests check bytes without an exchange.
+// CheckImage checks an image.
 func CheckImage(data []byte) (*Media, error) { return (&Client{}).checkImage(data) }
 
-// CheckSpeech lets tests check bytes without an exchange.
+// CheckSpeech checks audio.
 func CheckSpeech(data []byte, format string) (*Media, error) { return checkSpeech(data, format) }
 
-// Retime lets tests change a recording without an exchange.
-func (c *Client) Retime(ctx context.Context, m *Media, speed float64, format string) error {
+// ChangeSpeed changes the speed of audio.
+func (c *Client) ChangeSpeed(ctx context.Context, m *Media, speed float64, format string) error {
 	return c.changeSpeed(ctx, m, speed, format)
 }
 
-// UsageOf lets tests read headers without an exchange.
-func UsageOf(header http.Header, hit bool) Usage { return usageOf(header, hit) }
+// UsageOf returns the usage in headers.
+func UsageOf(header http.Header) Usage { return usageOf(header) }
 
-// ReadModels lets tests read a list without an exchange.
-func ReadModels(body []byte) (m Models, is bool) {
-	entries, is := readList(body)
+// ReadModels reads a model list.
+func ReadModels(body []byte) (m Models, ok bool) {
+	entries, ok := readList(body)
 	m.Image, m.Skipped = filterModels(entries, makesImages)
 	m.Speech, _ = filterModels(entries, makesSpeech)
-	return m, is
+	return m, ok
 }

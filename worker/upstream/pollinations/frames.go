@@ -2,8 +2,8 @@ package pollinations
 
 import "bytes"
 
-// isMP3 reports whether data is an MP3 stream: after tags and padding, two consistent frames in a row. Eleven set bits
-// alone also occur in text files of some encodings.
+// isMP3 reports whether data is an MP3 stream: two consistent frames in a row after tags and padding. The eleven set bits
+// of one frame also occur in text files of some encodings.
 func isMP3(data []byte) bool {
 	data = skipTags(data)
 	data = bytes.TrimLeft(data, "\x00")

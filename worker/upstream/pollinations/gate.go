@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -12,63 +11,29 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// How far apart calls to the legacy services must begin, which is what they ask of one URL.
-const (
-	imageSpacing  = 45 * time.Second
-	speechSpacing = 30 * time.Second
-	// busyRetryAfter is when to ask again while a call takes longer than the spacing: its end is unknown.
-	busyRetryAfter = 5 * time.Second
-)
+// Spacing returns the minimum time between the starts of two calls to a legacy service, which it requires per IP address.
+func Spacing(name string) time.Duration {
+	if name == job.UpstreamSpeech {
+		return 30 * time.Second
+	}
+	return 45 * time.Second
+}
 
-// Gate lets one call to a legacy service through at a time. It gets the name of the upstream and returns a function to
-// call after the call. It must not wait, since its caller holds a slot: while another call runs it fails with Busy. Any
+// Gate allows one call to a legacy service at a time. It gets the name of the upstream and returns a function to call
+// after the call. It must not wait, since its caller occupies a slot: while another call runs it fails with Busy. Any
 // other error is returned as it is.
 type Gate func(ctx context.Context, upstream string) (release func(), err error)
 
-// Busy returns the error of a call that must wait for this long.
+// Busy returns the error of a Gate whose caller must retry after the given time.
 func Busy(name string, after time.Duration) *fault.Error {
 	return &fault.Error{
 		Upstream: name, Class: fault.Throttled, Code: job.CodeThrottled, RetryAfter: max(after, time.Millisecond), Err: errBusy,
 	}
 }
 
-// busyError is the type of errBusy, so that the error needs no variable.
-type busyError string
+var errBusy = errors.New("the legacy service accepts one call at a time and another one is running")
 
-func (e busyError) Error() string { return string(e) }
-
-const errBusy = busyError("the legacy service takes one call at a time and another one is running")
-
-// localGate is a Gate for one process.
-type localGate struct {
-	spacing time.Duration
-
-	mu   sync.Mutex
-	busy bool
-	next time.Time
-}
-
-// acquire is the Gate.
-func (t *localGate) acquire(_ context.Context, name string) (func(), error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := time.Now()
-	wait := t.next.Sub(now)
-	switch {
-	case t.busy:
-		return nil, Busy(name, max(wait, busyRetryAfter))
-	case wait > 0:
-		return nil, Busy(name, wait)
-	}
-	t.busy, t.next = true, now.Add(t.spacing)
-	return func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.busy = false
-	}, nil
-}
-
-// gateError returns the error of a call that its gate refused.
+// gateError returns the error of a call that the gate refused.
 func gateError(ctx context.Context, err error) error {
 	if f, is := errors.AsType[*fault.Error](err); is {
 		return f
@@ -76,7 +41,7 @@ func gateError(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fault.NewCanceled(ctx)
 	}
-	return fmt.Errorf("ask for a turn: %w", err)
+	return fmt.Errorf("pass the gate: %w", err)
 }
 
 // service is one of the two services.
@@ -85,44 +50,33 @@ type service struct {
 	base    string
 	setting string
 	dialect dialect
-	// gate and spacing are set for a legacy service only.
-	gate    Gate
-	spacing time.Duration
+	legacy  bool
+	// gate limits the calls to a legacy service; nil allows all.
+	gate Gate
 }
 
-// setGate sets the gate of a legacy service and removes the key.
-func (s *service) setGate(gate Gate, spacing time.Duration) {
-	if _, old := s.dialect.(legacy); !old {
-		return
-	}
-	if gate == nil {
-		gate = (&localGate{spacing: spacing}).acquire
-	}
-	// Tokens mean nothing there, and a call that carries one is refused.
-	s.caller.Key = ""
-	s.gate, s.spacing = gate, spacing
-}
-
-// do sends a call through the gate, if there is one.
+// do sends a call, through the gate for a legacy service.
 func (s *service) do(ctx context.Context, c call, accept func(*upstream.Response) error) error {
-	if s.gate == nil {
+	if !s.legacy {
 		return s.caller.Do(ctx, c.Request, accept)
 	}
-	release, err := s.gate(ctx, s.caller.Upstream)
-	if err != nil {
-		return gateError(ctx, err)
-	}
-	if release != nil {
-		defer release()
+	if s.gate != nil {
+		release, err := s.gate(ctx, s.caller.Upstream)
+		if err != nil {
+			return gateError(ctx, err)
+		}
+		if release != nil {
+			defer release()
+		}
 	}
 	amend := c.Amend
 	c.Amend = func(f *fault.Error) {
 		if amend != nil {
 			amend(f)
 		}
-		// Older answers do not say how long to wait, but the rule is known.
+		// Some responses have no Retry-After, but the spacing is known.
 		if f.Class == fault.Throttled && f.RetryAfter == 0 {
-			f.RetryAfter = s.spacing
+			f.RetryAfter = Spacing(s.caller.Upstream)
 		}
 	}
 	return s.caller.Do(ctx, c.Request, accept)

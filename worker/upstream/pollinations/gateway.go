@@ -12,8 +12,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// maxPromptInPath is the length of an escaped prompt, URLs of reference images included, from which on a request is sent
-// as a body: the edge of the gateway refuses URLs of 8 KB, and proxies may refuse shorter ones.
+// maxPromptInPath is the maximum length of an escaped prompt with reference image URLs in a request URL. The edge of the
+// gateway rejects URLs of 8 KB, and proxies may reject shorter ones. A longer prompt is sent in a body.
 const maxPromptInPath = 4 << 10
 
 // gateway is the dialect of the authenticated gateway.
@@ -26,8 +26,8 @@ func (gateway) speechModel(wanted string) string {
 	return wanted
 }
 
-// imageCall uses the path for a short prompt that cannot be mistaken for a route, else a document. The order of the
-// parameters is fixed, since the gateway recognizes a repetition by its URL.
+// imageCall sends a short prompt that is not a route in the path, any other in a JSON document. The order of parameters
+// is fixed, since the gateway recognizes a repeated request by its URL.
 func (g gateway) imageCall(base string, r ImageRequest, maxBytes int64) (call, error) {
 	prompt := r.text()
 	if prompt == "" {
@@ -135,7 +135,7 @@ func (gateway) speechCall(base string, r SpeechRequest, maxBytes int64) (call, e
 	}}, nil
 }
 
-// isGPTImage reports whether the model supports quality and transparency; the others may refuse them.
+// isGPTImage reports whether the model supports quality and transparency; others may reject the parameters.
 func isGPTImage(model string) bool {
 	model = strings.ToLower(model)
 	if slash := strings.LastIndexByte(model, '/'); slash >= 0 {
@@ -144,6 +144,5 @@ func isGPTImage(model string) bool {
 	return strings.HasPrefix(model, "gptimage") || strings.HasPrefix(model, "gpt-image")
 }
 
-// imageList and speechList are where the models that the gateway serves are listed.
 func (gateway) imageList(base string) string  { return base + "/image/models" }
 func (gateway) speechList(base string) string { return base + "/audio/models" }

@@ -12,34 +12,34 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// errPlaceholder is the cause of an error that was sent as an image.
-var errPlaceholder = errors.New("response is the gateway's error image")
+// errPlaceholder is the cause of the error for an error image.
+var errPlaceholder = errors.New("response is the service's error image")
 
 // readImage reads and checks a response.
-func (c *Client) readImage(a *upstream.Response, inJSON bool) (*Media, error) {
-	if f := errorImage(a); f != nil {
+func (c *Client) readImage(resp *upstream.Response, inJSON bool) (*Media, error) {
+	if f := errorImage(resp); f != nil {
 		return nil, f
 	}
-	if a.Compressed() {
-		return nil, upstream.InvalidResponse("response is compressed, which was not asked for")
+	if resp.Compressed() {
+		return nil, upstream.InvalidResponse("response is compressed, although not requested")
 	}
 	expected := "image/"
 	if inJSON {
 		expected = "application/json"
 	}
-	if !isOfType(a.Header, expected) {
-		return nil, a.UnexpectedError("content type is not "+expected, nil)
+	if !isOfType(resp.Header, expected) {
+		return nil, resp.UnexpectedError("content type is not "+expected, nil)
 	}
-	data, err := a.ReadAll()
+	data, err := resp.ReadAll()
 	if err != nil {
 		return nil, err
 	}
 	var usage json.RawMessage
 	if inJSON {
-		if err := reserveDecoded(a, data); err != nil {
+		if err := reserveDecoded(resp, data); err != nil {
 			return nil, err
 		}
-		if data, usage, err = unpackImage(a, data); err != nil {
+		if data, usage, err = unpackImage(resp, data); err != nil {
 			return nil, err
 		}
 	}
@@ -47,33 +47,33 @@ func (c *Client) readImage(a *upstream.Response, inJSON bool) (*Media, error) {
 	if err != nil {
 		return nil, err
 	}
-	media.describe(a.Header)
+	media.describe(resp.Header)
 	media.Usage.complete(usage)
 	return media, nil
 }
 
-// errorImage returns the error of a response whose headers say that its image stands for an error, with status 200.
-func errorImage(a *upstream.Response) *fault.Error {
-	kind, message := a.Header.Get("X-Error-Type"), a.Header.Get("X-Error-Message")
-	claimed, limited := a.Header.Get("X-Error-Status"), isTrue(a.Header.Get("X-Rate-Limited"))
+// errorImage returns the error of a response with status 200 whose headers mark its image as an error; nil otherwise.
+func errorImage(resp *upstream.Response) *fault.Error {
+	kind, message := resp.Header.Get("X-Error-Type"), resp.Header.Get("X-Error-Message")
+	claimed, limited := resp.Header.Get("X-Error-Status"), isTrue(resp.Header.Get("X-Rate-Limited"))
 	if kind == "" && message == "" && claimed == "" && !limited {
 		return nil
 	}
 	status, err := strconv.Atoi(strings.TrimSpace(claimed))
 	switch {
-	case limited || meansThrottled(kind):
+	case limited || isThrottling(kind):
 		status = http.StatusTooManyRequests
 	case err != nil || status < 400 || status > 599:
 		status = http.StatusServiceUnavailable
 	}
-	said, err := json.Marshal(map[string]any{"error": map[string]string{"type": kind, "message": message}})
+	body, err := json.Marshal(map[string]any{"error": map[string]string{"type": kind, "message": message}})
 	if err != nil {
-		said = nil
+		body = nil
 	}
-	return a.ClaimedError(status, said)
+	return resp.ClaimedError(status, body)
 }
 
-func meansThrottled(kind string) bool {
+func isThrottling(kind string) bool {
 	kind = strings.ToLower(kind)
 	for _, word := range []string{"rate", "queue", "throttl", "too many", "toomany"} {
 		if strings.Contains(kind, word) {
@@ -88,18 +88,18 @@ func isTrue(value string) bool {
 	return err == nil && on
 }
 
-// reserveDecoded reserves the memory for decoding a document: its longest string, and the bytes in it.
-func reserveDecoded(a *upstream.Response, document []byte) error {
-	const least = 1 << 20
-	if len(document) < least {
+// reserveDecoded reserves the memory for decoding a document: its longest string, and the decoded bytes.
+func reserveDecoded(resp *upstream.Response, document []byte) error {
+	const minBytes = 1 << 20
+	if len(document) < minBytes {
 		return nil
 	}
-	return a.Reserve(2 * int64(len(document)))
+	return resp.Reserve(2 * int64(len(document)))
 }
 
-// unpackImage returns the image and the usage in a document. A URL in place of the bytes is refused: no URL of a
-// response is ever fetched.
-func unpackImage(a *upstream.Response, document []byte) (data []byte, usage json.RawMessage, err error) {
+// unpackImage returns the image and the usage in a document. It rejects a URL of an image, since URLs in responses are
+// never fetched.
+func unpackImage(resp *upstream.Response, document []byte) (data []byte, usage json.RawMessage, err error) {
 	var list struct {
 		Data []struct {
 			Base64 string `json:"b64_json"`
@@ -107,10 +107,10 @@ func unpackImage(a *upstream.Response, document []byte) (data []byte, usage json
 		Usage json.RawMessage `json:"usage"`
 	}
 	if err := json.Unmarshal(document, &list); err != nil {
-		return nil, nil, upstream.InvalidResponse("document is not JSON")
+		return nil, nil, upstream.InvalidResponse("response is not JSON")
 	}
 	if len(list.Data) == 0 || list.Data[0].Base64 == "" {
-		return nil, nil, a.UnexpectedError("document holds no image", document)
+		return nil, nil, resp.UnexpectedError("response contains no image", document)
 	}
 	encoded := list.Data[0].Base64
 	if strings.HasPrefix(encoded, "data:") {
@@ -123,15 +123,15 @@ func unpackImage(a *upstream.Response, document []byte) (data []byte, usage json
 	return data, list.Usage, nil
 }
 
-// describe sets what the headers say about the media.
+// describe sets the fields of the media that are in the headers.
 func (m *Media) describe(header http.Header) {
 	m.Model = strings.TrimSpace(header.Get("X-Model-Used"))
-	// The first to ask may be told of a hit that was in truth its own generation.
+	// With type GENERATED, the hit is the generation of this request itself.
 	m.CacheHit = strings.EqualFold(header.Get("X-Cache"), "HIT") && !strings.EqualFold(header.Get("X-Cache-Type"), "GENERATED")
-	m.Usage = usageOf(header, m.CacheHit)
+	m.Usage = usageOf(header)
 }
 
-// isOfType reports whether the content type begins as expected.
+// isOfType reports whether the content type starts with the prefix.
 func isOfType(header http.Header, prefix string) bool {
 	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(header.Get("Content-Type"))), prefix)
 }

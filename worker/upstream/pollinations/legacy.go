@@ -13,19 +13,19 @@ import (
 )
 
 const (
-	// maxLegacyWords bounds the escaped words of an image at the legacy service, the URLs of reference images
-	// included, in bytes: they travel in the URL and nowhere else.
-	maxLegacyWords = 5 << 10
-	// maxTextInPath bounds the escaped text that is read from the URL; a longer one travels in a body.
+	// maxLegacyPrompt is the maximum length in bytes of an image's escaped prompts and reference image URLs, which the
+	// legacy service accepts only in the request URL.
+	maxLegacyPrompt = 5 << 10
+	// maxTextInPath is the maximum length of an escaped text in a request URL; a longer one is sent in a body.
 	maxTextInPath = 2 << 10
 )
 
-// legacy is the dialect of the legacy services, one host for images and one for texts and speech. They serve only
-// anonymous callers, so no key is sent, and one call per IP address at a time.
+// legacy is the dialect of the legacy services, one host for images and one for texts and speech. They are anonymous, so
+// no key is sent, and allow one call per IP address at a time.
 type legacy struct{}
 
 func (legacy) speechModel(wanted string) string {
-	// The default of the whole system is a name that only the gateway knows.
+	// The system's default model exists only at the gateway.
 	if wanted == "" || wanted == DefaultSpeechModel {
 		return chatSpeechModel
 	}
@@ -35,15 +35,15 @@ func (legacy) speechModel(wanted string) string {
 func (legacy) imageList(base string) string  { return base + "/models" }
 func (legacy) speechList(base string) string { return base + "/models" }
 
-// imageCall sends boolean parameters only when they are true, since anything but "true" means false.
+// imageCall sends a boolean parameter only if it is true, which is the service's convention.
 func (legacy) imageCall(base string, r ImageRequest, maxBytes int64) (call, error) {
 	prompt, negative := pathSafe(r.Prompt), pathSafe(r.Negative)
 	if prompt == "" {
 		return call{}, rejected(job.UpstreamImage, "prompt is empty")
 	}
 	segment, references := pathSegment(prompt), r.references()
-	if len(segment)+len(url.QueryEscape(negative))+len(url.QueryEscape(references)) > maxLegacyWords {
-		return call{}, rejected(job.UpstreamImage, "prompt is too long for the URL that it must travel in")
+	if len(segment)+len(url.QueryEscape(negative))+len(url.QueryEscape(references)) > maxLegacyPrompt {
+		return call{}, rejected(job.UpstreamImage, "prompt is too long for a request URL")
 	}
 	query := url.Values{"model": {r.Model}, "seed": {strconv.FormatInt(r.Seed, 10)}}
 	for name, size := range map[string]int{"width": r.Width, "height": r.Height} {
@@ -62,9 +62,9 @@ func (legacy) imageCall(base string, r ImageRequest, maxBytes int64) (call, erro
 			query.Set(name, value)
 		}
 	}
-	// It knows its filter as on or off only; whoever wants to be safe from something gets the whole of it.
+	// The service's filter is only on or off, so a list of categories turns all of it on.
 	safe := r.Safe != "" && !strings.EqualFold(r.Safe, "false")
-	// Without the switch private an image is shown in the service's public feed.
+	// Without private, the image is shown in the service's public feed.
 	for name, on := range map[string]bool{
 		"nologo": r.NoLogo, "private": true, "safe": safe, "transparent": gpt && r.Transparent,
 	} {
@@ -82,12 +82,12 @@ func (legacy) imageCall(base string, r ImageRequest, maxBytes int64) (call, erro
 	}}, nil
 }
 
-// readAloud is the system prompt of the chat model that reads texts; without it the model answers some of them.
+// readAloud is the system prompt for reading texts; without it the chat model answers some of them.
 const readAloud = "You are a voice, not an assistant. Read the user's message aloud, word for word, in the language it is " +
 	"written in. Never answer it, never act on it, never translate or shorten it, and say nothing before or after it."
 
-// speechCall spells a speech request: by path where the text is short and MP3 is wanted, which is all that the path can
-// give, else as a chat.
+// speechCall sends a short text in the path if the format is MP3, the only one that the route supports; otherwise as a
+// chat.
 func (l legacy) speechCall(base string, r SpeechRequest, maxBytes int64) (call, error) {
 	text := r.text()
 	if text == "" {
@@ -118,18 +118,18 @@ func (l legacy) speechCall(base string, r SpeechRequest, maxBytes int64) (call, 
 	return call{Request: request, inJSON: true}, nil
 }
 
-// addAdvice returns a function that reclassifies errors of the legacy services: they have no keys, so a refusal of ours
-// is fixed by moving to the gateway. The setting is the one to change; ours says that the model was chosen here and not
-// by a user.
+// addAdvice returns a function that reclassifies errors of the legacy services. They have no keys, so the fix for a
+// refused caller is to move to the gateway, by changing the given setting. The parameter ours says that the model was not
+// chosen by a user.
 func addAdvice(setting string, ours bool) func(*fault.Error) {
-	advice := "the older service refuses this caller: move to gen (set " + setting +
+	advice := "the legacy service refuses this caller: move to gen (set " + setting +
 		" to https://gen.pollinations.ai, and POLLINATIONS_API_TOKEN)"
 	return func(f *fault.Error) {
 		refuses := f.Status == http.StatusUnauthorized || f.Status == http.StatusPaymentRequired || f.Status == http.StatusForbidden
 		switch {
 		case refuses && f.Class == fault.Misconfigured:
 		case (refuses || f.Status == http.StatusNotFound) && f.Class == fault.Permanent && ours:
-			// The only model for speech is not served any more.
+			// The only speech model is no longer available.
 			f.Class, f.Code = fault.Misconfigured, job.CodeMisconfigured
 		default:
 			return

@@ -18,59 +18,58 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
-// asLegacy makes a client speak the legacy dialect, with next to no time between its calls.
+// asLegacy sets the legacy style for both services.
 func asLegacy(c *pollinations.Config) {
 	c.ImageStyle, c.SpeechStyle = pollinations.StyleLegacy, pollinations.StyleLegacy
-	c.SetLegacySpacing(time.Nanosecond, time.Nanosecond)
 }
 
-// hosts stands in for every host and notes what it was asked.
+// hosts is a transport that records the requests to any host.
 type hosts struct {
-	mu    sync.Mutex
-	asked []string
-	keys  []string
+	mu       sync.Mutex
+	requests []string
+	keys     []string
 }
 
 func (h *hosts) RoundTrip(r *http.Request) (*http.Response, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.asked = append(h.asked, r.Method+" "+r.URL.Scheme+"://"+r.URL.Host+r.URL.EscapedPath())
+	h.requests = append(h.requests, r.Method+" "+r.URL.Scheme+"://"+r.URL.Host+r.URL.EscapedPath())
 	h.keys = append(h.keys, r.Header.Get("Authorization"))
 	return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 }
 
-// The host decides which dialect is spoken, each of the two URLs for itself, and a style overrules it.
+// The host of each URL decides the dialect, unless a style is set.
 func TestStyles(t *testing.T) {
 	t.Parallel()
 	const gen, legacy = pollinations.StyleGen, pollinations.StyleLegacy
 	rows := []struct {
 		image, imageStyle, speech, speechStyle string
-		asked                                  [2]string
-		old                                    [2]bool
+		requests                               [2]string
+		legacy                                 [2]bool
 	}{
 		{
 			image: "https://gen.pollinations.ai", speech: "https://gen.pollinations.ai/v1",
-			asked: [2]string{"GET https://gen.pollinations.ai/image/cat", "POST https://gen.pollinations.ai/v1/audio/speech"},
+			requests: [2]string{"GET https://gen.pollinations.ai/image/cat", "POST https://gen.pollinations.ai/v1/audio/speech"},
 		},
 		{
 			image: "https://image.pollinations.ai/prompt/", speech: "https://text.pollinations.ai/openai",
-			asked: [2]string{"GET https://image.pollinations.ai/prompt/cat", "GET https://text.pollinations.ai/cat"}, old: [2]bool{true, true},
+			requests: [2]string{"GET https://image.pollinations.ai/prompt/cat", "GET https://text.pollinations.ai/cat"}, legacy: [2]bool{true, true},
 		},
 		{
 			image: "https://Image.Pollinations.AI", speech: "https://gen.pollinations.ai",
-			asked: [2]string{"GET https://Image.Pollinations.AI/prompt/cat", "POST https://gen.pollinations.ai/v1/audio/speech"}, old: [2]bool{true, false},
+			requests: [2]string{"GET https://Image.Pollinations.AI/prompt/cat", "POST https://gen.pollinations.ai/v1/audio/speech"}, legacy: [2]bool{true, false},
 		},
 		{
 			image: "http://127.0.0.1:1", imageStyle: legacy, speech: "http://127.0.0.1:1", speechStyle: legacy,
-			asked: [2]string{"GET http://127.0.0.1:1/prompt/cat", "GET http://127.0.0.1:1/cat"}, old: [2]bool{true, true},
+			requests: [2]string{"GET http://127.0.0.1:1/prompt/cat", "GET http://127.0.0.1:1/cat"}, legacy: [2]bool{true, true},
 		},
 		{
 			image: "https://image.pollinations.ai", imageStyle: gen, speech: "https://text.pollinations.ai", speechStyle: gen,
-			asked: [2]string{"GET https://image.pollinations.ai/image/cat", "POST https://text.pollinations.ai/v1/audio/speech"},
+			requests: [2]string{"GET https://image.pollinations.ai/image/cat", "POST https://text.pollinations.ai/v1/audio/speech"},
 		},
 		{
 			image: "https://notimage.pollinations.ai", speech: "https://text.pollinations.ai.example.org",
-			asked: [2]string{"GET https://notimage.pollinations.ai/image/cat", "POST https://text.pollinations.ai.example.org/v1/audio/speech"},
+			requests: [2]string{"GET https://notimage.pollinations.ai/image/cat", "POST https://text.pollinations.ai.example.org/v1/audio/speech"},
 		},
 	}
 	for _, r := range rows {
@@ -86,19 +85,20 @@ func TestStyles(t *testing.T) {
 			}
 			_, _ = client.Image(t.Context(), pollinations.ImageRequest{Prompt: "cat"})
 			_, _ = client.Speech(t.Context(), pollinations.SpeechRequest{Text: "cat"})
-			if fmt.Sprint(all.asked) != fmt.Sprint(r.asked) {
-				t.Errorf("asked %q, want %q", all.asked, r.asked)
+			if fmt.Sprint(all.requests) != fmt.Sprint(r.requests) {
+				t.Errorf("requested %q, want %q", all.requests, r.requests)
 			}
-			spacing := client.LegacySpacing()
-			usual := [2]time.Duration{45 * time.Second, 30 * time.Second}
-			for i, old := range r.old {
-				want, key := time.Duration(0), "Bearer "+canaryKey
+			if got := client.Legacy(); got != r.legacy {
+				t.Errorf("legacy %v, want %v", got, r.legacy)
+			}
+			for i, old := range r.legacy {
+				key := "Bearer " + canaryKey
 				if old {
-					// A token means nothing to the legacy services but a refusal.
-					want, key = usual[i], ""
+					// The legacy services refuse calls with a token.
+					key = ""
 				}
-				if spacing[i] != want || all.keys[i] != key {
-					t.Errorf("call %d: spacing %v and key %q, want %v and %q", i, spacing[i], all.keys[i], want, key)
+				if all.keys[i] != key {
+					t.Errorf("call %d: key %q, want %q", i, all.keys[i], key)
 				}
 			}
 		})
@@ -125,33 +125,33 @@ func TestLegacyImageRequest(t *testing.T) {
 			name: "everything", request: request{Prompt: "a/b?c#d%e\nf", Negative: "dogs & text", Model: "gptimage", Width: 640, Height: 480, Seed: 7, Quality: "hd", Transparent: true, NoLogo: true, Safe: "sexual,violence"},
 			uri: "/prompt/a%2Fb%3Fc%23d%25e%0Af?height=480&model=gptimage&negative_prompt=dogs+%26+text&nologo=true&private=true&quality=hd&safe=true&seed=7&transparent=true&width=640",
 		},
-		{name: "what is off is not said", request: request{Prompt: "猫", Model: "flux", Quality: "hd", Transparent: true}, uri: "/prompt/%E7%8C%AB?model=flux&private=true&seed=0"},
+		{name: "false parameters are omitted", request: request{Prompt: "猫", Model: "flux", Quality: "hd", Transparent: true}, uri: "/prompt/%E7%8C%AB?model=flux&private=true&seed=0"},
 		{
-			name: "what goes beside the words", request: request{Prompt: "a", Model: "kontext", Safe: "true", ReferenceImages: []string{"https://a.example/1.png", "https://a.example/2.png"}, GuidanceScale: &scale, Reasoning: "pro"},
+			name: "reference images and options", request: request{Prompt: "a", Model: "kontext", Safe: "true", ReferenceImages: []string{"https://a.example/1.png", "https://a.example/2.png"}, GuidanceScale: &scale, Reasoning: "pro"},
 			uri: "/prompt/a?guidance_scale=3&image=https%3A%2F%2Fa.example%2F1.png%7Chttps%3A%2F%2Fa.example%2F2.png&model=kontext&private=true&safe=true&seed=0",
 		},
 		{name: "filter off", request: request{Prompt: "a", Safe: "false"}, uri: "/prompt/a?model=flux&private=true&seed=0"},
 		{name: "default model", request: request{Prompt: "a"}, uri: "/prompt/a?model=flux&private=true&seed=0"},
-		{name: "a step in a path", request: request{Prompt: ".."}, uri: "/prompt/..%20?model=flux&private=true&seed=0"},
-		{name: "steps among slashes", request: request{Prompt: "../models/./..a"}, uri: "/prompt/..%20%2Fmodels%2F.%20%2F..a?model=flux&private=true&seed=0"},
-		{name: "slashes alone", request: request{Prompt: "//"}, uri: "/prompt/%2F%2F%20?model=flux&private=true&seed=0"},
+		{name: "a parent directory", request: request{Prompt: ".."}, uri: "/prompt/..%20?model=flux&private=true&seed=0"},
+		{name: "parent directories among slashes", request: request{Prompt: "../models/./..a"}, uri: "/prompt/..%20%2Fmodels%2F.%20%2F..a?model=flux&private=true&seed=0"},
+		{name: "only slashes", request: request{Prompt: "//"}, uri: "/prompt/%2F%2F%20?model=flux&private=true&seed=0"},
 		{name: "the name of a route", request: request{Prompt: "models"}, uri: "/prompt/models?model=flux&private=true&seed=0"},
-		{name: "as long as can be", request: request{Prompt: strings.Repeat("a", 5<<10)}, uri: "/prompt/" + strings.Repeat("a", 5<<10) + "?model=flux&private=true&seed=0"},
+		{name: "maximum length", request: request{Prompt: strings.Repeat("a", 5<<10)}, uri: "/prompt/" + strings.Repeat("a", 5<<10) + "?model=flux&private=true&seed=0"},
 	}
-	picture := jpegOf(t, 640, 480)
+	img := jpegOf(t, 640, 480)
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			var asked []string
+			var sent []string
 			client := newClient(t, func(w http.ResponseWriter, q *http.Request) {
-				asked = append(asked, q.Method+" "+q.RequestURI)
+				sent = append(sent, q.Method+" "+q.RequestURI)
 				if q.Header.Get("Referer") != "" || q.Header.Get("Authorization") != "" {
 					t.Errorf("header %v", q.Header)
 				}
 				w.Header().Set("Content-Type", "image/jpeg")
 				w.Header().Set("X-Cache", "HIT")
 				w.Header().Set("X-Completion-Image-Tokens", "1")
-				_, _ = w.Write(picture)
+				_, _ = w.Write(img)
 			}, asLegacy)
 			for range 2 {
 				got, err := client.Image(t.Context(), r.request)
@@ -162,17 +162,17 @@ func TestLegacyImageRequest(t *testing.T) {
 					t.Errorf("got %+v", got.Usage)
 				}
 			}
-			if want := "GET " + r.uri; asked[0] != want || asked[1] != want {
-				t.Errorf("asked %q\nand   %q\nwant  %q", asked[0], asked[1], want)
+			if want := "GET " + r.uri; sent[0] != want || sent[1] != want {
+				t.Errorf("requested %q\nand   %q\nwant  %q", sent[0], sent[1], want)
 			}
 		})
 	}
 }
 
-// Words that cannot travel in an address are refused before anything is sent: there is no other way for them.
+// A prompt that is too long for the URL is rejected without a call, since the service accepts no body.
 func TestLegacyLongPrompt(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("the service was asked") }, asLegacy)
+	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("the service was called") }, asLegacy)
 	for _, r := range []pollinations.ImageRequest{
 		{Prompt: strings.Repeat("a", 5<<10+1)},
 		{Prompt: strings.Repeat("猫", 600)},
@@ -194,7 +194,7 @@ func TestLegacySpeech(t *testing.T) {
 	rows := []struct {
 		name string
 		request
-		// path is what must be asked with GET; where it is empty, format is what must be posted for.
+		// path is that of the expected GET request; if it is empty, a POST with this format is expected.
 		path, format string
 		model, voice string
 		sound        []byte
@@ -204,10 +204,10 @@ func TestLegacySpeech(t *testing.T) {
 		{name: "the system's default model", request: request{Text: "hello", Model: pollinations.DefaultSpeechModel}, path: "/hello", model: "openai-audio", voice: "alloy", sound: mp3Of(5), contentType: "audio/mpeg"},
 		{name: "another model", request: request{Text: "hello", Model: "hear"}, path: "/hello", model: "hear", voice: "alloy", sound: mp3Of(5), contentType: "audio/mpeg"},
 		{name: "long", request: request{Text: long}, format: "mp3", model: "openai-audio", voice: "alloy", sound: mp3Of(5), contentType: "audio/mpeg"},
-		{name: "one of the service's own paths", request: request{Text: "Models"}, format: "mp3", model: "openai-audio", voice: "alloy", sound: mp3Of(5), contentType: "audio/mpeg"},
+		{name: "a route of the service", request: request{Text: "Models"}, format: "mp3", model: "openai-audio", voice: "alloy", sound: mp3Of(5), contentType: "audio/mpeg"},
 		{name: "wav", request: request{Text: "hello", Format: "wav"}, format: "wav", model: "openai-audio", voice: "alloy", sound: wavOf(2000, -1), contentType: "audio/wav"},
 		{name: "flac", request: request{Text: "hello", Format: "flac", Voice: "sage"}, format: "flac", model: "openai-audio", voice: "sage", sound: []byte("fLaC and so on"), contentType: "audio/flac"},
-		{name: "bare samples", request: request{Text: "hello", Format: "pcm"}, format: "wav", model: "openai-audio", voice: "alloy", sound: make([]byte, 400), contentType: "audio/pcm"},
+		{name: "raw samples", request: request{Text: "hello", Format: "pcm"}, format: "wav", model: "openai-audio", voice: "alloy", sound: make([]byte, 400), contentType: "audio/pcm"},
 		{name: "another speed", request: request{Text: "hello", Format: "wav", Speed: 2}, format: "wav", model: "openai-audio", voice: "alloy", sound: wavOf(24000, -1), contentType: "audio/wav"},
 	}
 	for _, r := range rows {
@@ -217,32 +217,32 @@ func TestLegacySpeech(t *testing.T) {
 				if r.path != "" {
 					query := q.URL.Query()
 					if q.Method != http.MethodGet || q.URL.EscapedPath() != "/speak"+r.path {
-						t.Errorf("asked %s %s, want GET %s", q.Method, q.URL.EscapedPath(), r.path)
+						t.Errorf("requested %s %s, want GET %s", q.Method, q.URL.EscapedPath(), r.path)
 					}
 					if query.Get("model") != r.model || query.Get("voice") != r.voice || !strings.Contains(query.Get("system"), "word for word") {
-						t.Errorf("asked with %v", query)
+						t.Errorf("query %v", query)
 					}
-					answer(r.sound, "Content-Type", "audio/mpeg")(w, q)
+					respond(r.sound, "Content-Type", "audio/mpeg")(w, q)
 					return
 				}
-				var asked struct {
+				var sent struct {
 					Model      string
 					Modalities []string
 					Audio      struct{ Voice, Format string }
 					Messages   []struct{ Role, Content string }
 				}
-				if err := json.NewDecoder(q.Body).Decode(&asked); err != nil || q.Method != http.MethodPost || q.URL.Path != "/speak/openai" {
-					t.Errorf("asked %s %s: %v", q.Method, q.URL.Path, err)
+				if err := json.NewDecoder(q.Body).Decode(&sent); err != nil || q.Method != http.MethodPost || q.URL.Path != "/speak/openai" {
+					t.Errorf("requested %s %s: %v", q.Method, q.URL.Path, err)
 				}
-				if asked.Model != r.model || fmt.Sprint(asked.Modalities) != "[text audio]" || asked.Audio.Voice != r.voice || asked.Audio.Format != r.format {
-					t.Errorf("asked %+v", asked)
+				if sent.Model != r.model || fmt.Sprint(sent.Modalities) != "[text audio]" || sent.Audio.Voice != r.voice || sent.Audio.Format != r.format {
+					t.Errorf("requested %+v", sent)
 				}
-				if len(asked.Messages) != 2 || asked.Messages[0].Role != "system" || !strings.Contains(asked.Messages[0].Content, "word for word") ||
-					asked.Messages[1].Role != "user" || asked.Messages[1].Content != r.Text {
-					t.Errorf("messages %+v", asked.Messages)
+				if len(sent.Messages) != 2 || sent.Messages[0].Role != "system" || !strings.Contains(sent.Messages[0].Content, "word for word") ||
+					sent.Messages[1].Role != "user" || sent.Messages[1].Content != r.Text {
+					t.Errorf("messages %+v", sent.Messages)
 				}
 				w.Header().Set("Content-Type", "application/json")
-				_, _ = io.WriteString(w, chatAnswer(r.sound, r.Text, "stop"))
+				_, _ = io.WriteString(w, chatSpeech(r.sound, r.Text, "stop"))
 			}, asLegacy, func(c *pollinations.Config) { c.SpeechBaseURL = strings.TrimSuffix(c.SpeechBaseURL, "/v1") + "/speak" })
 			got, err := client.Speech(t.Context(), r.request)
 			if err != nil {
@@ -252,24 +252,24 @@ func TestLegacySpeech(t *testing.T) {
 				t.Errorf("got %s, %d bytes", got.ContentType, len(got.Data))
 			}
 			if r.Speed == 2 && len(got.Data) != 44+24000 {
-				t.Errorf("%d bytes of one second at twice the speed", len(got.Data))
+				t.Errorf("%d bytes for one second at twice the speed", len(got.Data))
 			}
 		})
 	}
 }
 
-// chatAnswer is the response of a chat model that speaks.
-func chatAnswer(sound []byte, transcript, finish string) string {
-	said, err := json.Marshal(transcript)
+// chatSpeech returns the response of a chat model with audio output.
+func chatSpeech(sound []byte, transcript, finish string) string {
+	quoted, err := json.Marshal(transcript)
 	if err != nil {
 		panic(err)
 	}
 	return fmt.Sprintf(`{"id":"pllns_1","object":"chat.completion","created":1,"model":"gpt-audio","choices":[{"index":0,"message":{"role":"assistant","content":null,`+
 		`"audio":{"id":"a","data":%q,"expires_at":1,"transcript":%s}},"finish_reason":%q}],"usage":{"total_tokens":9}}`,
-		base64.StdEncoding.EncodeToString(sound), said, finish)
+		base64.StdEncoding.EncodeToString(sound), quoted, finish)
 }
 
-func TestLegacySpeechAnswers(t *testing.T) {
+func TestLegacyChatSpeech(t *testing.T) {
 	t.Parallel()
 	const text = "How many legs does a spider have, and what is it called in Latin? Please tell me at once."
 	rows := []struct {
@@ -277,22 +277,22 @@ func TestLegacySpeechAnswers(t *testing.T) {
 		class      fault.Class
 		code       string
 	}{
-		{"read", chatAnswer(mp3Of(5), text, "stop"), "", ""},
-		{"read, and written otherwise", chatAnswer(mp3Of(5), "how many legs does a spider have and what is it called in latin please tell me AT ONCE", "stop"), "", ""},
-		{"read without a transcript", chatAnswer(mp3Of(5), "", "stop"), "", ""},
-		{"answered", chatAnswer(mp3Of(5), "Eight. Its family goes by Araneae.", "stop"), fault.Retryable, job.CodeInvalidAnswer},
-		{"filtered", chatAnswer(nil, "", "content_filter"), fault.Moderated, job.CodeModerated},
+		{"read", chatSpeech(mp3Of(5), text, "stop"), "", ""},
+		{"read, with another spelling", chatSpeech(mp3Of(5), "how many legs does a spider have and what is it called in latin please tell me AT ONCE", "stop"), "", ""},
+		{"read without a transcript", chatSpeech(mp3Of(5), "", "stop"), "", ""},
+		{"answered", chatSpeech(mp3Of(5), "Eight. Its family goes by Araneae.", "stop"), fault.Retryable, job.CodeInvalidAnswer},
+		{"filtered", chatSpeech(nil, "", "content_filter"), fault.Moderated, job.CodeModerated},
 		{"written", `{"choices":[{"message":{"content":"Eight."},"finish_reason":"stop"}]}`, fault.Retryable, job.CodeInvalidAnswer},
 		{"no choice", `{"choices":[]}`, fault.Retryable, job.CodeInvalidAnswer},
 		{"an error", `{"error":"Rate limit exceeded","status":429}`, fault.Throttled, job.CodeThrottled},
 		{"no JSON", `{"choices":`, fault.Retryable, job.CodeInvalidAnswer},
-		{"no base64", strings.Replace(chatAnswer(mp3Of(5), text, "stop"), `"data":"`, `"data":"!`, 1), fault.Retryable, job.CodeInvalidAnswer},
-		{"no sound", chatAnswer([]byte("hello"), text, "stop"), fault.Retryable, job.CodeInvalidAnswer},
+		{"no base64", strings.Replace(chatSpeech(mp3Of(5), text, "stop"), `"data":"`, `"data":"!`, 1), fault.Retryable, job.CodeInvalidAnswer},
+		{"no audio", chatSpeech([]byte("hello"), text, "stop"), fault.Retryable, job.CodeInvalidAnswer},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			client := newClient(t, answer([]byte(r.body), "Content-Type", "application/json; charset=utf-8"), asLegacy)
+			client := newClient(t, respond([]byte(r.body), "Content-Type", "application/json; charset=utf-8"), asLegacy)
 			got, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: text, Format: "opus"})
 			if r.code == "" {
 				if err != nil || got.Model != "gpt-audio" || got.ContentType != "audio/mpeg" {
@@ -305,7 +305,7 @@ func TestLegacySpeechAnswers(t *testing.T) {
 	}
 }
 
-// Every documented error of the legacy services, as a call meets it.
+// All documented errors of the legacy services.
 func TestLegacyFaults(t *testing.T) {
 	t.Parallel()
 	const (
@@ -322,26 +322,26 @@ func TestLegacyFaults(t *testing.T) {
 		body   string
 		class  fault.Class
 		code   string
-		// model is the speech model asked for.
+		// model is the requested speech model.
 		model   string
 		advised bool
 		after   time.Duration
 	}{
-		{name: "queue", status: 429, body: queue, class: fault.Throttled, code: job.CodeThrottled, after: time.Minute},
-		{name: "queue as an error", status: 500, body: queue, class: fault.Throttled, code: job.CodeThrottled, after: time.Minute},
-		{name: "queue as payment", status: 402, body: full, class: fault.Throttled, code: job.CodeThrottled, after: time.Minute},
+		{name: "queue", status: 429, body: queue, class: fault.Throttled, code: job.CodeThrottled, after: 30 * time.Second},
+		{name: "queue as an error", status: 500, body: queue, class: fault.Throttled, code: job.CodeThrottled, after: 30 * time.Second},
+		{name: "queue as payment", status: 402, body: full, class: fault.Throttled, code: job.CodeThrottled, after: 30 * time.Second},
 		{name: "interval", status: 429, body: `{"success":false,"error":{"message":"Sana is limited to one request per IP every 45 seconds. Retry after 31s.","code":"RATE_LIMITED"},"status":429}`, class: fault.Throttled, code: job.CodeThrottled, after: 31 * time.Second},
 		{name: "payment", status: 402, body: paid, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
 		{name: "unauthorized", status: 401, body: `{"error":"Unauthorized","message":"x"}`, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
 		{name: "blocked", status: 403, body: `{"error":"Forbidden","status":403,"details":{"blockedIp":"1.2.3.4"}}`, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
-		{name: "forbidden without words", status: 403, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
-		{name: "the edge's page", status: 403, body: "<html><title>Just a moment...</title></html>", class: fault.Retryable, code: job.CodeUnavailable},
+		{name: "forbidden without a message", status: 403, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
+		{name: "page of the edge", status: 403, body: "<html><title>Just a moment...</title></html>", class: fault.Retryable, code: job.CodeUnavailable},
 		{name: "prohibited", status: 403, body: `{"error":"Forbidden","message":"Content is prohibited"}`, class: fault.Moderated, code: job.CodeModerated},
 		{name: "tier", status: 402, body: tier, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
-		{name: "tier of a model that was asked for", status: 402, body: tier, model: "hear", class: fault.Permanent, code: job.CodeRejected},
+		{name: "tier of a requested model", status: 402, body: tier, model: "hear", class: fault.Permanent, code: job.CodeRejected},
 		{name: "model gone", status: 404, body: gone, class: fault.Misconfigured, code: job.CodeMisconfigured, advised: true},
-		{name: "model gone that was asked for", status: 404, body: gone, model: "hear", class: fault.Permanent, code: job.CodeRejected},
-		{name: "address too long", status: 400, body: "<html><title>400</title></html>", class: fault.Permanent, code: job.CodeRejected},
+		{name: "requested model gone", status: 404, body: gone, model: "hear", class: fault.Permanent, code: job.CodeRejected},
+		{name: "URL too long", status: 400, body: "<html><title>400</title></html>", class: fault.Permanent, code: job.CodeRejected},
 		{name: "no server", status: 500, body: `{"error":"Internal Server Error","message":"No active flux servers available"}`, class: fault.Retryable, code: job.CodeUnavailable},
 		{name: "tunnel", status: 530, body: "error code: 1033", class: fault.Retryable, code: job.CodeUnavailable},
 	}
@@ -352,7 +352,7 @@ func TestLegacyFaults(t *testing.T) {
 				w.Header().Set("Content-Type", http.DetectContentType([]byte(r.body)))
 				w.WriteHeader(r.status)
 				_, _ = io.WriteString(w, r.body)
-			}, asLegacy, func(c *pollinations.Config) { c.SetLegacySpacing(time.Nanosecond, time.Minute) })
+			}, asLegacy)
 			_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt, Model: r.model})
 			upstreamtest.RequireError(t, err, r.class, r.code)
 			f := upstreamtest.Error(t, err)
@@ -365,18 +365,18 @@ func TestLegacyFaults(t *testing.T) {
 			}
 		})
 	}
-	t.Run("advice about pictures", func(t *testing.T) {
+	t.Run("advice about images", func(t *testing.T) {
 		t.Parallel()
-		client := newClient(t, answer(jpegOf(t, 9, 9), "Content-Type", "image/jpeg", "X-Error-Status", "401"), asLegacy)
+		client := newClient(t, respond(jpegOf(t, 9, 9), "Content-Type", "image/jpeg", "X-Error-Status", "401"), asLegacy)
 		_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: canaryPrompt})
 		upstreamtest.RequireError(t, err, fault.Misconfigured, job.CodeMisconfigured)
 		if f := upstreamtest.Error(t, err); !strings.Contains(f.Detail, "move to gen (set POLLINATIONS_IMAGE_API_BASE") {
 			t.Errorf("detail %q", f.Detail)
 		}
 	})
-	t.Run("text in place of sound", func(t *testing.T) {
+	t.Run("text instead of audio", func(t *testing.T) {
 		t.Parallel()
-		client := newClient(t, answer([]byte("Eight legs."), "Content-Type", "text/plain; charset=utf-8"), asLegacy)
+		client := newClient(t, respond([]byte("Eight legs."), "Content-Type", "text/plain; charset=utf-8"), asLegacy)
 		_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: url.PathEscape(canaryPrompt)})
 		upstreamtest.RequireError(t, err, fault.Retryable, job.CodeInvalidAnswer)
 	})

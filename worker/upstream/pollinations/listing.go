@@ -12,12 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// wireModel is an entry of a model list. Its members stay raw: their types differ between versions, and one of an
+// wireModel is an entry of a model list. Its members are raw: their types differ between versions, and one of an
 // unexpected type must not invalidate the list.
 type wireModel map[string]json.RawMessage
 
-// readList parses a list in any of its shapes: an array, or an object with one as "data" or "models". It returns false
-// for anything else. An entry of another kind becomes an empty one.
+// readList parses a list in any of its formats: an array, or an object with an array "data" or "models". It returns false
+// for anything else. An entry of an unexpected type becomes an empty one.
 func readList(body []byte) ([]wireModel, bool) {
 	var raw []json.RawMessage
 	if json.Unmarshal(body, &raw) != nil {
@@ -48,30 +48,30 @@ func readList(body []byte) ([]wireModel, bool) {
 	return entries, true
 }
 
-// The most that a list may claim. What is beyond it is a mistake, of which nothing is better than to believe it.
+// The maximum values in a list. Larger ones are mistakes and are skipped.
 const (
-	// maxSide is that of an image's side, so that a product of two cannot overflow.
+	// maxSide is the maximum width and height, whose product cannot overflow.
 	maxSide       = 1 << 16
 	maxRPM        = 1_000_000
 	maxReferences = 64
 	maxPrice      = 1e6
 )
 
-// model converts the entry and counts the parts that are skipped: invalid names and voices, limits and prices out of
-// range. Without a valid name there is no model.
-func (w wireModel) model() (m Model, odd int) {
+// model converts the entry, and counts the parts that are skipped: invalid names and voices, limits and prices out of
+// range. The model of an entry without a valid name is empty.
+func (w wireModel) model() (m Model, skipped int) {
 	limit := func(name string, most int) int {
-		n, sound := count(w[name], most)
-		if !sound {
-			odd++
+		n, ok := count(w[name], most)
+		if !ok {
+			skipped++
 		}
 		return n
 	}
-	names := func(list []json.RawMessage, fits func(string) bool) (kept []string) {
+	names := func(list []json.RawMessage, valid func(string) bool) (kept []string) {
 		for _, raw := range list {
 			switch name := nameOf(raw); {
-			case !fits(name):
-				odd++
+			case !valid(name):
+				skipped++
 			case len(kept) < maxListed && !slices.Contains(kept, name):
 				kept = append(kept, name)
 			}
@@ -80,7 +80,6 @@ func (w wireModel) model() (m Model, odd int) {
 	}
 	m = Model{
 		Title:              w.word("title"),
-		Description:        w.word("description"),
 		PaidOnly:           isTrue(stringOf(w["paid_only"])),
 		Health:             w.health(),
 		PerUserRPM:         limit("per_user_rpm", maxRPM),
@@ -92,19 +91,19 @@ func (w wireModel) model() (m Model, odd int) {
 		Voices:             names(w.list("voices"), isVoice),
 	}
 	if m.Name = cmp.Or(nameOf(w["name"]), nameOf(w["id"])); !isName(m.Name) {
-		return Model{}, odd + 1
+		return Model{}, skipped + 1
 	}
-	w.measure(&m)
-	odd += w.price(&m)
-	return m, odd
+	w.setSize(&m)
+	skipped += w.setPrices(&m)
+	return m, skipped
 }
 
-// isName reports whether a model can be requested by this name.
+// isName reports whether the name of a model is valid.
 func isName(name string) bool {
-	return name != "" && utf8.RuneCountInString(name) <= maxName && isShown(name)
+	return name != "" && utf8.RuneCountInString(name) <= maxName && isPrintable(name)
 }
 
-// isVoice reports whether a voice is well-formed: letters, digits and separators.
+// isVoice reports whether the name of a voice is valid: letters, digits and separators.
 func isVoice(voice string) bool {
 	const longest = 64
 	return voice != "" && len(voice) <= longest && strings.TrimSpace(voice) == voice && !strings.ContainsFunc(voice, func(r rune) bool {
@@ -112,23 +111,23 @@ func isVoice(voice string) bool {
 	})
 }
 
-// isShown reports whether a string can be displayed as it is.
-func isShown(word string) bool {
+// isPrintable reports whether a string can be displayed unchanged.
+func isPrintable(word string) bool {
 	return utf8.ValidString(word) && strings.TrimSpace(word) == word && !strings.ContainsFunc(word, func(r rune) bool {
 		return !unicode.IsPrint(r) || r == utf8.RuneError
 	})
 }
 
-// makes reports whether the model's output is of a kind, or unknown.
+// makes reports whether the model's output is of a kind, or of an unknown one.
 func (w wireModel) makes(kind string) bool {
 	kinds := w.words("output_modalities")
 	return len(kinds) == 0 || slices.Contains(kinds, kind)
 }
 
-// health reads a string, a boolean, or an object with a member of that name.
+// health returns the member "health": a string, a boolean, or an object with a status or state.
 func (w wireModel) health() string {
-	if said := stringOf(w["health"]); said != "" {
-		return said
+	if health := stringOf(w["health"]); health != "" {
+		return health
 	}
 	var inner wireModel
 	if json.Unmarshal(w["health"], &inner) != nil {
@@ -137,15 +136,15 @@ func (w wireModel) health() string {
 	return cmp.Or(stringOf(inner["status"]), stringOf(inner["state"]))
 }
 
-// measure sets the largest of the sizes that the model lists.
-func (w wireModel) measure(m *Model) {
+// setSize sets the largest of the listed resolutions.
+func (w wireModel) setSize(m *Model) {
 	for _, size := range w.words("resolutions") {
-		across, down, is := strings.Cut(strings.ToLower(size), "x")
-		if !is {
+		first, second, ok := strings.Cut(strings.ToLower(size), "x")
+		if !ok {
 			continue
 		}
-		width, err := strconv.Atoi(across)
-		height, err2 := strconv.Atoi(down)
+		width, err := strconv.Atoi(first)
+		height, err2 := strconv.Atoi(second)
 		if err == nil && err2 == nil && width > 0 && height > 0 && width <= maxSide && height <= maxSide &&
 			width*height <= maxPixels && width*height > m.MaxWidth*m.MaxHeight {
 			m.MaxWidth, m.MaxHeight = width, height
@@ -156,8 +155,8 @@ func (w wireModel) measure(m *Model) {
 	}
 }
 
-// price sets the prices and counts the invalid ones.
-func (w wireModel) price(m *Model) (odd int) {
+// setPrices sets the prices, and counts the invalid ones.
+func (w wireModel) setPrices(m *Model) (skipped int) {
 	var prices wireModel
 	if json.Unmarshal(w["pricing"], &prices) != nil {
 		return 0
@@ -171,7 +170,7 @@ func (w wireModel) price(m *Model) (odd int) {
 		}
 		n, err := strconv.ParseFloat(written, 64)
 		if err != nil || !(n >= 0 && n <= maxPrice) || !isName(kind) {
-			odd++
+			skipped++
 			continue
 		}
 		if m.Prices == nil {
@@ -180,27 +179,27 @@ func (w wireModel) price(m *Model) (odd int) {
 		m.Prices[kind], m.Rates[kind] = written, n
 	}
 	flat := isTrue(w.word("flat_rate"))
-	if perCharacter := m.Rates[audioTokens]; perCharacter < mostPerCharacter && !flat {
+	if perCharacter := m.Rates[audioTokens]; perCharacter < maxPerCharacter && !flat {
 		m.PerThousandCharacters = 1000 * perCharacter
 	}
 	if flat || !m.pricedByTokens() {
 		m.PerImage = m.Rates[imageTokens]
 	}
-	return odd
+	return skipped
 }
 
 const (
-	// mostPerCharacter parts the price of a character from that of a whole piece of music, which is listed under the same
-	// name: it is ten times what the dearest voice costs.
-	mostPerCharacter = 0.001
-	// leastPerImage parts the price of an image from that of a token in the same way; no image is cheaper.
-	leastPerImage = 0.0001
+	// maxPerCharacter distinguishes the price of a character from the price of a piece of music, which has the same name.
+	// It is ten times the price of the most expensive voice.
+	maxPerCharacter = 0.001
+	// minPerImage distinguishes the price of an image from the price of a token in the same way; no image is cheaper.
+	minPerImage = 0.0001
 )
 
-// pricedByTokens reports whether the price under the name of an image is that of a token. Such models have prices for the
-// words put in as well, or are too cheap to be true, or belong to the families that are known for it.
+// pricedByTokens reports whether the price of an image is actually the price of a token: the model also has a price for
+// input, or the price is too low for an image, or the model belongs to a family with prices by token.
 func (m *Model) pricedByTokens() bool {
-	if positive(m.Rates) != 1 || m.Rates[imageTokens] < leastPerImage {
+	if positive(m.Rates) != 1 || m.Rates[imageTokens] < minPerImage {
 		return true
 	}
 	return slices.ContainsFunc(append([]string{m.Name}, m.Aliases...), func(name string) bool {
@@ -221,7 +220,7 @@ func positive(rates map[string]float64) int {
 
 func (w wireModel) word(name string) string { return stringOf(w[name]) }
 
-// list reads an array, or a single value as one.
+// list returns an array, or a single value as an array of one.
 func (w wireModel) list(name string) []json.RawMessage {
 	var raw []json.RawMessage
 	switch {
@@ -233,7 +232,7 @@ func (w wireModel) list(name string) []json.RawMessage {
 	return nil
 }
 
-// nameOf returns a string, or the name of an object; empty for anything else.
+// nameOf returns a string, or the id or name of an object; empty for anything else.
 func nameOf(raw json.RawMessage) string {
 	var name string
 	if json.Unmarshal(raw, &name) == nil {
@@ -249,7 +248,7 @@ func nameOf(raw json.RawMessage) string {
 	return cmp.Or(inner.ID, inner.Name)
 }
 
-// words reads a list of words, or of objects that have a name, or one word alone.
+// words returns a list of strings, or of the names or sizes of objects, or a single one.
 func (w wireModel) words(name string) []string {
 	var words []string
 	for _, one := range w.list(name) {
@@ -267,7 +266,7 @@ func (w wireModel) words(name string) []string {
 	return words
 }
 
-// size returns the name of a size in a model, or its dimensions.
+// size returns the name of a size, or its dimensions as "WxH".
 func (w wireModel) size() string {
 	if name := cmp.Or(w.word("id"), w.word("name")); name != "" {
 		return name
@@ -293,7 +292,7 @@ func stringOf(raw json.RawMessage) string {
 	return cleanString(s)
 }
 
-// cleanString returns s without characters that cannot be displayed, cut to a bounded length.
+// cleanString returns s without control characters and invalid UTF-8, cut to maxWord.
 func cleanString(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -310,7 +309,7 @@ func cleanString(s string) string {
 
 // count returns an integer up to most, written as a number or a string; 0 for anything else. It returns false for a
 // number out of range.
-func count(raw json.RawMessage, most int) (n int, sound bool) {
+func count(raw json.RawMessage, most int) (n int, ok bool) {
 	f, err := strconv.ParseFloat(stringOf(raw), 64)
 	switch {
 	case err != nil && !errors.Is(err, strconv.ErrRange):

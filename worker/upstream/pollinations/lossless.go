@@ -3,7 +3,7 @@ package pollinations
 import (
 	"bytes"
 	"context"
-	"crypto/md5" //nolint:gosec // The format asks for it; nothing is protected by it.
+	"crypto/md5" //nolint:gosec // The format requires it; it protects nothing.
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	flacBlock = 4096 // frames of samples in one of the format's own frames
+	flacBlock = 4096 // samples per channel of a FLAC frame
 	flacBits  = 16   // bits of a sample
 )
 
-// returnsPCM reports whether a speech model is one of ElevenLabs', under any name. Asked for FLAC, the gateway returns
-// raw PCM samples of theirs at an unknown rate.
+// returnsPCM reports whether a speech model is one of ElevenLabs, under any name. For them the gateway returns raw PCM
+// samples with an unknown rate instead of FLAC.
 func returnsPCM(model string) bool {
 	model = strings.ToLower(model)
 	switch model {
@@ -31,14 +31,12 @@ func returnsPCM(model string) bool {
 	return strings.HasPrefix(model, "eleven")
 }
 
-// compressFLAC encodes a WAV file as FLAC; any other data is left as it is, and the content type says so. It takes CPU
-// time, holds the original and the result at a time, and waits until the client's budget has room for them. It fails if
-// ctx ends.
+// compressFLAC encodes a WAV file as FLAC; any other data is left unchanged, with its content type. It takes CPU time and
+// memory for the original and the result, for which it waits for the client's budget. It fails if ctx ends.
 func (c *Client) compressFLAC(ctx context.Context, m *Media) error {
 	samples, rate, channels, err := timestretch.RawPCM(m.Data)
 	if err != nil || len(samples) == 0 {
-		// Nothing to do for what is no such file.
-		return nil //nolint:nilerr // See above.
+		return nil //nolint:nilerr // Other data is left unchanged.
 	}
 	hold := c.budget.NewReservation()
 	defer hold.Release()
@@ -50,18 +48,18 @@ func (c *Client) compressFLAC(ctx context.Context, m *Media) error {
 		return contextError(ctx, ctx.Err())
 	}
 	if err != nil {
-		return unusableSpeech("recording cannot be made FLAC")
+		return unusableSpeech("audio cannot be encoded as FLAC")
 	}
 	m.ContentType, m.Data = "audio/flac", data
 	return nil
 }
 
-// encodeFLAC encodes little-endian 16-bit samples of one or two interleaved channels. The stream info is known
-// beforehand, so nothing is written twice.
+// encodeFLAC encodes little-endian 16-bit samples of one or two interleaved channels. The stream info is known in
+// advance, so the header need not be rewritten.
 func encodeFLAC(ctx context.Context, samples []byte, rate, channels int) ([]byte, error) {
 	count := len(samples) / (2 * channels)
 	out := bytes.NewBuffer(make([]byte, 0, len(samples)/2))
-	//nolint:gosec // The numbers were bounded when the file was read; the sum is the format's.
+	//nolint:gosec // The numbers were bounded when the file was read; the format requires the MD5 sum.
 	enc, err := flac.NewEncoder(out, &meta.StreamInfo{
 		BlockSizeMin: flacBlock, BlockSizeMax: flacBlock, SampleRate: uint32(rate), NChannels: uint8(channels),
 		BitsPerSample: flacBits, NSamples: uint64(count), MD5sum: md5.Sum(samples),
@@ -85,7 +83,7 @@ func encodeFLAC(ctx context.Context, samples []byte, rate, channels int) ([]byte
 		for channel := range channels {
 			block := make([]int32, size)
 			for i := range block {
-				//nolint:gosec // The bits of a sample are taken as they stand.
+				//nolint:gosec // The bits of a sample are reinterpreted.
 				block[i] = int32(int16(binary.LittleEndian.Uint16(samples[2*((at+i)*channels+channel):])))
 			}
 			f.Subframes = append(f.Subframes, &flacframe.Subframe{

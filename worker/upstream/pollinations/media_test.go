@@ -11,21 +11,21 @@ import (
 	"testing"
 )
 
-// painted returns an image whose bytes do not compress to nothing.
-func painted(width, height int) image.Image {
-	picture := image.NewRGBA(image.Rect(0, 0, width, height))
+// pattern returns an image that does not compress well.
+func pattern(width, height int) image.Image {
+	img := image.NewRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
 		for x := range width {
-			picture.Set(x, y, color.RGBA{R: uint8(x * 7 % 256), G: uint8(y * 5 % 256), B: uint8(x * y % 256), A: 255})
+			img.Set(x, y, color.RGBA{R: uint8(x * 7 % 256), G: uint8(y * 5 % 256), B: uint8(x * y % 256), A: 255})
 		}
 	}
-	return picture
+	return img
 }
 
 func jpegOf(t testing.TB, width, height int) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := jpeg.Encode(&out, painted(width, height), nil); err != nil {
+	if err := jpeg.Encode(&out, pattern(width, height), nil); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -34,7 +34,7 @@ func jpegOf(t testing.TB, width, height int) []byte {
 func pngOf(t testing.TB, width, height int) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := png.Encode(&out, painted(width, height)); err != nil {
+	if err := png.Encode(&out, pattern(width, height)); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -63,13 +63,13 @@ func tagged(length int, data []byte) []byte {
 	return append(append(tag, make([]byte, length)...), data...)
 }
 
-// wavOf returns a recording whose header states the given length, or its true one when that is negative.
-func wavOf(samples int, stated int64) []byte {
-	if stated < 0 {
-		stated = int64(36 + 2*samples)
+// wavOf returns a WAV file whose header has the given length, or the true one if that is negative.
+func wavOf(samples int, length int64) []byte {
+	if length < 0 {
+		length = int64(36 + 2*samples)
 	}
 	out := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x44\xac\x00\x00\x88\x58\x01\x00\x02\x00\x10\x00data")
-	binary.LittleEndian.PutUint32(out[4:], uint32(stated))
+	binary.LittleEndian.PutUint32(out[4:], uint32(length))
 	out = binary.LittleEndian.AppendUint32(out, uint32(2*samples))
 	return append(out, make([]byte, 2*samples)...)
 }

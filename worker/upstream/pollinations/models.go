@@ -15,7 +15,7 @@ import (
 const (
 	maxListBytes = 2 << 20
 	maxModels    = 500
-	// maxListed bounds every list inside a model, maxName the names in characters, and maxWord every other word in bytes.
+	// maxListed bounds every list in a model, maxName the names in characters, and maxWord every other string in bytes.
 	maxListed = 500
 	maxName   = 100
 	maxWord   = 200
@@ -28,105 +28,105 @@ type Models struct {
 	Skipped int
 }
 
-// Model is one entry of a list. What the list does not say is empty; the legacy services give names and little else.
+// Model is one entry of a list. Fields that the list does not have are empty; the legacy services list little more than
+// names.
 type Model struct {
-	Name        string
-	Aliases     []string
-	Title       string
-	Description string
-	Voices      []string
-	// PaidOnly says that a free balance does not pay for this model.
+	Name    string
+	Aliases []string
+	Title   string
+	Voices  []string
+	// PaidOnly is set if a free balance cannot pay for the model.
 	PaidOnly bool
-	// Health is the service's own word for the state of the model, such as "ok".
+	// Health is the state of the model in the service's words, such as "ok".
 	Health string
-	// MaxWidth and MaxHeight are those of the largest image, MaxPixels their product where only that is told.
+	// MaxWidth and MaxHeight are the size of the largest image, MaxPixels its number of pixels.
 	MaxWidth, MaxHeight, MaxPixels int
-	// MaxReferenceImages is how many reference images the model accepts.
+	// MaxReferenceImages is the number of reference images that the model accepts.
 	MaxReferenceImages int
-	// PerUserRPM is the number of calls a minute for one account.
+	// PerUserRPM is the number of calls per minute that one account may make.
 	PerUserRPM int
-	// Currency is that of the prices, such as "pollen".
+	// Currency is the currency of the prices, such as "pollen".
 	Currency string
-	// Prices are the decimal numbers as written, by unit, such as "completionImageTokens".
+	// Prices are the prices as written, by unit, such as "completionImageTokens".
 	Prices map[string]string
-	// Rates are the same numbers without the invalid ones.
+	// Rates are the prices as numbers.
 	Rates map[string]float64
-	// PerImage is the price of one image, where images are not priced by tokens.
+	// PerImage is the price of an image; 0 if images are priced by tokens.
 	PerImage float64
-	// PerThousandCharacters is the price of reading that much text.
+	// PerThousandCharacters is the price of a thousand characters of speech.
 	PerThousandCharacters float64
 }
 
-// Models fetches the model lists of both services, without a key. Models for video, and for audio other than speech, are
-// left out as far as they are recognized. It costs two requests. If one list cannot be fetched it fails with a
-// *fault.Error and still returns the other list.
+// Models fetches the model lists of both services with two requests, without a key. It omits models for video, and for
+// audio other than speech, as far as it recognizes them. If one list cannot be fetched, it returns a *fault.Error together
+// with the other list.
 func (c *Client) Models(ctx context.Context) (*Models, error) {
 	if c.image.base == "" && c.speech.base == "" {
 		return nil, upstream.Unset(job.UpstreamImage, imageSetting)
 	}
 	var models Models
 	var imageErr, speechErr error
-	var imageOdd, speechOdd int
+	var imageSkipped, speechSkipped int
 	if c.image.base != "" {
-		models.Image, imageOdd, imageErr = c.image.list(ctx, c.image.dialect.imageList(c.image.base), makesImages)
+		models.Image, imageSkipped, imageErr = c.image.list(ctx, c.image.dialect.imageList(c.image.base), makesImages)
 	}
 	if c.speech.base != "" {
-		models.Speech, speechOdd, speechErr = c.speech.list(ctx, c.speech.dialect.speechList(c.speech.base), makesSpeech)
+		models.Speech, speechSkipped, speechErr = c.speech.list(ctx, c.speech.dialect.speechList(c.speech.base), makesSpeech)
 	}
-	models.Skipped = imageOdd + speechOdd
+	models.Skipped = imageSkipped + speechSkipped
 	return &models, errors.Join(imageErr, speechErr)
 }
 
-// list fetches a list and keeps the models that fit, and counts what is odd in it.
-func (s *service) list(ctx context.Context, address string, fits func(*wireModel) bool) (models []Model, odd int, err error) {
+// list fetches a list and returns the models that match, and the number of skipped entries and parts.
+func (s *service) list(ctx context.Context, url string, matches func(*wireModel) bool) (models []Model, skipped int, err error) {
 	// The lists are public, so the key is not sent.
 	caller := s.caller
 	caller.Key = ""
 	err = caller.Do(ctx, upstream.Request{
-		Method: http.MethodGet, URL: address, Accept: "application/json", MaxBytes: maxListBytes,
-	}, func(a *upstream.Response) error {
-		if a.Compressed() {
-			return upstream.InvalidResponse("response is compressed, which was not asked for")
+		Method: http.MethodGet, URL: url, Accept: "application/json", MaxBytes: maxListBytes,
+	}, func(resp *upstream.Response) error {
+		if resp.Compressed() {
+			return upstream.InvalidResponse("response is compressed, although not requested")
 		}
-		body, err := a.ReadAll()
+		body, err := resp.ReadAll()
 		if err != nil {
 			return err
 		}
-		entries, is := readList(body)
-		if !is {
-			return a.UnexpectedError("response is no list of models", body)
+		entries, ok := readList(body)
+		if !ok {
+			return resp.UnexpectedError("response is not a list of models", body)
 		}
-		if models, odd = filterModels(entries, fits); len(models) == 0 {
-			return upstream.InvalidResponse("list holds no model")
+		if models, skipped = filterModels(entries, matches); len(models) == 0 {
+			return upstream.InvalidResponse("list contains no model")
 		}
 		return nil
 	})
-	return models, odd, err
+	return models, skipped, err
 }
 
-// filterModels returns the models that match, each name once, and counts what was skipped.
-func filterModels(entries []wireModel, fits func(*wireModel) bool) (models []Model, odd int) {
+// filterModels returns the models that match, each name once, and the number of skipped entries and parts.
+func filterModels(entries []wireModel, matches func(*wireModel) bool) (models []Model, skipped int) {
 	known := make(map[string]bool, len(entries))
 	for i := range entries {
-		m, strange := entries[i].model()
+		m, parts := entries[i].model()
 		if m.Name == "" {
-			odd++
+			skipped++
 			continue
 		}
-		if known[m.Name] || !fits(&entries[i]) {
+		if known[m.Name] || !matches(&entries[i]) {
 			continue
 		}
 		if len(models) == maxModels {
 			break
 		}
 		known[m.Name] = true
-		models, odd = append(models, m), odd+strange
+		models, skipped = append(models, m), skipped+parts
 	}
-	return models, odd
+	return models, skipped
 }
 
-// makesImages reports whether a model makes images. One that does not say so is trusted to be in the right list. Vector
-// models are excluded by name, since the list says no more: their images are never accepted, and are billed.
+// makesImages reports whether a model makes images; one without a kind of output is assumed to. Vector models are excluded
+// by their names, since the list has no other sign: their images are billed and never accepted.
 func makesImages(w *wireModel) bool {
 	m, _ := w.model()
 	return w.makes("image") && !slices.ContainsFunc(append([]string{m.Name}, m.Aliases...), func(name string) bool {
@@ -135,8 +135,8 @@ func makesImages(w *wireModel) bool {
 	})
 }
 
-// makesSpeech reports whether a model reads texts. Models for music and effects are in the same list; they have no
-// voices, and prices by the second or by the piece.
+// makesSpeech reports whether a model makes speech. The same list has models for music and effects, which have no voices,
+// and prices per second or per piece.
 func makesSpeech(w *wireModel) bool {
 	m, _ := w.model()
 	return w.makes("audio") && (len(m.Voices) > 0 || m.PerThousandCharacters > 0 || len(m.Prices) == 0)

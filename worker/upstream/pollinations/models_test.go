@@ -20,7 +20,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // lists serves the lists of the gateway, or of the legacy services, from testdata.
 func lists(t *testing.T, files map[string]string) http.HandlerFunc {
@@ -135,15 +135,15 @@ func TestModelList(t *testing.T) {
 	}
 }
 
-// What cannot be asked for, or cannot be true, is left out and counted.
+// Invalid names and values are skipped and counted.
 func TestOddModels(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		name, entry string
-		odd         int
+		skipped     int
 		want        string
 	}{
-		{"sound", `{"name":"a/b-1.0:x","aliases":["猫"],"per_user_rpm":60,"max_pixels":1000000}`, 0, "a/b-1.0:x [猫] [] 60 1000000 0 0 map[]"},
+		{"valid", `{"name":"a/b-1.0:x","aliases":["猫"],"per_user_rpm":60,"max_pixels":1000000}`, 0, "a/b-1.0:x [猫] [] 60 1000000 0 0 map[]"},
 		{"no name", `{"title":"x"}`, 1, ""},
 		{"a number", `7`, 1, ""},
 		{"nothing", `null`, 1, ""},
@@ -152,14 +152,14 @@ func TestOddModels(t *testing.T) {
 		{"space around", `" a"`, 1, ""},
 		{"a name that is a list", `{"name":["a"]}`, 1, ""},
 		{"over-long", `"` + strings.Repeat("a", 101) + `"`, 1, ""},
-		{"odd aliases", `{"name":"a","aliases":["b","\u001b[1m",{},7,"` + strings.Repeat("c", 101) + `"]}`, 4, "a [b] [] 0 0 0 0 map[]"},
-		{"odd voices", `{"name":"a","voices":["nova","zf_xiaobei","Anna Maria","<i>x</i>","` + strings.Repeat("v", 65) + `",null," x"]}`, 4, "a [] [nova zf_xiaobei Anna Maria] 0 0 0 0 map[]"},
+		{"invalid aliases", `{"name":"a","aliases":["b","\u001b[1m",{},7,"` + strings.Repeat("c", 101) + `"]}`, 4, "a [b] [] 0 0 0 0 map[]"},
+		{"invalid voices", `{"name":"a","voices":["nova","zf_xiaobei","Anna Maria","<i>x</i>","` + strings.Repeat("v", 65) + `",null," x"]}`, 4, "a [] [nova zf_xiaobei Anna Maria] 0 0 0 0 map[]"},
 		{"negative limits", `{"name":"a","per_user_rpm":-1,"max_pixels":-1,"max_reference_images":-1}`, 3, "a [] [] 0 0 0 0 map[]"},
 		{"huge limits", `{"name":"a","per_user_rpm":1e300,"max_pixels":"99999999999999","max_width":1e9,"max_reference_images":1e400}`, 4, "a [] [] 0 0 0 0 map[]"},
 		{"huge size", `{"name":"a","resolutions":["60000x60000","64x64"]}`, 0, "a [] [] 0 4096 0 0 map[]"},
 		{"sides without an area", `{"name":"a","max_width":65000,"max_height":65000}`, 0, "a [] [] 0 67108864 0 0 map[]"},
-		{"odd prices", `{"name":"a","pricing":{"completionImageTokens":"-0.1","completionAudioTokens":"1e30","promptTextTokens":"NaN","free":"yes","x\u0000":"1"}}`, 5, "a [] [] 0 0 0 0 map[]"},
-		{"one odd price", `{"name":"a","pricing":{"completionImageTokens":"0.1","note":"cheap"}}`, 1, "a [] [] 0 0 0 0.1 map[completionImageTokens:0.1]"},
+		{"invalid prices", `{"name":"a","pricing":{"completionImageTokens":"-0.1","completionAudioTokens":"1e30","promptTextTokens":"NaN","free":"yes","x\u0000":"1"}}`, 5, "a [] [] 0 0 0 0 map[]"},
+		{"one invalid price", `{"name":"a","pricing":{"completionImageTokens":"0.1","note":"cheap"}}`, 1, "a [] [] 0 0 0 0.1 map[completionImageTokens:0.1]"},
 	}
 	for _, r := range rows {
 		read, is := pollinations.ReadModels([]byte("[" + r.entry + "]"))
@@ -167,8 +167,8 @@ func TestOddModels(t *testing.T) {
 		for _, m := range read.Image {
 			got = fmt.Sprint(m.Name, " ", m.Aliases, " ", m.Voices, " ", m.PerUserRPM, " ", m.MaxPixels, " ", m.MaxReferenceImages, " ", m.PerImage, " ", m.Prices)
 		}
-		if !is || read.Skipped != r.odd || got != r.want {
-			t.Errorf("%s: %d odd, %q; want %d, %q", r.name, read.Skipped, got, r.odd, r.want)
+		if !is || read.Skipped != r.skipped || got != r.want {
+			t.Errorf("%s: %d skipped, %q; want %d, %q", r.name, read.Skipped, got, r.skipped, r.want)
 		}
 	}
 }
@@ -222,12 +222,12 @@ func TestModelsFaults(t *testing.T) {
 		code    string
 	}{
 		{"down", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, fault.Retryable, job.CodeUnavailable},
-		{"page", answer([]byte("<html></html>"), "Content-Type", "text/html"), fault.Retryable, job.CodeInvalidAnswer},
-		{"empty list", answer([]byte("[]")), fault.Retryable, job.CodeInvalidAnswer},
-		{"no list", answer([]byte(`{"flux":1}`)), fault.Retryable, job.CodeInvalidAnswer},
-		{"an error as a success", answer([]byte(`{"success":false,"error":{"message":"slow down","code":"RATE_LIMITED"},"status":429}`), "Content-Type", "application/json"), fault.Throttled, job.CodeThrottled},
-		{"cut", answer([]byte(`["flux`)), fault.Retryable, job.CodeInvalidAnswer},
-		{"compressed", answer([]byte(good), "Content-Encoding", "gzip"), fault.Retryable, job.CodeInvalidAnswer},
+		{"page", respond([]byte("<html></html>"), "Content-Type", "text/html"), fault.Retryable, job.CodeInvalidAnswer},
+		{"empty list", respond([]byte("[]")), fault.Retryable, job.CodeInvalidAnswer},
+		{"no list", respond([]byte(`{"flux":1}`)), fault.Retryable, job.CodeInvalidAnswer},
+		{"an error as a success", respond([]byte(`{"success":false,"error":{"message":"slow down","code":"RATE_LIMITED"},"status":429}`), "Content-Type", "application/json"), fault.Throttled, job.CodeThrottled},
+		{"cut", respond([]byte(`["flux`)), fault.Retryable, job.CodeInvalidAnswer},
+		{"compressed", respond([]byte(good), "Content-Encoding", "gzip"), fault.Retryable, job.CodeInvalidAnswer},
 		{"too long", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `["`+strings.Repeat("x", 3<<20)+`"]`)
 		}, fault.Retryable, job.CodeInvalidAnswer},
@@ -248,16 +248,16 @@ func TestModelsFaults(t *testing.T) {
 				t.Errorf("error of %s", f.Upstream)
 			}
 			if got == nil || len(got.Image) != 1 || got.Image[0].Name != "flux" || got.Speech != nil {
-				t.Errorf("the good list is lost: %+v", got)
+				t.Errorf("the other list is missing: %+v", got)
 			}
 		})
 	}
 }
 
-// A service without an address has no list, and without any there is nobody to ask.
+// A service without a URL has no list; without any URL, Models fails.
 func TestModelsUnset(t *testing.T) {
 	t.Parallel()
-	got, err := newClient(t, answer([]byte(`["flux"]`)), func(c *pollinations.Config) { c.SpeechBaseURL = "" }).Models(t.Context())
+	got, err := newClient(t, respond([]byte(`["flux"]`)), func(c *pollinations.Config) { c.SpeechBaseURL = "" }).Models(t.Context())
 	if err != nil || len(got.Image) != 1 || got.Speech != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The models and the voice asked for when a request names none.
+// The default models and voice.
 const (
 	DefaultImageModel  = "flux"
 	DefaultSpeechModel = "elevenlabs"
@@ -15,37 +15,37 @@ const (
 // ImageRequest is a request for an image.
 type ImageRequest struct {
 	Prompt string
-	// Negative says what should not be in the image.
+	// Negative is the negative prompt: what the image should not contain.
 	Negative string
 	Model    string
-	// Width and Height are in pixels; 0 leaves them to the model.
+	// Width and Height are in pixels; 0 means the default of the model.
 	Width, Height int
-	// Seed decides the image together with the prompt; −1 is a random one, for which a repetition is billed again.
+	// Seed and prompt determine the image; −1 means a random seed, with which a repeated request is billed again.
 	Seed int64
-	// Quality and Transparent are sent to models that support them.
+	// Quality and Transparent are sent only to models that support them.
 	Quality     string
 	Transparent bool
-	// NoLogo is told to the legacy service. The gateway draws no logo, so nothing is sent there.
+	// NoLogo omits the logo of the legacy service. The gateway adds none.
 	NoLogo bool
-	// Safe asks for the service's own filter of what may be shown: "true", "false", or a comma list of what to look for.
-	// Left empty it is the service's to decide.
+	// Safe sets the service's content filter: "true", "false", or a comma-separated list of categories. Empty means the
+	// default of the service.
 	Safe string
-	// ReferenceImages are the URLs of images to go by, which the service fetches.
+	// ReferenceImages are the URLs of reference images, which the service fetches.
 	ReferenceImages []string
-	// GuidanceScale is how closely the prompt is followed; nil is the default of the model.
+	// GuidanceScale is how closely the model follows the prompt; nil means the default of the model.
 	GuidanceScale *float64
-	// Reasoning is how much a model may think first: "fast", "balanced" or "pro". The legacy service knows no such thing.
+	// Reasoning is the model's reasoning effort: "fast", "balanced" or "pro". The legacy service does not support it.
 	Reasoning string
 }
 
-// SpeechRequest is a request to read a text aloud.
+// SpeechRequest is a request for speech.
 type SpeechRequest struct {
 	Text   string
 	Voice  string
 	Model  string
 	Format string
-	// Speed is how much faster than usual the text is read, 0.25 to 4; 0 means 1. No service heeds one, so the recording is
-	// re-timed here, which is possible for the formats wav and pcm alone.
+	// Speed is the speed of the speech, from 0.25 to 4; 0 means 1. No service supports it, so the audio is changed here,
+	// which is only possible in the formats wav and pcm.
 	Speed float64
 }
 
@@ -62,10 +62,10 @@ func (r SpeechRequest) withDefaults() SpeechRequest {
 	return r
 }
 
-// text returns what is to be read.
+// text returns the text to send.
 func (r SpeechRequest) text() string { return pathSafe(r.Text) }
 
-// text returns what the gateway is told to paint. The gateway has no parameter for what to leave out, so that goes in as words.
+// text returns the prompt for the gateway, which has no parameter for the negative prompt, so that it is appended.
 func (r ImageRequest) text() string {
 	prompt, negative := pathSafe(r.Prompt), pathSafe(r.Negative)
 	switch {
@@ -77,19 +77,19 @@ func (r ImageRequest) text() string {
 	return prompt + ", avoid: " + negative
 }
 
-// references returns the URLs of the reference images as one value. The services split it at bars and commas.
+// references returns the URLs of the reference images as one value, which the services split at bars and commas.
 func (r ImageRequest) references() string {
 	escape := strings.NewReplacer("|", "%7C", ",", "%2C")
-	addresses := make([]string, 0, len(r.ReferenceImages))
-	for _, address := range r.ReferenceImages {
-		if address = pathSafe(address); address != "" {
-			addresses = append(addresses, escape.Replace(address))
+	urls := make([]string, 0, len(r.ReferenceImages))
+	for _, url := range r.ReferenceImages {
+		if url = pathSafe(url); url != "" {
+			urls = append(urls, escape.Replace(url))
 		}
 	}
-	return strings.Join(addresses, "|")
+	return strings.Join(urls, "|")
 }
 
-// guidance returns the scale as the services read it, or nothing.
+// guidance returns the guidance scale as a decimal number; empty for the default.
 func (r ImageRequest) guidance() string {
 	if r.GuidanceScale == nil {
 		return ""
@@ -102,7 +102,7 @@ func (r ImageRequest) private() []string {
 	return append([]string{r.text(), r.Prompt, r.Negative}, r.ReferenceImages...)
 }
 
-// pathSafe removes what a URL cannot contain: invalid UTF-8 and NULs.
+// pathSafe returns s without characters that a URL cannot contain: invalid UTF-8 and NULs.
 func pathSafe(s string) string {
 	return strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", ""))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
-// Operators wrote the URLs in every way that the older interface took.
+// Base URLs may end in any path that the legacy API accepted.
 func TestBases(t *testing.T) {
 	t.Parallel()
 	for _, tail := range []string{
@@ -37,7 +37,7 @@ func TestBases(t *testing.T) {
 			_, _ = client.Image(t.Context(), pollinations.ImageRequest{Prompt: "cat"})
 			_, _ = client.Speech(t.Context(), pollinations.SpeechRequest{Text: "cat"})
 			if want := []string{prefix + "/image/cat", prefix + "/v1/audio/speech"}; fmt.Sprint(paths) != fmt.Sprint(want) {
-				t.Errorf("%q: asked %q, want %q", prefix+tail, paths, want)
+				t.Errorf("%q: requested %q, want %q", prefix+tail, paths, want)
 			}
 		}
 	}
@@ -48,30 +48,30 @@ func TestImageRequest(t *testing.T) {
 	type request = pollinations.ImageRequest
 	long := strings.Repeat("猫", 500)
 	scale := 7.5
-	pictures := []string{"https://a.example/1.png?x=1&y=2", " http://b.example/a,b|c ", ""}
+	images := []string{"https://a.example/1.png?x=1&y=2", " http://b.example/a,b|c ", ""}
 	many := slices.Repeat([]string{"https://a.example/" + strings.Repeat("p", 1100)}, 4)
 	rows := []struct {
 		name string
 		request
-		// uri is what must be asked with GET; document what must be posted instead.
+		// uri is the expected GET request, or document the body of the expected POST request.
 		uri, document string
 	}{
 		{
-			name: "all that a plain model takes", request: request{Prompt: "a cat", Model: "flux", Width: 640, Height: 480, Seed: 7, Quality: "hd", Transparent: true, NoLogo: true},
+			name: "all parameters of most models", request: request{Prompt: "a cat", Model: "flux", Width: 640, Height: 480, Seed: 7, Quality: "hd", Transparent: true, NoLogo: true},
 			uri: "/image/a%20cat?height=480&model=flux&seed=7&width=640",
 		},
 		{
-			name: "all that a GPT model takes", request: request{Prompt: "a cat", Model: "openai/GPT-image-2", Width: 64, Height: 64, Seed: 1, Quality: "hd", Transparent: true},
+			name: "all parameters of a GPT model", request: request{Prompt: "a cat", Model: "openai/GPT-image-2", Width: 64, Height: 64, Seed: 1, Quality: "hd", Transparent: true},
 			uri: "/image/a%20cat?height=64&model=openai%2FGPT-image-2&quality=hd&seed=1&transparent=true&width=64",
 		},
-		{name: "older GPT name", request: request{Prompt: "a", Model: "gptimage-large", Quality: "low"}, uri: "/image/a?model=gptimage-large&quality=low&seed=0"},
-		{name: "default model, size left open", request: request{Prompt: "a cat", Seed: -1}, uri: "/image/a%20cat?model=flux&seed=-1"},
+		{name: "old GPT name", request: request{Prompt: "a", Model: "gptimage-large", Quality: "low"}, uri: "/image/a?model=gptimage-large&quality=low&seed=0"},
+		{name: "default model and size", request: request{Prompt: "a cat", Seed: -1}, uri: "/image/a%20cat?model=flux&seed=-1"},
 		{
 			name: "one path segment", request: request{Prompt: "a/b?c#d%e\nf&g=h+i;j", Model: "flux"},
 			uri: "/image/a%2Fb%3Fc%23d%25e%0Af&g=h+i%3Bj?model=flux&seed=0",
 		},
 		{name: "Chinese and emoji", request: request{Prompt: "猫🐈", Model: "flux"}, uri: "/image/%E7%8C%AB%F0%9F%90%88?model=flux&seed=0"},
-		{name: "broken characters", request: request{Prompt: " a\xffb\x00c ", Model: "flux"}, uri: "/image/a%EF%BF%BDbc?model=flux&seed=0"},
+		{name: "invalid UTF-8", request: request{Prompt: " a\xffb\x00c ", Model: "flux"}, uri: "/image/a%EF%BF%BDbc?model=flux&seed=0"},
 		{name: "negative", request: request{Prompt: "a cat", Negative: " dogs, text ", Model: "flux"}, uri: "/image/a%20cat%2C%20avoid:%20dogs%2C%20text?model=flux&seed=0"},
 		{name: "negative after a stop", request: request{Prompt: "A cat.", Negative: "dogs", Model: "flux"}, uri: "/image/A%20cat.%20avoid:%20dogs?model=flux&seed=0"},
 		{name: "empty negative", request: request{Prompt: "a cat", Negative: " ", Model: "flux"}, uri: "/image/a%20cat?model=flux&seed=0"},
@@ -84,23 +84,23 @@ func TestImageRequest(t *testing.T) {
 			document: `{"prompt":"` + long + `","model":"gptimage","n":1,"seed":7,"response_format":"b64_json","quality":"hd","transparent":true}`,
 		},
 		{
-			name: "what goes beside the words", request: request{Prompt: "a cat", Model: "kontext", Safe: "privacy,sexual", ReferenceImages: pictures, GuidanceScale: &scale, Reasoning: "pro"},
+			name: "reference images and options", request: request{Prompt: "a cat", Model: "kontext", Safe: "privacy,sexual", ReferenceImages: images, GuidanceScale: &scale, Reasoning: "pro"},
 			uri: "/image/a%20cat?guidance_scale=7.5&image=https%3A%2F%2Fa.example%2F1.png%3Fx%3D1%26y%3D2%7Chttp%3A%2F%2Fb.example%2Fa%252Cb%257Cc&model=kontext&reasoning=pro&safe=privacy%2Csexual&seed=0",
 		},
 		{name: "filter on", request: request{Prompt: "a", Safe: "true"}, uri: "/image/a?model=flux&safe=true&seed=0"},
 		{name: "filter off", request: request{Prompt: "a", Safe: "false", GuidanceScale: new(float64)}, uri: "/image/a?guidance_scale=0&model=flux&safe=false&seed=0"},
 		{
-			name: "long, with all that goes beside", request: request{Prompt: long, Model: "kontext", Safe: "privacy,sexual", ReferenceImages: pictures[:2], GuidanceScale: &scale, Reasoning: "pro"},
+			name: "long, with reference images and options", request: request{Prompt: long, Model: "kontext", Safe: "privacy,sexual", ReferenceImages: images[:2], GuidanceScale: &scale, Reasoning: "pro"},
 			document: `{"prompt":"` + long + `","model":"kontext","n":1,"seed":0,"response_format":"b64_json","safe":"privacy,sexual",` +
 				`"image":"https://a.example/1.png?x=1\u0026y=2|http://b.example/a%2Cb%7Cc","guidance_scale":7.5,"reasoning":"pro"}`,
 		},
 		{
-			name: "many pictures to go by", request: request{Prompt: "a cat", Model: "klein", ReferenceImages: many, Seed: 3},
+			name: "many reference images", request: request{Prompt: "a cat", Model: "klein", ReferenceImages: many, Seed: 3},
 			document: `{"prompt":"a cat","model":"klein","n":1,"seed":3,"response_format":"b64_json","image":"` + strings.Join(many, "|") + `"}`,
 		},
-		{name: "a step in a path", request: request{Prompt: "..", Model: "flux"}, document: `{"prompt":"..","model":"flux","n":1,"seed":0,"response_format":"b64_json"}`},
+		{name: "a parent directory", request: request{Prompt: "..", Model: "flux"}, document: `{"prompt":"..","model":"flux","n":1,"seed":0,"response_format":"b64_json"}`},
 	}
-	// These would be another path, or a route of the gateway.
+	// In the path, these would be another path or a route of the gateway.
 	for _, prompt := range []string{
 		".", "...", "/", "///", "./.", "../..", "../models", "a/../models", "a//b", "models", "Models", "MODELS/", "models/flux", "/image",
 	} {
@@ -116,23 +116,23 @@ func TestImageRequest(t *testing.T) {
 		row.name, row.request, row.uri = "a path: "+prompt, request{Prompt: prompt, Model: "flux"}, "/image/"+segment+"?model=flux&seed=0"
 		rows = append(rows, row)
 	}
-	picture := jpegOf(t, 8, 8)
+	img := jpegOf(t, 8, 8)
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			var asked []string
+			var sent []string
 			client := newClient(t, func(w http.ResponseWriter, q *http.Request) {
 				body, _ := io.ReadAll(q.Body)
-				asked = append(asked, q.Method+" "+q.RequestURI+" "+string(body))
+				sent = append(sent, q.Method+" "+q.RequestURI+" "+string(body))
 				if q.Method == http.MethodPost {
 					w.Header().Set("Content-Type", "application/json")
-					_ = json.NewEncoder(w).Encode(map[string]any{"data": []any{map[string]string{"b64_json": base64.StdEncoding.EncodeToString(picture)}}})
+					_ = json.NewEncoder(w).Encode(map[string]any{"data": []any{map[string]string{"b64_json": base64.StdEncoding.EncodeToString(img)}}})
 					return
 				}
 				w.Header().Set("Content-Type", "image/jpeg")
-				_, _ = w.Write(picture)
+				_, _ = w.Write(img)
 			})
-			// The second time stands for a retry: it must look the same.
+			// A retry must send the same request.
 			for range 2 {
 				if _, err := client.Image(t.Context(), r.request); err != nil {
 					t.Fatal(err)
@@ -142,8 +142,8 @@ func TestImageRequest(t *testing.T) {
 			if r.document != "" {
 				want = "POST /v1/images/generations " + r.document
 			}
-			if asked[0] != want || asked[1] != want {
-				t.Errorf("asked %q\nand   %q\nwant  %q", asked[0], asked[1], want)
+			if sent[0] != want || sent[1] != want {
+				t.Errorf("requested %q\nand   %q\nwant  %q", sent[0], sent[1], want)
 			}
 		})
 	}

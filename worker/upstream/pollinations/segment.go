@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// pathSegment escapes text as one segment of a URL path. URL parsers resolve "." and ".." however they are escaped, and
-// some proxies decode %2F first, so each part that consists of dots gets a trailing space, as does a text that ends in a
-// slash. The space does not change the meaning of the text.
+// pathSegment escapes a text as one segment of a URL path. URL parsers resolve "." and ".." even if escaped, and some
+// proxies decode %2F first, so a space is appended to parts of only dots and to a text that ends in a slash. The space
+// does not change the meaning of the text.
 func pathSegment(text string) string {
 	parts := strings.Split(text, "/")
 	for i, part := range parts {
@@ -26,11 +26,11 @@ func changesInPath(text string) bool {
 	return path.Clean("/"+text) != "/"+text || strings.Trim(text, "./") == ""
 }
 
-// gatewayImageRoutes are the gateway's own routes below /image. Escaping does not help: the gateway decodes the path
-// before it looks for a route.
+// gatewayImageRoutes returns the gateway's routes below /image. A prompt with such a name must not be in the path, even
+// escaped: the gateway decodes the path before routing.
 func gatewayImageRoutes() []string { return []string{"models"} }
 
-// legacyTextRoutes are the routes of the legacy text service.
+// legacyTextRoutes returns the routes of the legacy text service.
 func legacyTextRoutes() []string {
 	return []string{"models", "openai", "feed", "about", "v1", "favicon.ico", "robots.txt"}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/upstreamtest"
 )
 
-// simulated returns a simulator and a client that talks to it. An idle time of 0 is the default one.
+// simulated returns a simulator and a client for it. An idle time of 0 means the default.
 func simulated(
 	t *testing.T, idle time.Duration, changes ...func(*simulator.Simulator, *pollinations.Config),
 ) (*simulator.Simulator, *pollinations.Client) {
@@ -64,13 +64,12 @@ func TestSimulatedImages(t *testing.T) {
 	}
 	drawn := sim.Calls(simulator.KindImage)[0].Prompt
 	if drawn != requests[0].Prompt {
-		t.Errorf("the gateway understood %q", drawn)
+		t.Errorf("the gateway received %q", drawn)
 	}
 }
 
-// TestPromptsSpelledLikePaths asks for images of words that are paths to a service, of which the gateway's /image/models
-// lists its models.
-func TestPromptsSpelledLikePaths(t *testing.T) {
+// TestPromptsLikePaths sends prompts that look like paths or routes of a service, such as /image/models.
+func TestPromptsLikePaths(t *testing.T) {
 	t.Parallel()
 	prompts := []string{"models", " Models ", "models/", "MODELS", ".", "..", "...", "/", "///", "../models", "./models", "a/../models", "feed", "prompt/..", "openai"}
 	for name, change := range map[string]func(*simulator.Simulator, *pollinations.Config){
@@ -91,9 +90,9 @@ func TestPromptsSpelledLikePaths(t *testing.T) {
 					continue
 				}
 				calls := sim.Calls(simulator.KindImage)
-				// Beside blanks the words arrive as they are.
-				bare := func(s string) string { return strings.ReplaceAll(s, " ", "") }
-				if got := calls[len(calls)-1].Prompt; bare(got) != bare(prompt) {
+				// Except for spaces, the prompt arrives unchanged.
+				withoutSpaces := func(s string) string { return strings.ReplaceAll(s, " ", "") }
+				if got := calls[len(calls)-1].Prompt; withoutSpaces(got) != withoutSpaces(prompt) {
 					t.Errorf("%q arrived as %q", prompt, got)
 				}
 			}
@@ -102,7 +101,7 @@ func TestPromptsSpelledLikePaths(t *testing.T) {
 			}
 			for _, text := range []string{"models", "openai/models", "..", "Feed"} {
 				if _, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: text, Model: "openai-audio"}); err != nil {
-					t.Errorf("read %q aloud: %v", text, err)
+					t.Errorf("speech of %q: %v", text, err)
 				}
 			}
 		})
@@ -125,12 +124,12 @@ func TestSimulatedSpeech(t *testing.T) {
 			t.Errorf("%s at twice the speed: %d of %d bytes, %v", format, len(fast.Data), len(got.Data), err)
 		}
 	}
-	_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "x", Voice: "nobody's"})
+	_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "x", Voice: "unknown"})
 	upstreamtest.RequireError(t, err, fault.Permanent, job.CodeRejected)
 }
 
-// TestSimulatedFaults holds the classification of every error, for an image and for speech. Whatever else the simulator
-// does must end in a good response or in an error that tells no secret.
+// TestSimulatedFaults checks the classification of every fault, for an image and for speech. Any other fault of the
+// simulator must end in a good response or an error without secrets.
 func TestSimulatedFaults(t *testing.T) {
 	t.Parallel()
 	want := map[string]upstreamtest.Verdict{

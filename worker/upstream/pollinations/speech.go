@@ -10,32 +10,31 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// readSpeech reads and checks a response. The wanted format is that of the caller, which may differ from that of the
-// request.
-func readSpeech(a *upstream.Response, r SpeechRequest, wanted string, inJSON bool) (*Media, error) {
-	if f := errorImage(a); f != nil {
+// readSpeech reads and checks a response. The wanted format may differ from that of the request r.
+func readSpeech(resp *upstream.Response, r SpeechRequest, wanted string, inJSON bool) (*Media, error) {
+	if f := errorImage(resp); f != nil {
 		return nil, f
 	}
-	if a.Compressed() {
-		return nil, upstream.InvalidResponse("response is compressed, which was not asked for")
+	if resp.Compressed() {
+		return nil, upstream.InvalidResponse("response is compressed, although not requested")
 	}
 	expected := "audio/"
 	if inJSON {
 		expected = "application/json"
 	}
-	if !isOfType(a.Header, expected) {
-		return nil, a.UnexpectedError("content type is not "+expected, nil)
+	if !isOfType(resp.Header, expected) {
+		return nil, resp.UnexpectedError("content type is not "+expected, nil)
 	}
-	data, err := a.ReadAll()
+	data, err := resp.ReadAll()
 	if err != nil {
 		return nil, err
 	}
 	model := ""
 	if inJSON {
-		if err := reserveDecoded(a, data); err != nil {
+		if err := reserveDecoded(resp, data); err != nil {
 			return nil, err
 		}
-		if data, model, err = unpackSpeech(a, data, r.text()); err != nil {
+		if data, model, err = unpackSpeech(resp, data, r.text()); err != nil {
 			return nil, err
 		}
 	}
@@ -43,33 +42,34 @@ func readSpeech(a *upstream.Response, r SpeechRequest, wanted string, inJSON boo
 	if err != nil {
 		return nil, err
 	}
-	if media.describe(a.Header); media.Model == "" {
+	if media.describe(resp.Header); media.Model == "" {
 		media.Model = model
 	}
 	if media.ContentType == "audio/pcm" {
-		media.SampleRate, media.Channels = typeParameter(a.Header, "rate"), typeParameter(a.Header, "channels")
+		media.SampleRate, media.Channels = typeParameter(resp.Header, "rate"), typeParameter(resp.Header, "channels")
 	}
 	return media, nil
 }
 
-// typeParameter returns a number in the content type, as in audio/L16;rate=24000, or 0.
+// typeParameter returns a parameter of the content type, as in audio/L16;rate=24000; 0 if there is none.
 func typeParameter(header http.Header, name string) int {
-	const most = 384_000
+	const maxValue = 384_000
 	_, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
 		return 0
 	}
 	n, err := strconv.Atoi(parameters[name])
-	if err != nil || n < 0 || n > most {
+	if err != nil || n < 0 || n > maxValue {
 		return 0
 	}
 	return n
 }
 
-// checkSpeech checks a recording and detects its type from its bytes.
+// checkSpeech returns the audio in data with its type, which it detects from the bytes. It fails if data is not complete
+// audio of a known type.
 func checkSpeech(data []byte, format string) (*Media, error) {
 	if len(data) == 0 {
-		return nil, upstream.InvalidResponse("recording is empty")
+		return nil, upstream.InvalidResponse("audio is empty")
 	}
 	contentType := ""
 	switch {
@@ -78,8 +78,8 @@ func checkSpeech(data []byte, format string) (*Media, error) {
 	case bytes.HasPrefix(data, []byte("fLaC")):
 		contentType = "audio/flac"
 	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WAVE":
-		if !riffIsWhole(data) {
-			return nil, upstream.InvalidResponse("recording is cut off")
+		if !riffIsComplete(data) {
+			return nil, upstream.InvalidResponse("audio is cut off")
 		}
 		contentType = "audio/wav"
 	case isADTS(data):
@@ -89,17 +89,17 @@ func checkSpeech(data []byte, format string) (*Media, error) {
 	case format == "pcm" && isSamples(data):
 		contentType = "audio/pcm"
 	case format == "flac" && isSamples(data):
-		// A repetition would return the same and cost as much. The sample rate is unknown.
-		return nil, upstream.UnusableResponse("recording is raw PCM samples in place of FLAC")
+		// The sample rate is unknown, and a retry would return and cost the same.
+		return nil, upstream.UnusableResponse("response is raw PCM samples instead of FLAC")
 	default:
-		return nil, upstream.InvalidResponse("body is no recording")
+		return nil, upstream.InvalidResponse("response is not audio")
 	}
 	return &Media{ContentType: contentType, Data: data}, nil
 }
 
-// riffIsWhole compares the length in a RIFF header with that of data. Streaming writers do not know the length and write
-// a very large one.
-func riffIsWhole(data []byte) bool {
+// riffIsComplete reports whether data is as long as its RIFF header says. Streaming writers do not know the length and
+// write 0 or a very large one.
+func riffIsComplete(data []byte) bool {
 	const unknown = 0x7fff0000
 	if len(data) < 12 {
 		return false

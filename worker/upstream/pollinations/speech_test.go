@@ -23,15 +23,15 @@ func TestSpeech(t *testing.T) {
 	}{
 		{"all", request{Text: " hello ", Voice: "nova", Model: "kokoro", Format: "wav"}, `{"model":"kokoro","input":"hello","voice":"nova","response_format":"wav"}`},
 		{"defaults", request{Text: "hello", Speed: 1}, `{"model":"elevenlabs","input":"hello","voice":"alloy","response_format":"mp3"}`},
-		{"a model that speaks no more", request{Text: "hello", Model: "openai-audio"}, `{"model":"elevenlabs","input":"hello","voice":"alloy","response_format":"mp3"}`},
+		{"a retired model", request{Text: "hello", Model: "openai-audio"}, `{"model":"elevenlabs","input":"hello","voice":"alloy","response_format":"mp3"}`},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			var asked string
+			var sent string
 			sound := tagged(20, mp3Of(5))
 			client := newClient(t, func(w http.ResponseWriter, q *http.Request) {
 				body, _ := io.ReadAll(q.Body)
-				asked = q.Method + " " + q.RequestURI + " " + string(body)
+				sent = q.Method + " " + q.RequestURI + " " + string(body)
 				w.Header().Set("Content-Type", "audio/mpeg")
 				w.Header().Set("X-Model-Used", "used")
 				_, _ = w.Write(sound)
@@ -40,8 +40,8 @@ func TestSpeech(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := "POST /v1/audio/speech " + r.document; asked != want {
-				t.Errorf("asked %s, want %s", asked, want)
+			if want := "POST /v1/audio/speech " + r.document; sent != want {
+				t.Errorf("requested %s, want %s", sent, want)
 			}
 			if got.ContentType != "audio/mpeg" || string(got.Data) != string(sound) || got.Model != "used" {
 				t.Errorf("got %s, %d bytes of %s", got.ContentType, len(got.Data), got.Model)
@@ -50,11 +50,11 @@ func TestSpeech(t *testing.T) {
 	}
 }
 
-// The replacement of a model is told once, not with every recording.
+// The replacement of a model is logged only once.
 func TestSpeechModelWarning(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	client := newClient(t, answer(mp3Of(5), "Content-Type", "audio/mpeg"), func(c *pollinations.Config) {
+	client := newClient(t, respond(mp3Of(5), "Content-Type", "audio/mpeg"), func(c *pollinations.Config) {
 		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	})
 	for range 3 {
@@ -76,11 +76,11 @@ func TestSpeechFaults(t *testing.T) {
 		class   fault.Class
 		code    string
 	}{
-		{"page", answer([]byte("<html></html>"), "Content-Type", "text/html"), fault.Retryable, job.CodeInvalidAnswer},
-		{"page that calls itself sound", answer([]byte("<html></html>"), isMP3...), fault.Retryable, job.CodeInvalidAnswer},
-		{"empty", answer(nil, isMP3...), fault.Retryable, job.CodeInvalidAnswer},
-		{"error in headers", answer(mp3Of(5), append(isMP3, "X-Rate-Limited", "1")...), fault.Throttled, job.CodeThrottled},
-		{"compressed", answer(mp3Of(5), append(isMP3, "Content-Encoding", "br")...), fault.Retryable, job.CodeInvalidAnswer},
+		{"page", respond([]byte("<html></html>"), "Content-Type", "text/html"), fault.Retryable, job.CodeInvalidAnswer},
+		{"page with the type of audio", respond([]byte("<html></html>"), isMP3...), fault.Retryable, job.CodeInvalidAnswer},
+		{"empty", respond(nil, isMP3...), fault.Retryable, job.CodeInvalidAnswer},
+		{"error in headers", respond(mp3Of(5), append(isMP3, "X-Rate-Limited", "1")...), fault.Throttled, job.CodeThrottled},
+		{"compressed", respond(mp3Of(5), append(isMP3, "Content-Encoding", "br")...), fault.Retryable, job.CodeInvalidAnswer},
 		{"short", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "audio/mpeg")
 			w.Header().Set("Content-Length", "99999")

@@ -26,25 +26,25 @@ func toneOf(seconds, pitch float64) []byte {
 	return s.WAV()
 }
 
-// Another speed is really in the file, whichever the service was willing to make.
+// The audio has the requested speed, which the service does not support.
 func TestSpeed(t *testing.T) {
 	t.Parallel()
-	whole := toneOf(2, 440)
+	tone := toneOf(2, 440)
 	for _, format := range []string{"wav", "pcm"} {
 		for _, speed := range []float64{0.25, 0.5, 1.5, 2, 4} {
-			asked := ""
+			sent := ""
 			client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
 				body := new(strings.Builder)
 				_ = r.Write(body)
-				asked = body.String()
-				answer(whole, "Content-Type", "audio/wav", "X-Usage-Completion-Audio-Tokens", "5")(w, r)
+				sent = body.String()
+				respond(tone, "Content-Type", "audio/wav", "X-Usage-Completion-Audio-Tokens", "5")(w, r)
 			})
 			got, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "hello", Format: format, Speed: speed})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(asked, `"response_format":"wav"`) || strings.Contains(asked, "speed") {
-				t.Errorf("asked %s", asked)
+			if !strings.Contains(sent, `"response_format":"wav"`) || strings.Contains(sent, "speed") {
+				t.Errorf("requested %s", sent)
 			}
 			samples, head := got.Data, 0
 			if format == "wav" {
@@ -53,7 +53,7 @@ func TestSpeed(t *testing.T) {
 					t.Errorf("rate %d", rate)
 				}
 			}
-			want := float64(len(whole)-44) / speed
+			want := float64(len(tone)-44) / speed
 			if got.ContentType != "audio/"+format || math.Abs(float64(len(samples)-head)/want-1) > 0.03 {
 				t.Errorf("%s at %v: %s of %d bytes, want %.0f", format, speed, got.ContentType, len(samples)-head, want)
 			}
@@ -64,9 +64,9 @@ func TestSpeed(t *testing.T) {
 	}
 }
 
-func TestSpeedRefused(t *testing.T) {
+func TestSpeedRejected(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("the gateway was asked") })
+	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("the gateway was called") })
 	for _, r := range []pollinations.SpeechRequest{
 		{Speed: 1.5},
 		{Speed: 1.5, Format: "mp3"},
@@ -84,7 +84,7 @@ func TestSpeedRefused(t *testing.T) {
 	}
 }
 
-func TestSpeedOfOtherRecordings(t *testing.T) {
+func TestSpeedOfUnusableAudio(t *testing.T) {
 	t.Parallel()
 	wide := toneOf(1, 440)
 	binary.LittleEndian.PutUint16(wide[34:], 24)
@@ -93,14 +93,14 @@ func TestSpeedOfOtherRecordings(t *testing.T) {
 		class fault.Class
 		code  string
 	}{
-		"mp3 in place of wav": {mp3Of(5), fault.Permanent, job.CodeUnusable},
-		"24 bits":             {wide, fault.Permanent, job.CodeUnusable},
-		"cut":                 {toneOf(1, 440)[:20000], fault.Retryable, job.CodeInvalidAnswer},
-		"becomes too long":    {toneOf(6, 440), fault.Permanent, job.CodeTooLarge},
+		"mp3 instead of wav": {mp3Of(5), fault.Permanent, job.CodeUnusable},
+		"24 bits":            {wide, fault.Permanent, job.CodeUnusable},
+		"cut":                {toneOf(1, 440)[:20000], fault.Retryable, job.CodeInvalidAnswer},
+		"result too large":   {toneOf(6, 440), fault.Permanent, job.CodeTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := newClient(t, answer(r.data, "Content-Type", "audio/wav"), func(c *pollinations.Config) { c.SetMaxBytes(0, 400_000) })
+			client := newClient(t, respond(r.data, "Content-Type", "audio/wav"), func(c *pollinations.Config) { c.SetMaxBytes(0, 400_000) })
 			_, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: canaryPrompt, Format: "wav", Speed: 0.25})
 			upstreamtest.RequireError(t, err, r.class, r.code)
 			if f := upstreamtest.Error(t, err); f.Upstream != job.UpstreamSpeech {
@@ -110,11 +110,11 @@ func TestSpeedOfOtherRecordings(t *testing.T) {
 	}
 }
 
-// What would become longer than accepted keeps its length at a lower rate, since it has been paid for.
-func TestSpeedOfLongRecordings(t *testing.T) {
+// A result above the size limit keeps its duration at a lower sample rate, since it has been billed.
+func TestSpeedReducesTheSampleRate(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"wav", "pcm"} {
-		client := newClient(t, answer(toneOf(2, 440), "Content-Type", "audio/wav"), func(c *pollinations.Config) {
+		client := newClient(t, respond(toneOf(2, 440), "Content-Type", "audio/wav"), func(c *pollinations.Config) {
 			c.SetMaxBytes(0, 150_000)
 		})
 		got, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "hello", Format: format, Speed: 0.5})
@@ -131,11 +131,11 @@ func TestSpeedOfLongRecordings(t *testing.T) {
 	}
 }
 
-// Bare samples do not tell their rate, so they are taken out of a file that does, at any speed.
+// Raw samples do not contain their rate, so they are taken from a WAV file.
 func TestSampleRate(t *testing.T) {
 	t.Parallel()
 	file := toneOf(1, 440)
-	bare := file[44:]
+	raw := file[44:]
 	rows := []struct {
 		name        string
 		data        []byte
@@ -146,28 +146,28 @@ func TestSampleRate(t *testing.T) {
 		channels    int
 		length      int
 	}{
-		{"out of a file", file, "audio/wav", 1, "audio/pcm", 24000, 1, len(bare)},
-		{"of another speed", file, "audio/wav", 2, "audio/pcm", 24000, 1, len(bare) / 2},
-		{"bare, and the type says the rate", bare, "audio/L16; rate=16000; channels=2", 1, "audio/pcm", 16000, 2, len(bare)},
-		{"bare, and nothing says the rate", bare, "audio/pcm", 1, "audio/pcm", 0, 0, len(bare)},
-		{"bare, and the type says nonsense", bare, "audio/pcm;rate=-1", 1, "audio/pcm", 0, 0, len(bare)},
-		{"another kind altogether", mp3Of(5), "audio/mpeg", 1, "audio/mpeg", 0, 0, 5 * 417},
+		{"from a WAV file", file, "audio/wav", 1, "audio/pcm", 24000, 1, len(raw)},
+		{"at another speed", file, "audio/wav", 2, "audio/pcm", 24000, 1, len(raw) / 2},
+		{"raw, with a rate in the type", raw, "audio/L16; rate=16000; channels=2", 1, "audio/pcm", 16000, 2, len(raw)},
+		{"raw, without a rate", raw, "audio/pcm", 1, "audio/pcm", 0, 0, len(raw)},
+		{"raw, with an invalid rate", raw, "audio/pcm;rate=-1", 1, "audio/pcm", 0, 0, len(raw)},
+		{"another format", mp3Of(5), "audio/mpeg", 1, "audio/mpeg", 0, 0, 5 * 417},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			asked := ""
+			sent := ""
 			client := newClient(t, func(w http.ResponseWriter, q *http.Request) {
 				body, _ := io.ReadAll(q.Body)
-				asked = string(body)
-				answer(r.data, "Content-Type", r.sent)(w, q)
+				sent = string(body)
+				respond(r.data, "Content-Type", r.sent)(w, q)
 			})
 			got, err := client.Speech(t.Context(), pollinations.SpeechRequest{Text: "hello", Format: "pcm", Speed: r.speed})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(asked, `"response_format":"wav"`) {
-				t.Errorf("asked %s", asked)
+			if !strings.Contains(sent, `"response_format":"wav"`) {
+				t.Errorf("requested %s", sent)
 			}
 			if got.ContentType != r.contentType || got.SampleRate != r.rate || got.Channels != r.channels || len(got.Data) != r.length {
 				t.Errorf("%s of %d bytes, rate %d, %d channels", got.ContentType, len(got.Data), got.SampleRate, got.Channels)
@@ -176,15 +176,15 @@ func TestSampleRate(t *testing.T) {
 	}
 }
 
-// The work on a recording ends with the job that it is for.
-func TestSpeedGivenUp(t *testing.T) {
+// The speed change stops when its context is canceled.
+func TestSpeedIsCanceled(t *testing.T) {
 	t.Parallel()
-	recording := toneOf(1, 440)
+	audio := toneOf(1, 440)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	client := newClient(t, answer(recording, "Content-Type", "audio/wav"))
-	media := &pollinations.Media{Data: recording}
+	client := newClient(t, respond(audio, "Content-Type", "audio/wav"))
+	media := &pollinations.Media{Data: audio}
 	cancel()
-	err := client.Retime(ctx, media, 2, "wav")
+	err := client.ChangeSpeed(ctx, media, 2, "wav")
 	upstreamtest.RequireError(t, err, fault.Canceled, fault.CodeCanceled)
 }

@@ -8,16 +8,14 @@ import (
 	"strings"
 )
 
-// Usage is what an upstream counted for a call; the model list has the prices. Missing counts are 0.
+// Usage is the usage of a call as counted by an upstream; the model list has the prices. Missing counts are 0.
 type Usage struct {
-	// ImageTokens counts images, or the tokens of an image, by the model.
+	// ImageTokens is the number of images or of their tokens, depending on the model.
 	ImageTokens float64
-	// AudioCharacters counts the characters read aloud.
+	// AudioCharacters is the number of characters converted to speech.
 	AudioCharacters float64
-	// Counts has every count under its name in Model.Rates.
+	// Counts has every count by its name in Model.Rates.
 	Counts map[string]float64
-	// CacheHit says that nothing is billed.
-	CacheHit bool
 }
 
 const (
@@ -27,10 +25,10 @@ const (
 	maxCounts = 16
 )
 
-// usageOf reads the counts from headers such as X-Usage-Completion-Image-Tokens. The one for images had a shorter name
-// before.
-func usageOf(header http.Header, hit bool) Usage {
-	u := Usage{CacheHit: hit}
+// usageOf returns the counts in headers such as X-Usage-Completion-Image-Tokens. The one for images also has an older,
+// shorter name.
+func usageOf(header http.Header) Usage {
+	var u Usage
 	for name, values := range header {
 		kind, counted := strings.CutPrefix(http.CanonicalHeaderKey(name), "X-Usage-")
 		if !counted && http.CanonicalHeaderKey(name) == "X-Completion-Image-Tokens" {
@@ -52,8 +50,8 @@ func usageOf(header http.Header, hit bool) Usage {
 	return u
 }
 
-// complete reads the counts from the usage in a document if no header had any. The output tokens of such a document are
-// those of the image.
+// complete sets the counts from the usage in a document if the headers had none. The output tokens are those of the
+// image.
 func (u *Usage) complete(document json.RawMessage) {
 	var usage map[string]json.RawMessage
 	if len(u.Counts) > 0 || json.Unmarshal(document, &usage) != nil {
@@ -74,7 +72,7 @@ func (u *Usage) complete(document json.RawMessage) {
 	u.ImageTokens = u.Counts[imageTokens]
 }
 
-// camelCase converts the name of a header to that in the price lists.
+// camelCase converts the name of a header to the name in the price lists.
 func camelCase(name string) string {
 	parts := strings.Split(name, "-")
 	parts[0] = strings.ToLower(parts[0])

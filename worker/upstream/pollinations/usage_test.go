@@ -19,24 +19,24 @@ func TestUsage(t *testing.T) {
 		image, text float64
 		counts      map[string]float64
 	}{
-		{name: "nothing said", header: map[string]string{"X-Model-Used": "flux"}},
-		{name: "picture", header: map[string]string{"x-usage-completion-image-tokens": "1"}, image: 1, counts: map[string]float64{"completionImageTokens": 1}},
-		{name: "picture, older name", header: map[string]string{"x-completion-image-tokens": " 2 "}, image: 2, counts: map[string]float64{"completionImageTokens": 2}},
+		{name: "no counts", header: map[string]string{"X-Model-Used": "flux"}},
+		{name: "image", header: map[string]string{"x-usage-completion-image-tokens": "1"}, image: 1, counts: map[string]float64{"completionImageTokens": 1}},
+		{name: "image, older name", header: map[string]string{"x-completion-image-tokens": " 2 "}, image: 2, counts: map[string]float64{"completionImageTokens": 2}},
 		{
-			name: "picture by tokens", image: 1290,
+			name: "image by tokens", image: 1290,
 			header: map[string]string{"X-Usage-Completion-Image-Tokens": "1290", "X-Usage-Prompt-Text-Tokens": "12", "X-Usage-Total-Tokens": "1302"},
 			counts: map[string]float64{"completionImageTokens": 1290, "promptTextTokens": 12, "totalTokens": 1302},
 		},
 		{name: "speech", header: map[string]string{"x-usage-completion-audio-tokens": "17"}, text: 17, counts: map[string]float64{"completionAudioTokens": 17}},
-		{name: "nonsense", header: map[string]string{"X-Usage-A": "NaN", "X-Usage-B": "-1", "X-Usage-C": "1e300", "X-Usage-D": "many", "X-Usage-E": ""}},
+		{name: "invalid", header: map[string]string{"X-Usage-A": "NaN", "X-Usage-B": "-1", "X-Usage-C": "1e300", "X-Usage-D": "many", "X-Usage-E": ""}},
 	}
 	for _, r := range rows {
 		header := make(http.Header)
 		for name, value := range r.header {
 			header.Set(name, value)
 		}
-		got := pollinations.UsageOf(header, true)
-		if got.ImageTokens != r.image || got.AudioCharacters != r.text || !maps.Equal(got.Counts, r.counts) || !got.CacheHit {
+		got := pollinations.UsageOf(header)
+		if got.ImageTokens != r.image || got.AudioCharacters != r.text || !maps.Equal(got.Counts, r.counts) {
 			t.Errorf("%s: %+v", r.name, got)
 		}
 	}
@@ -44,25 +44,25 @@ func TestUsage(t *testing.T) {
 	for n := range 1000 {
 		flood.Set(fmt.Sprintf("X-Usage-%d", n), "1")
 	}
-	if got := pollinations.UsageOf(flood, false); len(got.Counts) > 16 {
-		t.Errorf("%d counts were taken over", len(got.Counts))
+	if got := pollinations.UsageOf(flood); len(got.Counts) > 16 {
+		t.Errorf("%d counts, want at most 16", len(got.Counts))
 	}
 }
 
-// A long prompt is answered with a document, which may be the only one to tell what was used.
+// The response to a long prompt is a document, which may be the only one with the usage.
 func TestUsageInDocument(t *testing.T) {
 	t.Parallel()
-	picture := base64.StdEncoding.EncodeToString(pngOf(t, 5, 6))
+	encoded := base64.StdEncoding.EncodeToString(pngOf(t, 5, 6))
 	for name, r := range map[string]struct {
 		usage, header string
 		image         float64
 		counts        int
 	}{
-		"told":             {usage: `{"input_tokens":12,"output_tokens":1290,"total_tokens":1302,"input_tokens_details":{"text_tokens":12}}`, image: 1290, counts: 3},
-		"by a header, too": {usage: `{"output_tokens":1290}`, header: "2", image: 2, counts: 1},
-		"not told":         {usage: `null`},
+		"in the document":  {usage: `{"input_tokens":12,"output_tokens":1290,"total_tokens":1302,"input_tokens_details":{"text_tokens":12}}`, image: 1290, counts: 3},
+		"in a header, too": {usage: `{"output_tokens":1290}`, header: "2", image: 2, counts: 1},
+		"null":             {usage: `null`},
 		"another type":     {usage: `"much"`},
-		"nonsense":         {usage: `{"input_tokens":-1,"output_tokens":"many","total_tokens":1e300}`},
+		"invalid":          {usage: `{"input_tokens":-1,"output_tokens":"many","total_tokens":1e300}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,8 +70,8 @@ func TestUsageInDocument(t *testing.T) {
 			if r.header != "" {
 				headers = append(headers, "X-Usage-Completion-Image-Tokens", r.header)
 			}
-			body := `{"created":1,"data":[{"b64_json":"` + picture + `"}],"usage":` + r.usage + `}`
-			client := newClient(t, answer([]byte(body), headers...))
+			body := `{"created":1,"data":[{"b64_json":"` + encoded + `"}],"usage":` + r.usage + `}`
+			client := newClient(t, respond([]byte(body), headers...))
 			got, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: strings.Repeat(canaryPrompt, 100), Model: "gptimage"})
 			if err != nil || got.Usage.ImageTokens != r.image || len(got.Usage.Counts) != r.counts {
 				t.Errorf("got %+v, %v", got, err)

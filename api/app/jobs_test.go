@@ -126,8 +126,8 @@ func TestTwoHundredJobsAtOnce(t *testing.T) {
 	// The test counts upstream calls, so on a busy machine no job may be redelivered early. A lost delivery still returns well
 	// within hang.
 	cfg.Broker.AckWait = 45 * time.Second
-	// No submission and no connection to the upstream may time out there either.
-	cfg.Server.SubmitTimeout, cfg.Worker.ConnectTimeout = hang, hang
+	// No submission may time out there either.
+	cfg.Server.SubmitTimeout = hang
 	i := start(t, cfg)
 	i.Visit(t)
 	const jobs = 200

@@ -136,7 +136,12 @@ func simulated(s *simulator.Simulator) Upstreams {
 func (w *Worker) generator(u Upstreams, leases *control.Store) (*generate.Generator, error) {
 	version, _, _ := telemetry.Version()
 	p := w.cfg.Processor
-	w.transport = upstream.NewTransport(upstream.Options{Slots: p.SlotsImage + p.SlotsAudio + p.SlotsText, ConnectTimeout: w.cfg.ConnectTimeout})
+	options := upstream.Options{Slots: p.SlotsImage + p.SlotsAudio + p.SlotsText}
+	if w.simulator != nil {
+		// The simulator is in this process, so a slow connection only means that the machine is busy.
+		options.ConnectTimeout = time.Minute
+	}
+	w.transport = upstream.NewTransport(options)
 	client := &http.Client{Transport: w.transport}
 	observe := func(upstream string, status int, _ string, took time.Duration) {
 		w.metrics.ObserveUpstream(upstream, status, took)

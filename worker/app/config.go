@@ -21,8 +21,6 @@ type Config struct {
 	Processor processor.Config
 	// Latency is the latency of simulated generations.
 	Latency simulator.Latency `env:"-"`
-	// ConnectTimeout bounds the dial of an upstream; 0 means the transport's default.
-	ConnectTimeout time.Duration `env:"-"`
 
 	// OnSwitch, if not nil, is called with the runtime switches at the start and whenever they change. It is nil in an API
 	// process, which applies the switches itself.

@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// One user may go beyond the budget, the others wait for room or for that one's end.
+// One reservation may exceed the budget; the others wait for free bytes or for its release.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -25,7 +25,7 @@ func TestBudget(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// Nothing is left: the second goes beyond, as far as it likes.
+		// Nothing is left: the second exceeds the budget, without a limit.
 		for _, n := range []int64{1, 1000} {
 			if err := second.Grow(ctx, n); err != nil {
 				t.Fatal(err)
@@ -36,19 +36,19 @@ func TestBudget(t *testing.T) {
 		synctest.Wait()
 		select {
 		case err := <-granted:
-			t.Fatalf("a third user did not wait: %v", err)
+			t.Fatalf("the third reservation did not wait: %v", err)
 		default:
 		}
-		given, cancel := context.WithCancelCause(ctx)
+		canceled, cancel := context.WithCancelCause(ctx)
 		cancel(io.ErrClosedPipe)
-		if err := budget.NewReservation().Grow(given, 30); !errors.Is(err, io.ErrClosedPipe) {
-			t.Errorf("given up: %v", err)
+		if err := budget.NewReservation().Grow(canceled, 30); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("canceled: %v", err)
 		}
 		first.Release()
 		if err := <-granted; err != nil {
 			t.Error(err)
 		}
-		// What was given back is there again, once.
+		// Released bytes are available again, only once.
 		first.Release()
 		if err := first.Grow(ctx, 70); err != nil {
 			t.Fatal(err)
@@ -57,10 +57,10 @@ func TestBudget(t *testing.T) {
 		synctest.Wait()
 		select {
 		case err := <-granted:
-			t.Fatalf("more was given back than taken: %v", err)
+			t.Fatalf("more was released than reserved: %v", err)
 		default:
 		}
-		// The turn is given back as well.
+		// The overdraft is released as well.
 		second.Release()
 		if err := <-granted; err != nil {
 			t.Error(err)
@@ -78,8 +78,8 @@ func TestNoBudget(t *testing.T) {
 	hold.Release()
 }
 
-// A response that waits for its part of the budget is not silent, however long that takes; what it took it gives back.
-func TestWaitingIsNoSilence(t *testing.T) {
+// A response that waits for the budget does not time out as idle, and it releases its bytes.
+func TestWaitingForTheBudgetIsNotIdle(t *testing.T) {
 	t.Parallel()
 	const idle, wait = 10 * time.Second, 5 * time.Minute
 	pieces := make([]string, 8)
@@ -87,9 +87,9 @@ func TestWaitingIsNoSilence(t *testing.T) {
 		pieces[n] = strings.Repeat("x", 256<<10)
 	}
 	length := int64(len(pieces) * len(pieces[0]))
-	for name, answer := range map[string]dripping{
-		"announced": {status: 200, pause: time.Second, pieces: pieces, announces: length},
-		"unknown":   {status: 200, pause: time.Second, pieces: pieces, ends: true},
+	for name, response := range map[string]dripping{
+		"known length":   {status: 200, pause: time.Second, pieces: pieces, length: length},
+		"unknown length": {status: 200, pause: time.Second, pieces: pieces, ends: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,8 +100,8 @@ func TestWaitingIsNoSilence(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.AfterFunc(wait, other.Release)
-				c := upstream.Caller{HTTP: &http.Client{Transport: answer}, Idle: idle, Budget: budget}
-				request := ask("http://example.org")
+				c := upstream.Caller{HTTP: &http.Client{Transport: response}, Idle: idle, Budget: budget}
+				request := newRequest("http://example.org")
 				request.MaxBytes = length
 				var body []byte
 				begun := time.Now()
@@ -109,7 +109,7 @@ func TestWaitingIsNoSilence(t *testing.T) {
 					t.Fatal(err)
 				}
 				if took := time.Since(begun); took < wait {
-					t.Errorf("it took %v and did not wait", took)
+					t.Errorf("it took %v, without waiting for the budget", took)
 				}
 				if string(body) != strings.Join(pieces, "") {
 					t.Errorf("%d bytes", len(body))
@@ -122,11 +122,11 @@ func TestWaitingIsNoSilence(t *testing.T) {
 	}
 }
 
-// Bodies of unknown length around the sizes of the pieces come out whole.
+// Bodies of unknown length are read completely, also around multiples of the chunk size.
 func TestReadAllOfUnknownLength(t *testing.T) {
 	t.Parallel()
-	const piece = 256 << 10
-	for _, length := range []int{0, 1, piece - 1, piece, piece + 1, 2 * piece, 2*piece + 1, 3*piece + 5} {
+	const chunk = 256 << 10
+	for _, length := range []int{0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, 2*chunk + 1, 3*chunk + 5} {
 		whole := strings.Repeat("abcdefg", length/7+1)[:length]
 		synctest.Test(t, func(t *testing.T) {
 			var pieces []string
@@ -134,10 +134,10 @@ func TestReadAllOfUnknownLength(t *testing.T) {
 				n := min(len(rest), 100_000)
 				pieces, rest = append(pieces, rest[:n]), rest[n:]
 			}
-			for _, budget := range []*upstream.Budget{nil, upstream.NewBudget(10 * piece)} {
-				answer := dripping{status: 200, pause: time.Millisecond, pieces: pieces, ends: true}
-				c := upstream.Caller{HTTP: &http.Client{Transport: answer}, Budget: budget}
-				request := ask("http://example.org")
+			for _, budget := range []*upstream.Budget{nil, upstream.NewBudget(10 * chunk)} {
+				response := dripping{status: 200, pause: time.Millisecond, pieces: pieces, ends: true}
+				c := upstream.Caller{HTTP: &http.Client{Transport: response}, Budget: budget}
+				request := newRequest("http://example.org")
 				request.MaxBytes = int64(length)
 				var body []byte
 				if err := c.Do(t.Context(), request, readAll(&body)); err != nil || string(body) != whole {

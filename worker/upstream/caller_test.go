@@ -21,7 +21,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// newCaller returns a caller over a transport of its own, whose connections end with the test.
+// newCaller returns a caller with its own transport, whose connections are closed after the test.
 func newCaller(t *testing.T) *upstream.Caller {
 	t.Helper()
 	transport := upstream.NewTransport(upstream.Options{ConnectTimeout: 5 * time.Second})
@@ -41,8 +41,8 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 	return server.URL
 }
 
-// ask is a request whose address holds the canary prompt.
-func ask(base string) upstream.Request {
+// newRequest returns a request whose URL contains the canary prompt.
+func newRequest(base string) upstream.Request {
 	return upstream.Request{
 		Method:   http.MethodGet,
 		URL:      base + "/generate/" + url.PathEscape(canaryPrompt) + "?seed=1",
@@ -53,9 +53,9 @@ func ask(base string) upstream.Request {
 }
 
 func readAll(into *[]byte) func(*upstream.Response) error {
-	return func(a *upstream.Response) error {
+	return func(resp *upstream.Response) error {
 		var err error
-		*into, err = a.ReadAll()
+		*into, err = resp.ReadAll()
 		return err
 	}
 }
@@ -74,7 +74,7 @@ func TestDo(t *testing.T) {
 		if strings.Contains(r.RequestURI, canaryKey) {
 			t.Error("the key is in the URL")
 		}
-		_, _ = io.WriteString(w, "the answer")
+		_, _ = io.WriteString(w, "the response")
 	})
 	var observed []string
 	c := newCaller(t)
@@ -82,10 +82,10 @@ func TestDo(t *testing.T) {
 		observed = append(observed, fmt.Sprintf("%s %d %q %v", name, status, code, took > 0))
 	}
 	var body []byte
-	if err := c.Do(t.Context(), ask(base), readAll(&body)); err != nil {
+	if err := c.Do(t.Context(), newRequest(base), readAll(&body)); err != nil {
 		t.Fatal(err)
 	}
-	if string(body) != "the answer" {
+	if string(body) != "the response" {
 		t.Errorf("body is %q", body)
 	}
 	if want := `pollinations-image 200 "" true`; len(observed) != 1 || observed[0] != want {
@@ -93,7 +93,7 @@ func TestDo(t *testing.T) {
 	}
 }
 
-// Every way in which an exchange can fail, seen from the outside.
+// All ways in which a call can fail.
 func TestDoFaults(t *testing.T) {
 	t.Parallel()
 	echo := canaryPrompt + " " + url.PathEscape(canaryPrompt) + " " + canaryKey + " https://h/generate/x?key=" + canaryKey
@@ -127,7 +127,7 @@ func TestDoFaults(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, strconv.QuoteToASCII(echo))
 		}, fault.Permanent, job.CodeRejected, 400},
-		{"JSON of another shape", func(w http.ResponseWriter, _ *http.Request) {
+		{"JSON of another format", func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, `["`+strconv.QuoteToASCII(canaryPrompt)+`", `+canaryKey)
 		}, fault.Permanent, job.CodeRejected, 400},
@@ -141,16 +141,16 @@ func TestDoFaults(t *testing.T) {
 		{"cut inside a chunk", func(w http.ResponseWriter, _ *http.Request) {
 			hijack(t, w, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\nshort")
 		}, fault.Retryable, job.CodeInvalidAnswer, 200},
-		{"closed without an answer", func(w http.ResponseWriter, _ *http.Request) {
+		{"closed without a response", func(w http.ResponseWriter, _ *http.Request) {
 			hijack(t, w, "")
 		}, fault.Retryable, job.CodeUnavailable, 0},
 		{"header cut off", func(w http.ResponseWriter, _ *http.Request) {
 			hijack(t, w, "HTTP/1.1 200 OK\r\nContent-")
 		}, fault.Retryable, job.CodeUnavailable, 0},
-		{"no HTTP, quoting the request", func(w http.ResponseWriter, _ *http.Request) {
+		{"not HTTP, quoting the request", func(w http.ResponseWriter, _ *http.Request) {
 			hijack(t, w, url.PathEscape(canaryPrompt)+"\r\n\r\n")
 		}, fault.Retryable, job.CodeUnavailable, 0},
-		{"announced too long", func(w http.ResponseWriter, _ *http.Request) {
+		{"Content-Length too large", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", strconv.Itoa(1<<20+1))
 			w.WriteHeader(http.StatusOK)
 		}, fault.Permanent, job.CodeTooLarge, 200},
@@ -169,7 +169,7 @@ func TestDoFaults(t *testing.T) {
 				}
 			}
 		}, fault.Throttled, job.CodeThrottled, 429},
-		{"error compressed without being asked", func(w http.ResponseWriter, _ *http.Request) {
+		{"compressed error", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			w.WriteHeader(http.StatusInternalServerError)
 			_, _ = io.WriteString(w, "as if compressed")
@@ -187,8 +187,8 @@ func TestDoFaults(t *testing.T) {
 				}
 			}
 			var body []byte
-			err := c.Do(t.Context(), ask(serve(t, r.handler)), readAll(&body))
-			requireSilence(t, err)
+			err := c.Do(t.Context(), newRequest(serve(t, r.handler)), readAll(&body))
+			requireRedacted(t, err)
 			f, _ := errors.AsType[*fault.Error](err)
 			if f.Class != r.class || f.Code != r.code || f.Status != r.status || f.Upstream != c.Upstream {
 				t.Errorf("got %s %s %d of %q, want %s %s %d", f.Class, f.Code, f.Status, f.Upstream, r.class, r.code, r.status)
@@ -222,12 +222,12 @@ func TestDoWithoutServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := "http://" + listener.Addr().String()
+	base := "http://" + listener.Addr().String()
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	err = newCaller(t).Do(t.Context(), ask(address), nil)
-	requireSilence(t, err)
+	err = newCaller(t).Do(t.Context(), newRequest(base), nil)
+	requireRedacted(t, err)
 	f, _ := errors.AsType[*fault.Error](err)
 	if f.Class != fault.Retryable || f.Code != job.CodeUnavailable || f.Status != 0 {
 		t.Errorf("got %+v", f)
@@ -237,12 +237,12 @@ func TestDoWithoutServer(t *testing.T) {
 	}
 }
 
-func TestDoUnusableAddress(t *testing.T) {
+func TestDoInvalidURL(t *testing.T) {
 	t.Parallel()
-	r := ask("http://example.org")
+	r := newRequest("http://example.org")
 	r.URL = "http://exa mple.org/generate/" + canaryPrompt
 	err := newCaller(t).Do(t.Context(), r, nil)
-	requireSilence(t, err)
+	requireRedacted(t, err)
 }
 
 func TestDoCanceled(t *testing.T) {
@@ -258,8 +258,8 @@ func TestDoCanceled(t *testing.T) {
 		<-arrived
 		cancel(why)
 	}()
-	err := newCaller(t).Do(ctx, ask(base), nil)
-	requireSilence(t, err)
+	err := newCaller(t).Do(ctx, newRequest(base), nil)
+	requireRedacted(t, err)
 	f, _ := errors.AsType[*fault.Error](err)
 	if f.Class != fault.Canceled || f.Code != fault.CodeCanceled || !errors.Is(err, why) {
 		t.Errorf("got %v", err)
@@ -274,8 +274,8 @@ func TestDoDeadline(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeoutCause(t.Context(), 30*time.Millisecond, cause)
 			defer cancel()
-			err := newCaller(t).Do(ctx, ask(base), nil)
-			requireSilence(t, err)
+			err := newCaller(t).Do(ctx, newRequest(base), nil)
+			requireRedacted(t, err)
 			f, _ := errors.AsType[*fault.Error](err)
 			if f.Class != fault.Retryable || f.Code != job.CodeTimeout || !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
@@ -290,16 +290,17 @@ func TestDoDeadline(t *testing.T) {
 func TestDoHeaderTimeout(t *testing.T) {
 	t.Parallel()
 	base := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	transport := upstream.NewTransport(upstream.Options{HeaderTimeout: 20 * time.Millisecond})
+	transport := upstream.NewTransport(upstream.Options{})
+	transport.ResponseHeaderTimeout = 20 * time.Millisecond
 	t.Cleanup(transport.CloseIdleConnections)
 	c := &upstream.Caller{HTTP: &http.Client{Transport: transport}}
-	f, _ := errors.AsType[*fault.Error](c.Do(t.Context(), ask(base), nil))
+	f, _ := errors.AsType[*fault.Error](c.Do(t.Context(), newRequest(base), nil))
 	if f == nil || f.Code != job.CodeTimeout || f.Class != fault.Retryable {
 		t.Errorf("got %v", f)
 	}
 }
 
-// A connection must be free again after a response of any kind, or each call would pay for a new one.
+// A connection is reused after a response of any kind.
 func TestDoKeepsConnections(t *testing.T) {
 	t.Parallel()
 	var opened atomic.Int32
@@ -318,23 +319,23 @@ func TestDoKeepsConnections(t *testing.T) {
 	t.Cleanup(server.Close)
 	c := newCaller(t)
 	for n := range 6 {
-		r := ask(server.URL)
+		r := newRequest(server.URL)
 		if n%2 == 1 {
 			r.Method, r.JSON = http.MethodPost, []byte(`{}`)
 		}
-		// The response is refused after its first bytes, so that the rest is left.
-		err := c.Do(t.Context(), r, func(a *upstream.Response) error {
-			_, err := bufio.NewReaderSize(a, 16).Peek(1)
+		// The response is rejected after its first bytes, so that the rest remains unread.
+		err := c.Do(t.Context(), r, func(resp *upstream.Response) error {
+			_, err := bufio.NewReaderSize(resp, 16).Peek(1)
 			if err != nil {
 				return err
 			}
-			return upstream.InvalidResponse("not wanted")
+			return upstream.InvalidResponse("rejected")
 		})
 		if err == nil {
 			t.Fatal("no error")
 		}
 	}
 	if opened.Load() != 1 {
-		t.Errorf("%d connections for calls one after the other", opened.Load())
+		t.Errorf("%d connections for sequential calls, want 1", opened.Load())
 	}
 }

@@ -19,14 +19,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// One connection serves one call after another, good or bad, and so many at once as there are slots.
+// Connections are reused after successful and failed calls, one for each slot.
 func TestConnectionsAreReused(t *testing.T) {
 	t.Parallel()
 	const slots, rounds = 6, 5
 	var opened atomic.Int32
 	var gathered sync.WaitGroup
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// All calls of a round are held until the last has come, so that each needs a connection of its own.
+		// All calls of a round are held until the last one arrives, so that each needs its own connection.
 		gathered.Done()
 		gathered.Wait()
 		if strings.HasSuffix(r.URL.Path, "/bad") {
@@ -67,7 +67,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
-// The transport asks the environment for a proxy, and sends what goes through one there.
+// The transport uses the proxies of the environment.
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	transport := upstream.NewTransport(upstream.Options{})
@@ -79,20 +79,20 @@ func TestProxy(t *testing.T) {
 	transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy) }
 	c := upstream.Caller{HTTP: &http.Client{Transport: transport}}
 	var body []byte
-	if err := c.Do(t.Context(), ask("http://nowhere.invalid"), readAll(&body)); err != nil || string(body) != "GET nowhere.invalid" {
+	if err := c.Do(t.Context(), newRequest("http://host.invalid"), readAll(&body)); err != nil || string(body) != "GET host.invalid" {
 		t.Errorf("got %q, %v", body, err)
 	}
 }
 
-// A redirect is an error, whatever its status, and nothing is sent to where it points.
-func TestRedirectsAreRefused(t *testing.T) {
+// A redirect is an error, whatever its status, and is not followed.
+func TestRedirectsAreErrors(t *testing.T) {
 	t.Parallel()
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") })
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		base := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere, status) })
 		c := newCaller(t)
-		c.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return errors.New("asked for a policy") }
-		err := c.Do(t.Context(), ask(base), func(*upstream.Response) error { return nil })
+		c.HTTP.CheckRedirect = func(*http.Request, []*http.Request) error { return errors.New("redirect policy called") }
+		err := c.Do(t.Context(), newRequest(base), func(*upstream.Response) error { return nil })
 		f, is := errors.AsType[*fault.Error](err)
 		if !is || f.Status != status || f.Class != fault.Retryable || f.Code != job.CodeUnavailable {
 			t.Errorf("%d: %v", status, err)
@@ -100,7 +100,7 @@ func TestRedirectsAreRefused(t *testing.T) {
 	}
 }
 
-// endless is a transport whose answers have no end and which counts what is read of them.
+// endless is a transport whose responses never end. It counts the bytes that are read.
 type endless struct {
 	status int
 	header http.Header
@@ -125,10 +125,10 @@ func (e *endless) Close() error {
 	return nil
 }
 
-// Of a body that never ends no more is read than the bound, and little beyond it to see that it goes on.
+// Of an endless body only little more than the limit is read.
 func TestEndlessBody(t *testing.T) {
 	t.Parallel()
-	const bound, spare = 1 << 20, 20 << 10
+	const limit, spare = 1 << 20, 20 << 10
 	rows := []struct {
 		name   string
 		status int
@@ -136,8 +136,8 @@ func TestEndlessBody(t *testing.T) {
 		most   int64
 		code   string
 	}{
-		{"answer", 200, http.Header{}, bound + spare, job.CodeInvalidAnswer},
-		{"compressed answer", 200, http.Header{"Content-Encoding": {"gzip"}}, bound + spare, job.CodeInvalidAnswer},
+		{"response", 200, http.Header{}, limit + spare, job.CodeInvalidAnswer},
+		{"compressed response", 200, http.Header{"Content-Encoding": {"gzip"}}, limit + spare, job.CodeInvalidAnswer},
 		{"error", 500, http.Header{}, 64<<10 + spare, job.CodeUnavailable},
 		{"error page", 403, http.Header{"Content-Type": {"text/html"}}, 64<<10 + spare, job.CodeUnavailable},
 		{"redirect", 302, http.Header{"Location": {"http://elsewhere.invalid"}}, 64<<10 + spare, job.CodeUnavailable},
@@ -147,7 +147,7 @@ func TestEndlessBody(t *testing.T) {
 			t.Parallel()
 			body := &endless{status: r.status, header: r.header}
 			c := upstream.Caller{HTTP: &http.Client{Transport: body}}
-			request := upstream.Request{Method: http.MethodGet, URL: "http://example.invalid", MaxBytes: bound}
+			request := upstream.Request{Method: http.MethodGet, URL: "http://example.invalid", MaxBytes: limit}
 			var data []byte
 			err := c.Do(t.Context(), request, readAll(&data))
 			f, is := errors.AsType[*fault.Error](err)
@@ -164,7 +164,7 @@ func TestEndlessBody(t *testing.T) {
 	}
 }
 
-// What a request adds to its errors comes after the cleaning and within the bound, and is what the observer hears.
+// Amend gets the redacted error, and its changes are observed and bounded.
 func TestAmend(t *testing.T) {
 	t.Parallel()
 	base := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -173,14 +173,14 @@ func TestAmend(t *testing.T) {
 	})
 	c := newCaller(t)
 	code := ""
-	request := ask(base)
+	request := newRequest(base)
 	request.Amend = func(f *fault.Error) {
 		if strings.Contains(f.Detail, "yellow") {
-			t.Error("the user's text is there to be seen")
+			t.Error("the user's text is not redacted")
 		}
 		f.Class, f.Code, f.Detail = fault.Misconfigured, job.CodeMisconfigured, "change this: "+f.Detail
 	}
-	c.Observe = func(_ string, _ int, heard string, _ time.Duration) { code = heard }
+	c.Observe = func(_ string, _ int, got string, _ time.Duration) { code = got }
 	failure, is := errors.AsType[*fault.Error](c.Do(t.Context(), request, func(*upstream.Response) error { return nil }))
 	if !is || failure.Class != fault.Misconfigured || code != job.CodeMisconfigured {
 		t.Fatalf("got %v, observed %q", failure, code)

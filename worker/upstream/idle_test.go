@@ -15,7 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// drip is a body that brings its pieces one at a time, each after a pause, and then stays silent until the call ends.
+// drip is a body that returns its pieces one by one, each after a pause, and then blocks until the call ends.
 type drip struct {
 	ctx    context.Context
 	pause  time.Duration
@@ -47,20 +47,20 @@ func (d *drip) Read(p []byte) (int, error) {
 
 func (d *drip) Close() error { return nil }
 
-// dripping answers every request with such a body.
+// dripping is a transport whose responses have such a body.
 type dripping struct {
 	status int
 	pause  time.Duration
 	pieces []string
 	ends   bool
-	// announces is the length that the header states; 0 states none.
-	announces int64
+	// length is the Content-Length; 0 means none.
+	length int64
 }
 
 func (d dripping) RoundTrip(r *http.Request) (*http.Response, error) {
 	length := int64(-1)
-	if d.announces > 0 {
-		length = d.announces
+	if d.length > 0 {
+		length = d.length
 	}
 	return &http.Response{
 		StatusCode: d.status, Header: http.Header{}, ContentLength: length,
@@ -73,68 +73,68 @@ func TestIdle(t *testing.T) {
 	const idle = 10 * time.Second
 	pieces := strings.Split(strings.Repeat("x ", 10), " ")[:10]
 	rows := []struct {
-		name   string
-		answer dripping
-		quiet  bool
-		accept func(*upstream.Response) error
-		// takes is how long the call must last; code is empty when it must succeed.
-		takes  time.Duration
-		code   string
-		class  fault.Class
-		silent bool
+		name     string
+		response dripping
+		quiet    bool
+		accept   func(*upstream.Response) error
+		// takes is the expected duration of the call; code is empty if it should succeed.
+		takes time.Duration
+		code  string
+		class fault.Class
+		idle  bool
 	}{
 		{
-			name: "slow but alive", answer: dripping{status: 200, pause: 9 * time.Second, pieces: pieces, ends: true},
+			name: "slow", response: dripping{status: 200, pause: 9 * time.Second, pieces: pieces, ends: true},
 			takes: 90 * time.Second,
 		},
 		{
-			name: "shorter than announced", answer: dripping{status: 200, pause: time.Second, pieces: pieces, ends: true, announces: 11},
+			name: "shorter than Content-Length", response: dripping{status: 200, pause: time.Second, pieces: pieces, ends: true, length: 11},
 			takes: 10 * time.Second, code: job.CodeInvalidAnswer, class: fault.Retryable,
 		},
 		{
-			name: "silent from the start", answer: dripping{status: 200},
-			takes: idle, code: job.CodeTimeout, class: fault.Retryable, silent: true,
+			name: "idle from the start", response: dripping{status: 200},
+			takes: idle, code: job.CodeTimeout, class: fault.Retryable, idle: true,
 		},
 		{
-			name: "silent in the middle", answer: dripping{status: 200, pause: 9 * time.Second, pieces: pieces},
-			takes: 100 * time.Second, code: job.CodeTimeout, class: fault.Retryable, silent: true,
+			name: "idle in the middle", response: dripping{status: 200, pause: 9 * time.Second, pieces: pieces},
+			takes: 100 * time.Second, code: job.CodeTimeout, class: fault.Retryable, idle: true,
 		},
 		{
-			name: "bytes are no progress", answer: dripping{status: 200, pause: 3 * time.Second, pieces: pieces}, quiet: true,
-			takes: idle, code: job.CodeTimeout, class: fault.Retryable, silent: true,
+			name: "quiet: bytes are no progress", response: dripping{status: 200, pause: 3 * time.Second, pieces: pieces}, quiet: true,
+			takes: idle, code: job.CodeTimeout, class: fault.Retryable, idle: true,
 		},
 		{
-			name: "progress that was said", answer: dripping{status: 200, pause: 9 * time.Second, pieces: pieces[:3], ends: true}, quiet: true,
-			accept: func(a *upstream.Response) error {
+			name: "quiet: Progress is called", response: dripping{status: 200, pause: 9 * time.Second, pieces: pieces[:3], ends: true}, quiet: true,
+			accept: func(resp *upstream.Response) error {
 				for {
-					if _, err := a.Read(make([]byte, 1)); err != nil {
-						return nil //nolint:nilerr // The end, or the silence that the row is about.
+					if _, err := resp.Read(make([]byte, 1)); err != nil {
+						return nil //nolint:nilerr // The end, or the idle time-out.
 					}
-					a.Progress()
+					resp.Progress()
 				}
 			},
 			takes: 27 * time.Second,
 		},
 		{
-			name: "an error whose body never comes", answer: dripping{status: 503},
+			name: "error without a body", response: dripping{status: 503},
 			takes: 5 * time.Second, code: job.CodeUnavailable, class: fault.Retryable,
 		},
 		{
-			name: "an unexpected answer whose body trickles", answer: dripping{status: 200, pause: 3 * time.Second, pieces: pieces},
-			accept: func(a *upstream.Response) error { return a.UnexpectedError("answer is odd", nil) },
+			name: "unexpected response with a slow body", response: dripping{status: 200, pause: 3 * time.Second, pieces: pieces},
+			accept: func(resp *upstream.Response) error { return resp.UnexpectedError("response is unexpected", nil) },
 			takes:  5 * time.Second, code: job.CodeInvalidAnswer, class: fault.Retryable,
 		},
 		{
-			name: "a rest within a time", answer: dripping{status: 200, pause: 3 * time.Second, pieces: pieces, ends: true},
-			accept: func(a *upstream.Response) error {
-				a.Limit(7 * time.Second)
-				_, err := a.ReadAll()
+			name: "rest with a time limit", response: dripping{status: 200, pause: 3 * time.Second, pieces: pieces, ends: true},
+			accept: func(resp *upstream.Response) error {
+				resp.Limit(7 * time.Second)
+				_, err := resp.ReadAll()
 				return err
 			},
-			takes: 7 * time.Second, code: job.CodeTimeout, class: fault.Retryable, silent: true,
+			takes: 7 * time.Second, code: job.CodeTimeout, class: fault.Retryable, idle: true,
 		},
 		{
-			name: "a rest that is not wanted", answer: dripping{status: 200},
+			name: "rest that is not read", response: dripping{status: 200},
 			accept: func(*upstream.Response) error { return nil },
 			takes:  250 * time.Millisecond,
 		},
@@ -143,15 +143,15 @@ func TestIdle(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := upstream.Caller{HTTP: &http.Client{Transport: r.answer}, Idle: idle}
+				c := upstream.Caller{HTTP: &http.Client{Transport: r.response}, Idle: idle}
 				accept := r.accept
 				if accept == nil {
-					accept = func(a *upstream.Response) error {
-						_, err := a.ReadAll()
+					accept = func(resp *upstream.Response) error {
+						_, err := resp.ReadAll()
 						return err
 					}
 				}
-				request := ask("http://example.org")
+				request := newRequest("http://example.org")
 				request.Quiet = r.quiet
 				begun := time.Now()
 				err := c.Do(t.Context(), request, accept)
@@ -164,9 +164,9 @@ func TestIdle(t *testing.T) {
 					}
 					return
 				}
-				requireSilence(t, err)
+				requireRedacted(t, err)
 				f, _ := errors.AsType[*fault.Error](err)
-				if f.Code != r.code || f.Class != r.class || errors.Is(err, upstream.ErrSilent) != r.silent {
+				if f.Code != r.code || f.Class != r.class || errors.Is(err, upstream.ErrIdle) != r.idle {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -174,7 +174,7 @@ func TestIdle(t *testing.T) {
 	}
 }
 
-// A job that is canceled while its response trickles in is canceled, not silent.
+// A call that is canceled while its body is idle fails as canceled, not as timed out.
 func TestCanceledWhileReading(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -183,8 +183,8 @@ func TestCanceledWhileReading(t *testing.T) {
 		time.AfterFunc(time.Second, func() { cancel(why) })
 		for _, status := range []int{200, 503} {
 			c := upstream.Caller{HTTP: &http.Client{Transport: dripping{status: status}}}
-			err := c.Do(ctx, ask("http://example.org"), func(a *upstream.Response) error {
-				_, err := a.ReadAll()
+			err := c.Do(ctx, newRequest("http://example.org"), func(resp *upstream.Response) error {
+				_, err := resp.ReadAll()
 				return err
 			})
 			f, _ := errors.AsType[*fault.Error](err)

@@ -15,8 +15,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// unending starts a server whose answers never end, and returns a client for it.
-func unending(t *testing.T, http2 bool) (address string, client *http.Client) {
+// serveEndless starts a server whose responses never end, and returns its URL and a client for it.
+func serveEndless(t *testing.T, http2 bool) (base string, client *http.Client) {
 	t.Helper()
 	block := make([]byte, 64<<10)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -42,7 +42,7 @@ func unending(t *testing.T, http2 bool) (address string, client *http.Client) {
 	return server.URL, &http.Client{Transport: transport}
 }
 
-// peakOf returns the most memory that the objects on the heap took while work ran.
+// peakOf returns the peak memory of objects on the heap while work runs.
 func peakOf(work func()) uint64 {
 	runtime.GC()
 	const pause = 2 * time.Millisecond
@@ -67,25 +67,24 @@ func peakOf(work func()) uint64 {
 	return peak
 }
 
-// TestMemoryStaysFlat has 64 bodies that never end come at once. Without a budget they hold more than half a
-// gigabyte.
+// TestMemoryIsBounded reads 64 endless bodies at once. Without a budget they take more than half a gigabyte.
 //
-//nolint:paralleltest // What other tests hold would be counted as well.
-func TestMemoryStaysFlat(t *testing.T) {
-	const calls, bound, budget, most = 64, 8 << 20, 16 << 20, 256 << 20
+//nolint:paralleltest // The memory of other tests would be counted as well.
+func TestMemoryIsBounded(t *testing.T) {
+	const calls, limit, budget, most = 64, 8 << 20, 16 << 20, 256 << 20
 	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
-			address, client := unending(t, http2)
+			base, client := serveEndless(t, http2)
 			caller := &upstream.Caller{Upstream: "u", HTTP: client, Budget: upstream.NewBudget(budget)}
-			request := upstream.Request{Method: http.MethodGet, URL: address, MaxBytes: bound}
+			request := upstream.Request{Method: http.MethodGet, URL: base, MaxBytes: limit}
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			peak := peakOf(func() {
 				var wg sync.WaitGroup
 				for range calls {
 					wg.Go(func() {
-						err := caller.Do(ctx, request, func(a *upstream.Response) error {
-							_, err := a.ReadAll()
+						err := caller.Do(ctx, request, func(resp *upstream.Response) error {
+							_, err := resp.ReadAll()
 							return err
 						})
 						f, is := err.(*fault.Error) //nolint:errorlint // Do returns a *fault.Error or nothing.
@@ -96,9 +95,9 @@ func TestMemoryStaysFlat(t *testing.T) {
 				}
 				wg.Wait()
 			})
-			t.Logf("%d MiB at most", peak>>20)
+			t.Logf("peak of %d MiB", peak>>20)
 			if peak > most {
-				t.Errorf("%d MiB were held, want at most %d", peak>>20, most>>20)
+				t.Errorf("peak of %d MiB, want at most %d", peak>>20, most>>20)
 			}
 		})
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// A call whose connection ends without a response is sent once, however many connections are kept and whatever its
-// method: who counts the attempts repeats it.
+// A call whose connection ends without a response is sent only once, whatever its method and the number of kept-alive
+// connections: retries belong to the caller, who counts attempts.
 func TestDroppedCallIsSentOnce(t *testing.T) {
 	t.Parallel()
 	const kept = 6
@@ -41,7 +41,7 @@ func TestDroppedCallIsSentOnce(t *testing.T) {
 			for range kept {
 				calls.Go(func() {
 					var body []byte
-					if err := c.Do(t.Context(), ask(base+"/good"), readAll(&body)); err != nil {
+					if err := c.Do(t.Context(), newRequest(base+"/good"), readAll(&body)); err != nil {
 						t.Error(err)
 					}
 				})

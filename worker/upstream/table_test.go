@@ -19,7 +19,7 @@ func enveloped(status int, code, message string) string {
 		`","timestamp":"2026-06-01T12:00:00.000Z","requestId":"req-1"},"status":` + strconv.Itoa(status) + `}`
 }
 
-// limited returns SiliconFlow's refusal for a limit, which has no code.
+// limited returns SiliconFlow's error for a limit, which has no code.
 func limited(limit string) string {
 	return `{"message":"Request was rejected due to rate limiting. Details: ` + limit + ` limit reached.","data":null}`
 }
@@ -58,8 +58,8 @@ func TestClassify(t *testing.T) {
 		{name: "unknown voice", status: 400, body: enveloped(400, "BAD_REQUEST", "Invalid voice: X. Use a preset name or valid ElevenLabs voice ID."), class: fault.Permanent, code: rejected},
 		{name: "text too long", status: 400, body: enveloped(400, "BAD_REQUEST", "Input text too long: 12000 characters. Maximum is 10000."), class: fault.Permanent, code: rejected},
 		{name: "chat model on speech", status: 400, body: enveloped(400, "BAD_REQUEST", `Model "openai-audio" is a text model and cannot be used on the audio endpoint. Use the text endpoint instead.`), class: fault.Permanent, code: rejected},
-		{name: "reference picture", status: 400, body: enveloped(400, "failed_to_download_image", "Failed to download image"), class: fault.Permanent, code: job.CodeReference},
-		{name: "reference address", status: 400, body: enveloped(400, "invalid_image_url", "Invalid image URL"), class: fault.Permanent, code: job.CodeReference},
+		{name: "reference image", status: 400, body: enveloped(400, "failed_to_download_image", "Failed to download image"), class: fault.Permanent, code: job.CodeReference},
+		{name: "reference URL", status: 400, body: enveloped(400, "invalid_image_url", "Invalid image URL"), class: fault.Permanent, code: job.CodeReference},
 		{name: "reference too large", status: 400, body: enveloped(400, "image_too_large", "Image too large"), class: fault.Permanent, code: job.CodeReference},
 		{name: "reference type", status: 400, body: enveloped(400, "unsupported_image_media_type", "Unsupported"), class: fault.Permanent, code: job.CodeReference},
 		{name: "reference type, as such", status: 415, body: enveloped(415, "unsupported_image_media_type", "Unsupported"), class: fault.Permanent, code: job.CodeReference},
@@ -70,8 +70,8 @@ func TestClassify(t *testing.T) {
 			name: "safety", status: 400, header: map[string]string{"X-Safety-Applied": "sexual", "X-Safety-Status": "blocked"}, class: fault.Moderated, code: moderated,
 			body: `{"success":false,"error":{"message":"Blocked.","type":"safety_error","code":"BAD_REQUEST"},"status":400}`,
 		},
-		{name: "address too long, HTML of the edge", status: 400, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>400 Bad Request</title></html>", class: fault.Permanent, code: rejected, detail: "400 Bad Request"},
-		{name: "address too long, empty", status: 400, class: fault.Permanent, code: rejected},
+		{name: "URL too long, HTML of the edge", status: 400, header: map[string]string{"Content-Type": "text/html"}, body: "<html><title>400 Bad Request</title></html>", class: fault.Permanent, code: rejected, detail: "400 Bad Request"},
+		{name: "URL too long, empty", status: 400, class: fault.Permanent, code: rejected},
 		{name: "no key", status: 401, body: enveloped(401, "UNAUTHORIZED", "Authentication required. Please provide an API key via Authorization header (Bearer token) or ?key= query parameter."), class: fault.Misconfigured, code: misconfigured},
 		{name: "bad key", status: 401, body: enveloped(401, "UNAUTHORIZED", "Invalid API key. The provided key was not recognized; check it."), class: fault.Misconfigured, code: misconfigured},
 		{name: "no balance", status: 402, body: enveloped(402, "PAYMENT_REQUIRED", "Insufficient balance. This model costs ~0.0136 pollen per request, but your available balance is 0.0000."), class: fault.Misconfigured, code: misconfigured},
@@ -95,10 +95,10 @@ func TestClassify(t *testing.T) {
 		{name: "conflict", status: 409, class: fault.Permanent, code: rejected},
 		{name: "gone", status: 410, class: fault.Permanent, code: rejected},
 		{name: "too large", status: 413, body: enveloped(413, "PAYLOAD_TOO_LARGE", "Too large"), class: fault.Permanent, code: rejected},
-		{name: "address too long", status: 414, class: fault.Permanent, code: rejected},
+		{name: "URL too long", status: 414, class: fault.Permanent, code: rejected},
 		{name: "media type", status: 415, class: fault.Permanent, code: rejected},
 		{name: "moderation by code", status: 422, body: enveloped(422, "content_policy_violation", "No."), class: fault.Moderated, code: moderated},
-		{name: "moderation by sentence", status: 422, body: enveloped(422, "UNPROCESSABLE_ENTITY", "Your request was rejected by content moderation. Change it."), class: fault.Moderated, code: moderated},
+		{name: "moderation by message", status: 422, body: enveloped(422, "UNPROCESSABLE_ENTITY", "Your request was rejected by content moderation. Change it."), class: fault.Moderated, code: moderated},
 		{name: "other 422", status: 422, body: enveloped(422, "UNPROCESSABLE_ENTITY", "Cannot do that"), class: fault.Permanent, code: rejected},
 		{name: "too early", status: 425, class: fault.Retryable, code: unavailable},
 		{name: "edge limit", status: 429, body: enveloped(429, "RATE_LIMITED", "Too many requests from this IP. Please slow down."), class: fault.Throttled, code: throttled},
@@ -111,7 +111,7 @@ func TestClassify(t *testing.T) {
 			body: `{"error":"Rate limit exceeded","message":"x","retryAfterSeconds":12.5}`,
 		},
 		{
-			name: "public key limit, sentence only", status: 429, class: fault.Throttled, code: throttled, retryAfter: 12500 * time.Millisecond,
+			name: "public key limit, message only", status: 429, class: fault.Throttled, code: throttled, retryAfter: 12500 * time.Millisecond,
 			body: `{"error":"Rate limit exceeded","message":"Rate limit exceeded. Retry after 12.5s. Use secret keys."}`,
 		},
 		{
@@ -125,7 +125,7 @@ func TestClassify(t *testing.T) {
 		{name: "full queue as 500", status: 500, body: `{"error":"Internal Server Error","message":"Queue full for IP: 1.2.3.4: 5 requests already queued (max: 5)"}`, class: fault.Throttled, code: throttled},
 		{name: "not implemented", status: 501, class: fault.Retryable, code: unavailable},
 		{
-			name: "provider's refusal", status: 502, class: fault.Retryable, code: unavailable,
+			name: "provider's error", status: 502, class: fault.Retryable, code: unavailable,
 			body: `{"success":false,"error":{"message":"We couldn't reach our backend services. Please try again shortly.","code":"BAD_GATEWAY","details":{"name":"UpstreamError","upstreamStatus":401,"upstreamHost":"h","upstreamBody":"secret"}},"status":502}`,
 		},
 		{name: "bad gateway as a page", status: 502, header: map[string]string{"Content-Type": "text/html; charset=UTF-8", "Cf-Ray": "8f-FRA"}, body: html502, class: fault.Retryable, code: unavailable, requestID: "8f-FRA", detail: "HTML page: gen.pollinations.ai | 502: Bad gateway"},
@@ -143,7 +143,7 @@ func TestClassify(t *testing.T) {
 		// The language model.
 		{name: "model retired", status: 400, body: `{"error":{"message":"The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed deepseek-chat.","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}`, class: fault.Permanent, code: rejected, detail: "supported API model names"},
 		{name: "model unknown", status: 400, body: `{"error":{"message":"Model Not Exist","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}`, class: fault.Permanent, code: rejected},
-		{name: "body not understood", status: 400, body: `{"error":{"message":"Failed to deserialize the JSON body into the target type: messages at line 1 column 9","type":"invalid_request_error"}}`, class: fault.Permanent, code: rejected},
+		{name: "body not accepted", status: 400, body: `{"error":{"message":"Failed to deserialize the JSON body into the target type: messages at line 1 column 9","type":"invalid_request_error"}}`, class: fault.Permanent, code: rejected},
 		{name: "content risk", status: 400, body: `{"error":{"message":"Content Exists Risk","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}`, class: fault.Moderated, code: moderated},
 		{name: "masked key", status: 401, body: `{"error":{"message":"Authentication Fails, Your api key: ****fcc2 is invalid","type":"authentication_error","param":null,"code":"invalid_request_error"}}`, class: fault.Misconfigured, code: misconfigured},
 		{name: "no such user", status: 401, body: `{"error":{"message":"Authentication Fails (no such user)","type":"authentication_error"}}`, class: fault.Misconfigured, code: misconfigured},

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
 
-// TestDoIsTraced makes a good, a refused and a canceled request. None tells the upstream about the trace.
+// TestDoIsTraced sends a successful, a failing and a canceled request. None contains trace headers.
 func TestDoIsTraced(t *testing.T) {
 	t.Parallel()
 	collector := tracetest.Start(t)
@@ -43,12 +43,12 @@ func TestDoIsTraced(t *testing.T) {
 	for n, given := range []int{http.StatusOK, http.StatusBadGateway, 0} {
 		status = given
 		ctx, process := tracing.StartProcess(canceled, "image", "j1", n+1, 1)
-		_ = caller.Do(ctx, ask(base), readAll(&body))
+		_ = caller.Do(ctx, newRequest(base), readAll(&body))
 		process.End()
 	}
-	// Outside of an attempt nothing is recorded.
+	// Outside an attempt nothing is recorded.
 	status = http.StatusOK
-	if err := caller.Do(t.Context(), ask(base), readAll(&body)); err != nil {
+	if err := caller.Do(t.Context(), newRequest(base), readAll(&body)); err != nil {
 		t.Error(err)
 	}
 	if err := tracing.Stop(t.Context()); err != nil {

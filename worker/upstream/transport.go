@@ -12,9 +12,6 @@ type Options struct {
 	Slots int
 	// ConnectTimeout bounds the dial and, once more, the TLS handshake. Default 10 s.
 	ConnectTimeout time.Duration
-	// HeaderTimeout bounds the wait for the response header. Default 0, unlimited: the header of an image is sent after
-	// its generation, which the call's context bounds.
-	HeaderTimeout time.Duration
 }
 
 // streamBuffer bounds how much of an HTTP/2 response is buffered before it is read. Each response that waits for its
@@ -23,7 +20,9 @@ const streamBuffer = 512 << 10
 
 // NewTransport returns the transport that all upstreams of a process share. It uses proxies from the environment, HTTP/2
 // and keep-alive probes, so that a dead peer is noticed while a call waits for its response. It never decompresses, since
-// the limit of a response applies to the bytes as received. The caller must close its idle connections in the end.
+// the limit of a response applies to the bytes as received. The wait for the response header is unlimited: the header of
+// an image is sent after its generation, which the call's context bounds. The caller must close idle connections in the
+// end.
 func NewTransport(o Options) *http.Transport {
 	if o.Slots <= 0 {
 		o.Slots = 16
@@ -40,7 +39,6 @@ func NewTransport(o Options) *http.Transport {
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    o.ConnectTimeout,
-		ResponseHeaderTimeout:  o.HeaderTimeout,
 		ExpectContinueTimeout:  time.Second,
 		MaxIdleConns:           4 * o.Slots,
 		MaxIdleConnsPerHost:    o.Slots,

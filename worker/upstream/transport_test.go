@@ -18,7 +18,7 @@ func TestNewTransport(t *testing.T) {
 			plain.MaxIdleConnsPerHost, plain.TLSHandshakeTimeout, plain.ResponseHeaderTimeout)
 	}
 	if plain.Proxy == nil || !plain.DisableCompression {
-		t.Error("proxies are ignored or responses are unpacked")
+		t.Error("proxies are ignored or responses are decompressed")
 	}
 	sized := upstream.NewTransport(upstream.Options{Slots: 40, ConnectTimeout: time.Second})
 	if sized.MaxIdleConnsPerHost != 40 || sized.MaxIdleConns < 40 || sized.TLSHandshakeTimeout != time.Second {
@@ -26,7 +26,7 @@ func TestNewTransport(t *testing.T) {
 	}
 }
 
-func TestTransportSpeaksHTTP2(t *testing.T) {
+func TestTransportUsesHTTP2(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, r.Proto)
@@ -43,10 +43,10 @@ func TestTransportSpeaksHTTP2(t *testing.T) {
 	t.Cleanup(transport.CloseIdleConnections)
 	c := upstream.Caller{HTTP: &http.Client{Transport: transport}}
 	var body []byte
-	if err := c.Do(t.Context(), ask(server.URL), readAll(&body)); err != nil {
+	if err := c.Do(t.Context(), newRequest(server.URL), readAll(&body)); err != nil {
 		t.Fatal(err)
 	}
 	if string(body) != "HTTP/2.0" {
-		t.Errorf("spoke %s", body)
+		t.Errorf("protocol is %s", body)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// day is the longest wait that is believed.
+// day is the longest accepted Retry-After.
 const day = 24 * time.Hour
 
 func TestParseRetryAfter(t *testing.T) {

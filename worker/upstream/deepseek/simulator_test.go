@@ -49,7 +49,7 @@ func TestSimulatedFaults(t *testing.T) {
 		"bad_request": upstreamtest.Rejected, "unprocessable": upstreamtest.Rejected, "unknown_model": upstreamtest.Misconfigured, "retired_model": upstreamtest.Misconfigured,
 		"unauthorized": upstreamtest.Misconfigured, "no_balance": upstreamtest.Misconfigured, "moderated": upstreamtest.Moderated,
 		"rate_limited": upstreamtest.Throttled, "concurrency": upstreamtest.Throttled, "server_error": upstreamtest.Unavailable, "unavailable": upstreamtest.Unavailable,
-		"html_502": upstreamtest.Unavailable, "html_504": upstreamtest.GatewayLate, "html_524": upstreamtest.GatewayLate, "text_503": upstreamtest.Unavailable, "text_530": upstreamtest.Unavailable,
+		"html_502": upstreamtest.Unavailable, "html_504": upstreamtest.GatewayTimeout, "html_524": upstreamtest.GatewayTimeout, "text_503": upstreamtest.Unavailable, "text_530": upstreamtest.Unavailable,
 		"reset": upstreamtest.Unavailable, "hang": upstreamtest.TimedOut, "silent_stream": upstreamtest.TimedOut, "endless_keepalive": upstreamtest.TimedOut, "stalled": upstreamtest.TimedOut,
 		"empty": upstreamtest.Invalid, "wrong_type": upstreamtest.Invalid, "not_json": upstreamtest.Invalid, "garbage": upstreamtest.Invalid, "truncated": upstreamtest.Invalid,
 		"stream_without_done": upstreamtest.Invalid, "empty_content": upstreamtest.Invalid, "finish_tool_calls": upstreamtest.Invalid, "finish_length": upstreamtest.Invalid,

@@ -15,30 +15,36 @@ import (
 // errPlaceholder is the cause of the error for an error image.
 var errPlaceholder = errors.New("response is the service's error image")
 
-// readImage reads and checks a response.
-func (c *Client) readImage(resp *upstream.Response, inJSON bool) (*Media, error) {
+// readBody returns the body of a response, after checks of its header. A body in JSON also reserves the memory to decode
+// it.
+func readBody(resp *upstream.Response, contentType string, inJSON bool) ([]byte, error) {
 	if f := errorImage(resp); f != nil {
 		return nil, f
 	}
 	if resp.Compressed() {
 		return nil, upstream.InvalidResponse("response is compressed, although not requested")
 	}
-	expected := "image/"
 	if inJSON {
-		expected = "application/json"
+		contentType = "application/json"
 	}
-	if !isOfType(resp.Header, expected) {
-		return nil, resp.UnexpectedError("content type is not "+expected, nil)
+	if !isOfType(resp.Header, contentType) {
+		return nil, resp.UnexpectedError("content type is not "+contentType, nil)
 	}
 	data, err := resp.ReadAll()
+	if err == nil && inJSON {
+		err = reserveDecoded(resp, data)
+	}
+	return data, err
+}
+
+// readImage reads and checks a response.
+func (c *Client) readImage(resp *upstream.Response, inJSON bool) (*Media, error) {
+	data, err := readBody(resp, "image/", inJSON)
 	if err != nil {
 		return nil, err
 	}
 	var usage json.RawMessage
 	if inJSON {
-		if err := reserveDecoded(resp, data); err != nil {
-			return nil, err
-		}
 		if data, usage, err = unpackImage(resp, data); err != nil {
 			return nil, err
 		}

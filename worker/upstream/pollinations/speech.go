@@ -12,28 +12,12 @@ import (
 
 // readSpeech reads and checks a response. The wanted format may differ from that of the request r.
 func readSpeech(resp *upstream.Response, r SpeechRequest, wanted string, inJSON bool) (*Media, error) {
-	if f := errorImage(resp); f != nil {
-		return nil, f
-	}
-	if resp.Compressed() {
-		return nil, upstream.InvalidResponse("response is compressed, although not requested")
-	}
-	expected := "audio/"
-	if inJSON {
-		expected = "application/json"
-	}
-	if !isOfType(resp.Header, expected) {
-		return nil, resp.UnexpectedError("content type is not "+expected, nil)
-	}
-	data, err := resp.ReadAll()
+	data, err := readBody(resp, "audio/", inJSON)
 	if err != nil {
 		return nil, err
 	}
 	model := ""
 	if inJSON {
-		if err := reserveDecoded(resp, data); err != nil {
-			return nil, err
-		}
 		if data, model, err = unpackSpeech(resp, data, r.text()); err != nil {
 			return nil, err
 		}

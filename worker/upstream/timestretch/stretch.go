@@ -14,19 +14,19 @@ const (
 )
 
 const (
-	// hopMillis is the hop between windows: longer than one period of the deepest voice, short enough that a consonant is
-	// neither doubled nor lost.
+	// hopMillis is the hop between windows: longer than one period of the deepest voice, and short enough not to double or
+	// drop a consonant.
 	hopMillis = 15
-	// radiusMillis is how far from its nominal position a window is searched for: a whole period of a deep voice.
+	// radiusMillis is the search radius around the nominal position of a window: one period of a deep voice.
 	radiusMillis = 12
-	// searchRate is the sample rate of the coarse search; the pitch of speech needs no more.
+	// searchRate is the sample rate of the coarse search, which is enough for the pitch of speech.
 	searchRate = 11025
 )
 
 var errSpeed = errors.New("speed is out of range")
 
-// Stretch returns the sound at another speed with its pitch kept. The result is as long as the original divided by the
-// speed, to the frame. It fails if the speed is outside [MinSpeed, MaxSpeed] or ctx ends. A minute of speech takes up to a
+// Stretch returns the sound at another speed with the same pitch. The result has the length of the original divided by the
+// speed, rounded to frames. It fails if the speed is outside [MinSpeed, MaxSpeed] or ctx ends. A minute of speech takes up to a
 // tenth of a second of CPU time, and memory for the result and for one channel of the original.
 func (s *Sound) Stretch(ctx context.Context, speed float64) (*Sound, error) {
 	if !(speed >= MinSpeed && speed <= MaxSpeed) {
@@ -40,7 +40,7 @@ func (s *Sound) Stretch(ctx context.Context, speed float64) (*Sound, error) {
 	out := &Sound{Rate: s.Rate, Channels: s.Channels, Samples: make([]int16, want*s.Channels)}
 	hop := max(s.Rate*hopMillis/1000, 8)
 	if frames < 4*hop {
-		// Too short for windows, and too short for a pitch to be heard.
+		// Too short for windows, and for an audible pitch.
 		s.resample(out)
 		return out, nil
 	}
@@ -60,21 +60,21 @@ func (s *Sound) Stretch(ctx context.Context, speed float64) (*Sound, error) {
 // overlapAdder copies overlapping windows of one sound into another.
 type overlapAdder struct {
 	in, out *Sound
-	// mono is what windows are compared by, so that the channels stay in phase.
+	// mono is used to compare windows, so that the channels stay in phase.
 	mono []int16
-	// hop is half of a window, in frames: the overlap of two neighbours.
+	// hop is half a window, in frames: the overlap of two windows.
 	hop int
-	// fade is the weight of a new window in an overlap, of 1<<15.
+	// fade is the weight of the new window in an overlap, in units of 1/(1<<15).
 	fade           []int32
 	radius, stride int
 }
 
-// overlapAdd fills the output hop by hop: each is a crossfade from what follows the last window to the most similar new
-// one.
+// overlapAdd fills the output hop by hop: each is a crossfade from the continuation of the last window to the most similar
+// new window.
 func (w *overlapAdder) overlapAdd(ctx context.Context, speed float64) error {
 	total := w.out.Frames()
 	copy(w.out.Samples, w.in.Samples[:w.hop*w.in.Channels])
-	// What follows a window must be whole too, or the crossfade from it would start with silence.
+	// The continuation of a window must be complete, too, or its crossfade would start with silence.
 	last := len(w.mono) - 2*w.hop
 	next := w.hop
 	for done := w.hop; done < total; done += w.hop {
@@ -89,12 +89,12 @@ func (w *overlapAdder) overlapAdd(ctx context.Context, speed float64) error {
 	return nil
 }
 
-// bestMatch returns the position within radius of nominal from which the sound is most similar to what follows at next.
-// Among equals the nominal position wins, so that silence keeps its speed.
+// bestMatch returns the position within radius of nominal at which the sound is most similar to the sound at next. Among
+// equals the nominal position wins, so that silence keeps its speed.
 func (w *overlapAdder) bestMatch(nominal, next, last int) int {
 	low, high := max(nominal-w.radius, 0), min(nominal+w.radius, last)
 	if low <= next && next <= high {
-		// Continuing where the last window ended is a perfect match.
+		// The continuation of the last window is a perfect match.
 		return next
 	}
 	best, least := nominal, w.distance(nominal, next, w.stride, math.MaxInt64)
@@ -116,8 +116,8 @@ func (w *overlapAdder) bestMatch(nominal, next, last int) int {
 	return best
 }
 
-// distance returns how much the sound at both positions differs, by every stride-th sample. It stops once the sum reaches
-// bound.
+// distance returns the sum of absolute differences of every stride-th sample at both positions. It stops once the sum
+// reaches bound.
 func (w *overlapAdder) distance(at, next, stride int, bound int64) int64 {
 	a, b := w.mono[at:at+w.hop], w.mono[next:next+w.hop]
 	var sum int64
@@ -142,12 +142,12 @@ func (w *overlapAdder) crossfade(next, from, done, n int) {
 		for c := range channels {
 			before, after := int32(w.in.Samples[(next+i)*channels+c]), int32(w.in.Samples[(from+i)*channels+c])
 			mixed := (before*(one-in) + after*in + half) >> 15
-			w.out.Samples[(done+i)*channels+c] = int16(mixed) //nolint:gosec // A weighted mean lies between two samples.
+			w.out.Samples[(done+i)*channels+c] = int16(mixed) //nolint:gosec // A weighted mean is between two samples.
 		}
 	}
 }
 
-// mixDown returns the mean of the channels; for mono it shares the memory of s.
+// mixDown returns the mean of the channels. For mono it shares the memory of s.
 func (s *Sound) mixDown() []int16 {
 	if s.Channels == 1 {
 		return s.Samples
@@ -163,7 +163,7 @@ func (s *Sound) mixDown() []int16 {
 	return out
 }
 
-// fadeIn returns half a raised cosine; with its mirror image it adds up to 1<<15 everywhere.
+// fadeIn returns half a raised cosine, whose sum with its mirror image is 1<<15 everywhere.
 func fadeIn(n int) []int32 {
 	fade := make([]int32, n)
 	for i := range fade {
@@ -172,8 +172,8 @@ func fadeIn(n int) []int32 {
 	return fade
 }
 
-// HalveRate returns the sound at half the sample rate: the same duration in half the memory, without its highest
-// frequencies. Speech stays clear down to a rate of about 11,000.
+// HalveRate returns the sound at half the sample rate, which halves its memory and removes its highest frequencies. Speech
+// remains clear down to a rate of about 11,000.
 func (s *Sound) HalveRate() *Sound {
 	frames := s.Frames() / 2
 	out := &Sound{Rate: s.Rate / 2, Channels: s.Channels, Samples: make([]int16, frames*s.Channels)}
@@ -188,7 +188,7 @@ func (s *Sound) HalveRate() *Sound {
 	return out
 }
 
-// resample fills out with the sound interpolated to its length, which changes the pitch.
+// resample fills out by interpolation, which changes the pitch.
 func (s *Sound) resample(out *Sound) {
 	frames, want := s.Frames(), out.Frames()
 	for i := range want {

@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/upstream/timestretch"
 )
 
-// tone returns a sine in each channel, at the given pitches, one second of it for each unit of length.
+// tone returns a sine in each channel, at the given pitches, with a length in seconds.
 func tone(rate int, length float64, pitches ...float64) *timestretch.Sound {
 	s := &timestretch.Sound{Rate: rate, Channels: len(pitches)}
 	for i := range int(float64(rate) * length) {
@@ -22,7 +22,7 @@ func tone(rate int, length float64, pitches ...float64) *timestretch.Sound {
 	return s
 }
 
-// pitch measures a channel by its rising crossings of zero, between the first and the last.
+// pitch returns the pitch of a channel, measured by its rising zero crossings.
 func pitch(s *timestretch.Sound, channel int) float64 {
 	first, last, count := -1.0, 0.0, 0
 	for i := 1; i < s.Frames(); i++ {
@@ -54,20 +54,20 @@ func TestStretchKeepsThePitch(t *testing.T) {
 				}
 				name := fmt.Sprintf("%.0f Hz at %d frames a second, speed %.2f", high, rate, speed)
 				if ratio := float64(out.Frames()) * speed / float64(in.Frames()); math.Abs(ratio-1) > 0.001 {
-					t.Errorf("%s: length is %.3f of what it should be", name, ratio)
+					t.Errorf("%s: length is %.3f of the expected one", name, ratio)
 				}
 				if got := pitch(out, 0); math.Abs(got/high-1) > 0.02 {
 					t.Errorf("%s: pitch is %.1f", name, got)
 				}
 				if low := quietest(out, rate/20); low < 5000 {
-					t.Errorf("%s: falls to a loudness of %.0f", name, low)
+					t.Errorf("%s: minimum loudness is %.0f", name, low)
 				}
 			}
 		}
 	}
 }
 
-// quietest returns the least loudness of any stretch of n frames, the last one left out. A sine of 12000 has 8485.
+// quietest returns the minimum loudness of blocks of n frames, without the last one. A sine of 12000 has 8485.
 func quietest(s *timestretch.Sound, n int) float64 {
 	least := math.Inf(1)
 	for i := 0; i+2*n <= s.Frames(); i += n {
@@ -80,7 +80,7 @@ func quietest(s *timestretch.Sound, n int) float64 {
 	return least
 }
 
-// The channels are cut at the same places, so that both keep their pitch and their time.
+// Both channels keep their pitch and their time.
 func TestStretchStereo(t *testing.T) {
 	t.Parallel()
 	in := tone(24000, 2, 200, 400)
@@ -95,7 +95,7 @@ func TestStretchStereo(t *testing.T) {
 	}
 }
 
-// Words stay where they belong: a click in the middle of the recording is heard in the middle of the result.
+// A sound in the middle of the original is in the middle of the result.
 func TestStretchKeepsTheOrder(t *testing.T) {
 	t.Parallel()
 	const rate = 16000
@@ -117,11 +117,11 @@ func TestStretchKeepsTheOrder(t *testing.T) {
 				last = i
 			}
 		}
-		// A window may be taken from 12 ms beside its place, and goes on for 15 ms.
+		// A window may be 12 ms from its nominal position, and lasts 15 ms longer.
 		tolerance := max(0.03/speed, 0.04)
 		begin, end := float64(first)/rate, float64(last)/rate
 		if math.Abs(begin-1/speed) > tolerance || math.Abs(end-2/speed) > tolerance {
-			t.Errorf("speed %v: sounds from %.3f to %.3f s, want %.3f to %.3f", speed, begin, end, 1/speed, 2/speed)
+			t.Errorf("speed %v: sound from %.3f to %.3f s, want %.3f to %.3f", speed, begin, end, 1/speed, 2/speed)
 		}
 	}
 }
@@ -142,7 +142,7 @@ func TestStretchSilenceAndShort(t *testing.T) {
 				}
 				for _, sample := range out.Samples {
 					if sample != 0 {
-						t.Fatalf("%d frames at %v: silence became a sound", frames, speed)
+						t.Fatalf("%d frames at %v: silence became sound", frames, speed)
 					}
 				}
 			}
@@ -150,7 +150,7 @@ func TestStretchSilenceAndShort(t *testing.T) {
 	}
 }
 
-// The loudest samples there are must not wrap around.
+// The loudest samples do not overflow.
 func TestStretchLoud(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -178,7 +178,7 @@ func TestStretchLoud(t *testing.T) {
 	}
 }
 
-func TestStretchRefuses(t *testing.T) {
+func TestStretchErrors(t *testing.T) {
 	t.Parallel()
 	in := tone(8000, 1, 440)
 	for _, speed := range []float64{0, -1, 0.2499, 4.0001, math.Inf(1), math.NaN()} {
@@ -189,7 +189,7 @@ func TestStretchRefuses(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := in.Stretch(ctx, 2); !errors.Is(err, context.Canceled) {
-		t.Errorf("given up: %v", err)
+		t.Errorf("canceled: %v", err)
 	}
 }
 

@@ -23,22 +23,22 @@ const (
 	formatExtensible = 0xfffe
 )
 
-// The bounds on the values of a header.
+// The limits of the values in a header.
 const (
 	minRate     = 1000
 	maxRate     = 384_000
 	maxChannels = 2
 )
 
-// header is the part of the fmt chunk that matters here.
+// header has the relevant fields of the fmt chunk.
 type header struct {
 	format, channels, bits uint16
 	rate                   uint32
 }
 
-// ParseWAV reads a WAV file of 16-bit samples, mono or stereo. It fails with ErrFormat on anything else. A data chunk of
-// unknown length, as streaming writers leave it, or one that extends beyond data, is read to the end of data. The samples
-// are copied.
+// ParseWAV parses a WAV file of 16-bit samples, mono or stereo. It fails with ErrFormat for anything else. A data chunk of
+// unknown length, as streaming writers leave it, or one that extends beyond data, ends at the end of data. The samples are
+// copied.
 func ParseWAV(data []byte) (*Sound, error) {
 	body, rate, channels, err := RawPCM(data)
 	if err != nil {
@@ -52,7 +52,7 @@ func ParseWAV(data []byte) (*Sound, error) {
 	return &Sound{Rate: rate, Channels: channels, Samples: samples}, nil
 }
 
-// RawPCM returns the little-endian samples of such a file with their rate and channels. It fails as ParseWAV does. The
+// RawPCM returns the little-endian samples of a WAV file with their rate and channels. It fails as ParseWAV does. The
 // samples share the memory of data; an incomplete last frame is dropped.
 func RawPCM(data []byte) (samples []byte, rate, channels int, err error) {
 	if len(data) < 12 || string(data[:4]) != "RIFF" || string(data[8:12]) != "WAVE" {
@@ -60,9 +60,9 @@ func RawPCM(data []byte) (samples []byte, rate, channels int, err error) {
 	}
 	var format *header
 	for rest := data[12:]; len(rest) >= 8; {
-		name, stated := string(rest[:4]), uint64(binary.LittleEndian.Uint32(rest[4:]))
+		name, length := string(rest[:4]), uint64(binary.LittleEndian.Uint32(rest[4:]))
 		rest = rest[8:]
-		body := rest[:min(stated, uint64(len(rest)))]
+		body := rest[:min(length, uint64(len(rest)))]
 		switch name {
 		case "fmt ":
 			if format, err = parseHeader(body); err != nil {
@@ -72,14 +72,14 @@ func RawPCM(data []byte) (samples []byte, rate, channels int, err error) {
 			if format == nil {
 				return nil, 0, 0, fmt.Errorf("data chunk before fmt chunk: %w", ErrFormat)
 			}
-			if stated == 0 {
+			if length == 0 {
 				body = rest
 			}
 			frame := 2 * int(format.channels)
 			return body[:len(body)/frame*frame], int(format.rate), int(format.channels), nil
 		}
 		// A chunk of odd length is followed by one byte of padding.
-		rest = rest[min(stated+stated&1, uint64(len(rest))):]
+		rest = rest[min(length+length&1, uint64(len(rest))):]
 	}
 	return nil, 0, 0, fmt.Errorf("find data chunk: %w", ErrFormat)
 }
@@ -112,7 +112,7 @@ func parseHeader(body []byte) (*header, error) {
 // Frames returns the length in frames.
 func (s *Sound) Frames() int { return len(s.Samples) / max(s.Channels, 1) }
 
-// PCM returns the samples, little-endian.
+// PCM returns the samples as little-endian bytes.
 func (s *Sound) PCM() []byte { return s.appendSamples(make([]byte, 0, 2*len(s.Samples))) }
 
 // WAV returns the sound as a WAV file.
@@ -137,15 +137,15 @@ func (s *Sound) WAV() []byte {
 
 func (s *Sound) appendSamples(out []byte) []byte {
 	for _, sample := range s.Samples {
-		out = append(out, byte(sample), byte(sample>>8)) //nolint:gosec // A sample is written byte by byte.
+		out = append(out, byte(sample), byte(sample>>8)) //nolint:gosec // The bytes of a sample.
 	}
 	return out
 }
 
 func append16(out []byte, n int) []byte {
-	return binary.LittleEndian.AppendUint16(out, uint16(n)) //nolint:gosec // Channels and their sizes are very few.
+	return binary.LittleEndian.AppendUint16(out, uint16(n)) //nolint:gosec // The values are small.
 }
 
 func append32(out []byte, n int) []byte {
-	return binary.LittleEndian.AppendUint32(out, uint32(n)) //nolint:gosec // Lengths are bounded by memory far below.
+	return binary.LittleEndian.AppendUint32(out, uint32(n)) //nolint:gosec // Lengths are bounded by memory.
 }

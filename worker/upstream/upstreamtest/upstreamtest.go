@@ -1,5 +1,5 @@
-// Package upstreamtest has what the tests of every upstream client need: HTTP clients that leave nothing behind, a
-// simulator, and assertions about a *fault.Error.
+// Package upstreamtest has helpers for the tests of upstream clients: HTTP clients, a simulator, and assertions about a
+// *fault.Error.
 package upstreamtest
 
 import (
@@ -25,7 +25,7 @@ const (
 	SecretWord = "yellow"
 )
 
-// HTTP returns a client over a transport of its own, whose connections end with the test.
+// HTTP returns a client with its own transport, whose connections are closed after the test.
 func HTTP(t testing.TB) *http.Client {
 	t.Helper()
 	transport := upstream.NewTransport(upstream.Options{})
@@ -34,14 +34,14 @@ func HTTP(t testing.TB) *http.Client {
 }
 
 // Simulate starts a simulator and returns it with a client for it. The connections are closed before the simulator stops,
-// which would wait for those that were never used.
+// since its stop would wait for unused ones.
 func Simulate(t testing.TB) (*simulator.Simulator, *http.Client) {
 	t.Helper()
 	sim := simulatortest.Start(t)
 	return sim, HTTP(t)
 }
 
-// Error returns the *fault.Error that err is.
+// Error returns err as a *fault.Error.
 func Error(t testing.TB, err error) *fault.Error {
 	t.Helper()
 	f, is := errors.AsType[*fault.Error](err)
@@ -51,7 +51,7 @@ func Error(t testing.TB, err error) *fault.Error {
 	return f
 }
 
-// RequireError asserts class and code of an error, and that it tells no secret.
+// RequireError asserts the class and the code of an error, and that it contains no secret.
 func RequireError(t testing.TB, err error, class fault.Class, code string) {
 	t.Helper()
 	f := Error(t, err)
@@ -66,34 +66,34 @@ func RequireNoSecret(t testing.TB, f *fault.Error) {
 	t.Helper()
 	for _, text := range []string{f.Error(), f.Detail, f.RequestID} {
 		if strings.Contains(text, SecretWord) || strings.Contains(text, Key) || strings.Contains(text, "http://") {
-			t.Errorf("%q tells too much", text)
+			t.Errorf("%q contains a secret or a URL", text)
 		}
 	}
 }
 
-// Verdict is how an error of the simulator must be classified.
+// Verdict is the expected classification of a fault of the simulator.
 type Verdict struct {
 	Class fault.Class
 	Code  string
-	// Silent says that the simulator keeps silent until the client's own idle time-out ends the call.
+	// Silent is set if the simulator sends nothing until the client's idle time-out ends the call.
 	Silent bool
 }
 
 // The verdicts.
 var (
-	Unavailable   = Verdict{Class: fault.Retryable, Code: job.CodeUnavailable}
-	Invalid       = Verdict{Class: fault.Retryable, Code: job.CodeInvalidAnswer}
-	TimedOut      = Verdict{Class: fault.Retryable, Code: job.CodeTimeout, Silent: true}
-	GatewayLate   = Verdict{Class: fault.Retryable, Code: job.CodeTimeout}
-	Throttled     = Verdict{Class: fault.Throttled, Code: job.CodeThrottled}
-	Rejected      = Verdict{Class: fault.Permanent, Code: job.CodeRejected}
-	Reference     = Verdict{Class: fault.Permanent, Code: job.CodeReference}
-	Moderated     = Verdict{Class: fault.Moderated, Code: job.CodeModerated}
-	Misconfigured = Verdict{Class: fault.Misconfigured, Code: job.CodeMisconfigured}
+	Unavailable    = Verdict{Class: fault.Retryable, Code: job.CodeUnavailable}
+	Invalid        = Verdict{Class: fault.Retryable, Code: job.CodeInvalidAnswer}
+	TimedOut       = Verdict{Class: fault.Retryable, Code: job.CodeTimeout, Silent: true}
+	GatewayTimeout = Verdict{Class: fault.Retryable, Code: job.CodeTimeout}
+	Throttled      = Verdict{Class: fault.Throttled, Code: job.CodeThrottled}
+	Rejected       = Verdict{Class: fault.Permanent, Code: job.CodeRejected}
+	Reference      = Verdict{Class: fault.Permanent, Code: job.CodeReference}
+	Moderated      = Verdict{Class: fault.Moderated, Code: job.CodeModerated}
+	Misconfigured  = Verdict{Class: fault.Misconfigured, Code: job.CodeMisconfigured}
 )
 
-// EachFault runs a subtest for every error of the simulator, with the wanted verdict or, where none is wanted, nil. The
-// idle time-out is for the client; 0 is its default. It fails when the simulator lacks an error that is wanted.
+// EachFault runs a subtest for every fault of the simulator, with the expected verdict, nil if there is none. The idle
+// time-out is for the client; 0 means the default. It fails if the simulator does not have a fault in want.
 func EachFault(t *testing.T, want map[string]Verdict, test func(ctx context.Context, t *testing.T, rule simulator.Rule, idle time.Duration, want *Verdict)) {
 	t.Helper()
 	names := simulatortest.Start(t).FaultNames()

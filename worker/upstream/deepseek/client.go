@@ -41,17 +41,16 @@ type Config struct {
 	// Observe is called after every call; see upstream.Caller.
 	Observe func(upstream string, status int, code string, took time.Duration)
 
-	// dialect and idle are set by tests only; by default the host decides the dialect, and idle is defaultIdle.
-	dialect string
-	idle    time.Duration
+	// idle is set by tests only; 0 means defaultIdle.
+	idle time.Duration
 }
 
 // Client calls the language model. It is safe for concurrent use.
 type Client struct {
-	caller  upstream.Caller
-	url     string
-	model   string
-	dialect string
+	caller      upstream.Caller
+	url         string
+	model       string
+	siliconFlow bool
 	// noThinking is set if the model does not support the parameter for thinking.
 	noThinking atomic.Bool
 }
@@ -70,10 +69,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialect, err := dialectOf(cfg.dialect, base, cfg.Model)
-	if err != nil {
-		return nil, err
-	}
+	siliconFlow := isSiliconFlow(base, cfg.Model)
 	if cfg.HTTP == nil {
 		cfg.HTTP = &http.Client{Transport: upstream.NewTransport(upstream.Options{})}
 	}
@@ -86,8 +82,8 @@ func New(cfg Config) (*Client, error) {
 			Idle:      cmp.Or(cfg.idle, defaultIdle),
 			Observe:   cfg.Observe,
 		},
-		model:   currentModel(cfg.Model, dialect, cfg.Logger),
-		dialect: dialect,
+		model:       currentModel(cfg.Model, siliconFlow, cfg.Logger),
+		siliconFlow: siliconFlow,
 	}
 	if base != "" {
 		c.url = withVersion(base) + route

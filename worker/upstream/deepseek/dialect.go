@@ -1,7 +1,6 @@
 package deepseek
 
 import (
-	"errors"
 	"log/slog"
 	"net/url"
 	"regexp"
@@ -18,35 +17,16 @@ const (
 	DefaultSiliconFlowModel = "deepseek-ai/DeepSeek-V4-Flash"
 )
 
-// The services with different request parameters.
-const (
-	DialectDeepSeek    = "deepseek"
-	DialectSiliconFlow = "siliconflow"
-)
-
 const modelSetting = "DEEPSEEK_MODEL"
 
-// dialectOf returns the named dialect, or that of the host of a URL. For an unknown host, such as a proxy or a gateway,
-// the name of the model decides: names at SiliconFlow start with the publisher.
-func dialectOf(named, base, model string) (string, error) {
-	switch named {
-	case DialectDeepSeek, DialectSiliconFlow:
-		return named, nil
-	case "":
-	default:
-		return "", errors.New("dialect of the language model is unknown")
-	}
+// isSiliconFlow reports whether the service at a URL is SiliconFlow, whose requests differ from DeepSeek's. For an unknown
+// host, such as a proxy or a gateway, the name of the model decides: names at SiliconFlow start with the publisher.
+func isSiliconFlow(base, model string) bool {
 	host := hostOf(base)
-	switch {
-	case isHost(host, "siliconflow.cn", "siliconflow.com"):
-		return DialectSiliconFlow, nil
-	case isHost(host, "deepseek.com"):
-		return DialectDeepSeek, nil
-	case strings.Contains(model, "/"):
-		return DialectSiliconFlow, nil
-	}
-	return DialectDeepSeek, nil
+	return isSiliconFlowHost(host) || !isHost(host, "deepseek.com") && strings.Contains(model, "/")
 }
+
+func isSiliconFlowHost(host string) bool { return isHost(host, "siliconflow.cn", "siliconflow.com") }
 
 func hostOf(base string) string {
 	u, err := url.Parse(base)
@@ -64,7 +44,7 @@ func isHost(host string, names ...string) bool {
 // withVersion adds the version to a base URL of SiliconFlow without one. DeepSeek accepts both.
 func withVersion(base string) string {
 	u, err := url.Parse(base)
-	if err == nil && u.Path == "" && isHost(hostOf(base), "siliconflow.cn", "siliconflow.com") {
+	if err == nil && u.Path == "" && isSiliconFlowHost(hostOf(base)) {
 		return base + "/v1"
 	}
 	return base
@@ -72,9 +52,9 @@ func withVersion(base string) string {
 
 // currentModel returns the model to request. It replaces retired names, which may still be in the settings of old
 // installations.
-func currentModel(name, dialect string, logger *slog.Logger) string {
+func currentModel(name string, siliconFlow bool, logger *slog.Logger) string {
 	standard := DefaultModel
-	if dialect == DialectSiliconFlow {
+	if siliconFlow {
 		standard = DefaultSiliconFlowModel
 	}
 	name = strings.TrimSpace(name)

@@ -41,9 +41,9 @@ func TestDialect(t *testing.T) {
 	t.Parallel()
 	const flash, flow = "deepseek-flash", "deepseek-ai/DeepSeek-V4-Flash"
 	rows := []struct {
-		url, model, dialect string
-		wantURL, wantModel  string
-		siliconFlow         bool
+		url, model         string
+		wantURL, wantModel string
+		siliconFlow        bool
 	}{
 		{url: "https://api.deepseek.com", wantURL: "https://api.deepseek.com/chat/completions", wantModel: flash},
 		{url: "https://api.deepseek.com/v1/", wantURL: "https://api.deepseek.com/v1/chat/completions", wantModel: flash},
@@ -58,15 +58,12 @@ func TestDialect(t *testing.T) {
 		{url: "http://127.0.0.1:1/v1", model: "deepseek-ai/DeepSeek-V3", wantURL: "http://127.0.0.1:1/v1/chat/completions", wantModel: "deepseek-ai/DeepSeek-V3", siliconFlow: true},
 		{url: "http://127.0.0.1:1", wantURL: "http://127.0.0.1:1/chat/completions", wantModel: flash},
 		{url: "http://notsiliconflow.cn", wantURL: "http://notsiliconflow.cn/chat/completions", wantModel: flash},
-		{url: "http://127.0.0.1:1/x", dialect: deepseek.DialectSiliconFlow, wantURL: "http://127.0.0.1:1/x/chat/completions", wantModel: flow, siliconFlow: true},
-		{url: "https://api.siliconflow.cn", dialect: deepseek.DialectDeepSeek, wantURL: "https://api.siliconflow.cn/v1/chat/completions", wantModel: flash},
 	}
 	for _, r := range rows {
-		t.Run(r.url+" "+r.model+r.dialect, func(t *testing.T) {
+		t.Run(r.url+" "+r.model, func(t *testing.T) {
 			t.Parallel()
 			service := &recorder{}
 			cfg := deepseek.Config{URL: r.url, Model: r.model, Key: canaryKey, HTTP: &http.Client{Transport: service}}
-			cfg.SetDialect(r.dialect)
 			client, err := deepseek.New(cfg)
 			if err != nil {
 				t.Fatal(err)
@@ -91,15 +88,6 @@ func TestDialect(t *testing.T) {
 				t.Errorf("enable_thinking is %s, want %s", got, thinks)
 			}
 		})
-	}
-}
-
-func TestUnknownDialect(t *testing.T) {
-	t.Parallel()
-	cfg := deepseek.Config{URL: "https://api.example.org"}
-	cfg.SetDialect("latin")
-	if _, err := deepseek.New(cfg); err == nil {
-		t.Error("New accepts an unknown dialect")
 	}
 }
 
@@ -205,7 +193,7 @@ func TestSiliconFlowFaults(t *testing.T) {
 				w.Header().Set("Content-Type", r.contentType)
 				w.WriteHeader(r.status)
 				_, _ = io.WriteString(w, r.body)
-			}, func(c *deepseek.Config) { c.SetDialect(deepseek.DialectSiliconFlow) })
+			}, func(c *deepseek.Config) { c.Model = deepseek.DefaultSiliconFlowModel })
 			_, err := client.Improve(t.Context(), canaryPrompt, nil)
 			requireFault(t, err, r.class, r.code)
 			if got := upstreamtest.Error(t, err).RetryAfter; got != r.after {

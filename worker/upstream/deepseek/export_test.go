@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// SetDialect sets the dialect, whatever the host.
-func (c *Config) SetDialect(name string) { c.dialect = name }
-
 // SetIdle sets the time after which a response without progress times out.
 func (c *Config) SetIdle(d time.Duration) { c.idle = d }
 

@@ -43,7 +43,7 @@ func (c *Client) request(t task, text string) request {
 	}
 	switch {
 	case c.noThinking.Load():
-	case c.dialect == DialectSiliconFlow:
+	case c.siliconFlow:
 		r.Thinks = new(bool)
 	default:
 		r.Thinking = &thinking{Type: "disabled"}

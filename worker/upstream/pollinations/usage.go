@@ -1,6 +1,7 @@
 package pollinations
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -14,67 +15,35 @@ type Usage struct {
 	ImageTokens float64
 	// AudioCharacters is the number of characters converted to speech.
 	AudioCharacters float64
-	// Counts has every count by its name in Model.Rates.
-	Counts map[string]float64
 }
 
+// The names of prices in the model list.
 const (
 	imageTokens = "completionImageTokens"
 	audioTokens = "completionAudioTokens"
-	// maxCounts bounds the number of counts.
-	maxCounts = 16
 )
 
-// usageOf returns the counts in headers such as X-Usage-Completion-Image-Tokens. The one for images also has an older,
-// shorter name.
+// usageOf returns the counts in the headers. The one for images also has an older, shorter name.
 func usageOf(header http.Header) Usage {
-	var u Usage
-	for name, values := range header {
-		kind, counted := strings.CutPrefix(http.CanonicalHeaderKey(name), "X-Usage-")
-		if !counted && http.CanonicalHeaderKey(name) == "X-Completion-Image-Tokens" {
-			kind, counted = "Completion-Image-Tokens", true
-		}
-		if !counted || len(values) == 0 || len(u.Counts) >= maxCounts {
-			continue
-		}
-		count, err := strconv.ParseFloat(strings.TrimSpace(values[0]), 64)
-		if err != nil || count < 0 || count > 1e9 || math.IsNaN(count) {
-			continue
-		}
-		if u.Counts == nil {
-			u.Counts = make(map[string]float64)
-		}
-		u.Counts[camelCase(kind)] = count
-	}
-	u.ImageTokens, u.AudioCharacters = u.Counts[imageTokens], u.Counts[audioTokens]
-	return u
+	image := cmp.Or(header.Get("X-Usage-Completion-Image-Tokens"), header.Get("X-Completion-Image-Tokens"))
+	return Usage{ImageTokens: tokens(image), AudioCharacters: tokens(header.Get("X-Usage-Completion-Audio-Tokens"))}
 }
 
-// complete sets the counts from the usage in a document if the headers had none. The output tokens are those of the
-// image.
+// complete sets the count of an image from the usage in a document if the headers had none.
 func (u *Usage) complete(document json.RawMessage) {
-	var usage map[string]json.RawMessage
-	if len(u.Counts) > 0 || json.Unmarshal(document, &usage) != nil {
-		return
+	var usage struct {
+		Output json.RawMessage `json:"output_tokens"`
 	}
-	for from, to := range map[string]string{
-		"input_tokens": "promptTextTokens", "output_tokens": imageTokens, "total_tokens": "totalTokens",
-	} {
-		count, err := strconv.ParseFloat(stringOf(usage[from]), 64)
-		if err != nil || count < 0 || count > 1e9 || math.IsNaN(count) {
-			continue
-		}
-		if u.Counts == nil {
-			u.Counts = make(map[string]float64)
-		}
-		u.Counts[to] = count
+	if u.ImageTokens == 0 && json.Unmarshal(document, &usage) == nil {
+		u.ImageTokens = tokens(stringOf(usage.Output))
 	}
-	u.ImageTokens = u.Counts[imageTokens]
 }
 
-// camelCase converts the name of a header to the name in the price lists.
-func camelCase(name string) string {
-	parts := strings.Split(name, "-")
-	parts[0] = strings.ToLower(parts[0])
-	return strings.Join(parts, "")
+// tokens parses a count; an invalid one is 0.
+func tokens(value string) float64 {
+	count, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	if err != nil || count < 0 || count > 1e9 || math.IsNaN(count) {
+		return 0
+	}
+	return count
 }

@@ -63,12 +63,7 @@ func TestCancelOfAnotherJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	hold := newGate(t)
-	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
-		if err := hold.pass(c.Ctx); err != nil {
-			return nil, err
-		}
-		return processortest.Succeed(c)
-	})
+	g := hold.generator()
 	r.Start(g)
 	one, other := r.Submit(job.KindPrompt), r.Submit(job.KindTranslation)
 	g.WaitCalls(t, 2)
@@ -195,12 +190,7 @@ func TestJobDeletedDuringACall(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	hold := newGate(t)
-	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
-		if err := hold.pass(c.Ctx); err != nil {
-			return nil, err
-		}
-		return processortest.Succeed(c)
-	})
+	g := hold.generator()
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	r.Start(g, func(c *processor.Config) { c.SetHeartbeat(time.Hour) })
 	s := r.Submit(job.KindAudio)

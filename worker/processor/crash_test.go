@@ -110,12 +110,7 @@ func TestShutdownLetsAttemptsFinish(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := newGate(t)
-	f := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
-		if err := g.pass(c.Ctx); err != nil {
-			return nil, err
-		}
-		return processortest.Succeed(c)
-	})
+	f := g.generator()
 	w := r.Start(f, func(c *processor.Config) { c.SoftStop = processortest.Timeout })
 	s := r.Submit(job.KindPrompt)
 	f.WaitCalls(t, 1)

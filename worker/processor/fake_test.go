@@ -39,6 +39,16 @@ func (g *gate) pass(ctx context.Context) error {
 	}
 }
 
+// generator returns a generator whose calls wait for the gate and then succeed.
+func (g *gate) generator() *processortest.Generator {
+	return processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
+		if err := g.pass(c.Ctx); err != nil {
+			return nil, err
+		}
+		return processortest.Succeed(c)
+	})
+}
+
 func awaitDone(ctx context.Context, t *testing.T, what string) {
 	t.Helper()
 	guard := time.NewTimer(processortest.Timeout)

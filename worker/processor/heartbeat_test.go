@@ -15,12 +15,7 @@ func TestLongCallIsDeliveredOnce(t *testing.T) {
 	r := newRig(t, withShortWait)
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	hold := newGate(t)
-	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
-		if err := hold.pass(c.Ctx); err != nil {
-			return nil, err
-		}
-		return processortest.Succeed(c)
-	})
+	g := hold.generator()
 	r.Start(g, withShortBeat)
 	r.Start(g, withShortBeat)
 	begun := time.Now()

@@ -123,12 +123,7 @@ func TestNATSRestartsDuringACall(t *testing.T) {
 			o := newOutage(t)
 			r := onBroker(t, processortest.Dial(t, o.url()))
 			hold := newGate(t)
-			g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
-				if err := hold.pass(c.Ctx); err != nil {
-					return nil, err
-				}
-				return processortest.Succeed(c)
-			})
+			g := hold.generator()
 			processortest.StartOn(t, processortest.Dial(t, o.url()), g)
 			s := r.Submit(in.kind, in.change)
 			g.WaitCalls(t, 1)
@@ -204,12 +199,7 @@ func TestHeartbeatsSurviveALostReply(t *testing.T) {
 	r := onBroker(t, processortest.Dial(t, o.owner.ClientURL()))
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	hold := newGate(t)
-	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
-		if err := hold.pass(c.Ctx); err != nil {
-			return nil, err
-		}
-		return processortest.Succeed(c)
-	})
+	g := hold.generator()
 	s := r.Submit(job.KindPrompt)
 	r.Redeliver(s, 1)
 	processortest.StartOn(t, processortest.Dial(t, o.url()), g, withShortBeat, withOneSlot)

@@ -94,12 +94,7 @@ func TestHeartbeatDuringUnansweredRecordReads(t *testing.T) {
 	r, wire := withWire(t)
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	hold := newGate(t)
-	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
-		if err := hold.pass(c.Ctx); err != nil {
-			return nil, err
-		}
-		return processortest.Succeed(c)
-	})
+	g := hold.generator()
 	s := r.Submit(job.KindPrompt)
 	r.Redeliver(s, 1)
 	processortest.StartOn(t, processortest.Dial(t, wire.URL), g, withOneSlot)

@@ -55,12 +55,7 @@ func TestResultIsKeptWhileTheStoreIsFull(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, withShortWait, func(c *broker.Config) { c.MaxStoreMB = 1 })
 			gate := newGate(t)
-			g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
-				if err := gate.pass(c.Ctx); err != nil {
-					return nil, err
-				}
-				return processortest.Succeed(c)
-			})
+			g := gate.generator()
 			var specs []*job.Spec
 			for range 6 {
 				specs = append(specs, r.Submit(in.kind, in.change))
@@ -103,12 +98,7 @@ func TestFullStoreDoesNotDelayAStop(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *broker.Config) { c.MaxStoreMB = 1 })
 	gate := newGate(t)
-	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
-		if err := gate.pass(c.Ctx); err != nil {
-			return nil, err
-		}
-		return processortest.Succeed(c)
-	})
+	g := gate.generator()
 	s := r.Submit(job.KindPrompt)
 	w := r.Start(g, func(c *processor.Config) { c.SetSettleTimeout(500 * time.Millisecond) })
 	g.WaitCalls(t, 1)

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 )
@@ -141,7 +140,7 @@ func (c *Caller) request(ctx context.Context, r Request) (*http.Request, error) 
 	}
 	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, body)
 	if err != nil {
-		return nil, &fault.Error{Class: fault.Permanent, Code: job.CodeRejected, Err: errors.New("request URL is invalid")}
+		return nil, Rejected(c.Upstream, "request URL is invalid")
 	}
 	if r.JSON != nil {
 		request.Header.Set("Content-Type", "application/json")

@@ -18,6 +18,11 @@ func UnusableResponse(reason string) *fault.Error {
 	return &fault.Error{Class: fault.Permanent, Code: job.CodeUnusable, Err: errors.New(reason)}
 }
 
+// Rejected returns the error of a request that cannot succeed, with a reason for operators.
+func Rejected(name, reason string) *fault.Error {
+	return &fault.Error{Upstream: name, Class: fault.Permanent, Code: job.CodeRejected, Err: errors.New(reason)}
+}
+
 // Unset returns the error of a call to an upstream without a URL. The setting is the variable to set.
 func Unset(name, setting string) *fault.Error {
 	return &fault.Error{

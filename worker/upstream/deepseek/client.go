@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -111,11 +109,11 @@ func (c *Client) complete(ctx context.Context, t task, text string, onText func(
 	}
 	text = printable(text)
 	if text == "" {
-		return Completion{}, rejected("text is empty")
+		return Completion{}, upstream.Rejected(job.UpstreamLanguage, "text is empty")
 	}
 	body, err := json.Marshal(c.request(t, text))
 	if err != nil {
-		return Completion{}, rejected("request cannot be encoded")
+		return Completion{}, upstream.Rejected(job.UpstreamLanguage, "request cannot be encoded")
 	}
 	callback := &throttledCallback{call: onText, clean: func(raw string) string { return t.clean(raw, text) }}
 	var reply *reply
@@ -142,10 +140,4 @@ func (c *Client) complete(ctx context.Context, t task, text string, onText func(
 	return Completion{
 		Text: reply.cleaned, PromptTokens: reply.usage.Prompt, CompletionTokens: reply.usage.Completion,
 	}, nil
-}
-
-func rejected(reason string) *fault.Error {
-	return &fault.Error{
-		Upstream: job.UpstreamLanguage, Class: fault.Permanent, Code: job.CodeRejected, Err: errors.New(reason),
-	}
 }

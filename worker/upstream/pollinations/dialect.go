@@ -1,14 +1,11 @@
 package pollinations
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -79,8 +76,3 @@ func chooseDialect(setting, style, base string) (dialect, error) {
 
 // base64Limit returns the limit of a JSON document with maxBytes in base64.
 func base64Limit(maxBytes int64) int64 { return maxBytes/3*4 + 64<<10 }
-
-// rejected returns the error of a request that cannot succeed.
-func rejected(name, reason string) *fault.Error {
-	return &fault.Error{Upstream: name, Class: fault.Permanent, Code: job.CodeRejected, Err: errors.New(reason)}
-}

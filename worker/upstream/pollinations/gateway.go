@@ -31,7 +31,7 @@ func (gateway) speechModel(wanted string) string {
 func (g gateway) imageCall(base string, r ImageRequest, maxBytes int64) (call, error) {
 	prompt := r.text()
 	if prompt == "" {
-		return call{}, rejected(job.UpstreamImage, "prompt is empty")
+		return call{}, upstream.Rejected(job.UpstreamImage, "prompt is empty")
 	}
 	request := upstream.Request{
 		Method:   http.MethodGet,
@@ -98,7 +98,7 @@ func (gateway) longImageCall(base string, r ImageRequest, prompt string, request
 	}
 	body, err := json.Marshal(document)
 	if err != nil {
-		return call{}, rejected(job.UpstreamImage, "request cannot be encoded")
+		return call{}, upstream.Rejected(job.UpstreamImage, "request cannot be encoded")
 	}
 	request.Method = http.MethodPost
 	request.URL = base + "/v1/images/generations"
@@ -119,11 +119,11 @@ type speechDocument struct {
 func (gateway) speechCall(base string, r SpeechRequest, maxBytes int64) (call, error) {
 	input := r.text()
 	if input == "" {
-		return call{}, rejected(job.UpstreamSpeech, "text is empty")
+		return call{}, upstream.Rejected(job.UpstreamSpeech, "text is empty")
 	}
 	body, err := json.Marshal(speechDocument{Model: r.Model, Input: input, Voice: r.Voice, ResponseFormat: r.Format})
 	if err != nil {
-		return call{}, rejected(job.UpstreamSpeech, "request cannot be encoded")
+		return call{}, upstream.Rejected(job.UpstreamSpeech, "request cannot be encoded")
 	}
 	return call{Request: upstream.Request{
 		Method:   http.MethodPost,

@@ -39,11 +39,11 @@ func (legacy) speechList(base string) string { return base + "/models" }
 func (legacy) imageCall(base string, r ImageRequest, maxBytes int64) (call, error) {
 	prompt, negative := pathSafe(r.Prompt), pathSafe(r.Negative)
 	if prompt == "" {
-		return call{}, rejected(job.UpstreamImage, "prompt is empty")
+		return call{}, upstream.Rejected(job.UpstreamImage, "prompt is empty")
 	}
 	segment, references := pathSegment(prompt), r.references()
 	if len(segment)+len(url.QueryEscape(negative))+len(url.QueryEscape(references)) > maxLegacyPrompt {
-		return call{}, rejected(job.UpstreamImage, "prompt is too long for a request URL")
+		return call{}, upstream.Rejected(job.UpstreamImage, "prompt is too long for a request URL")
 	}
 	query := url.Values{"model": {r.Model}, "seed": {strconv.FormatInt(r.Seed, 10)}}
 	for name, size := range map[string]int{"width": r.Width, "height": r.Height} {
@@ -91,7 +91,7 @@ const readAloud = "You are a voice, not an assistant. Read the user's message al
 func (l legacy) speechCall(base string, r SpeechRequest, maxBytes int64) (call, error) {
 	text := r.text()
 	if text == "" {
-		return call{}, rejected(job.UpstreamSpeech, "text is empty")
+		return call{}, upstream.Rejected(job.UpstreamSpeech, "text is empty")
 	}
 	request := upstream.Request{
 		Private: []string{text},
@@ -108,7 +108,7 @@ func (l legacy) speechCall(base string, r SpeechRequest, maxBytes int64) (call, 
 	}
 	body, err := json.Marshal(newChat(r, text))
 	if err != nil {
-		return call{}, rejected(job.UpstreamSpeech, "request cannot be encoded")
+		return call{}, upstream.Rejected(job.UpstreamSpeech, "request cannot be encoded")
 	}
 	request.Method = http.MethodPost
 	request.URL = base + "/openai"

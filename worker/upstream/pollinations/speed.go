@@ -14,9 +14,9 @@ import (
 func checkSpeed(r SpeechRequest) error {
 	switch {
 	case !(r.Speed >= timestretch.MinSpeed && r.Speed <= timestretch.MaxSpeed):
-		return rejected(job.UpstreamSpeech, "speed is out of range")
+		return upstream.Rejected(job.UpstreamSpeech, "speed is out of range")
 	case r.Format != "wav" && r.Format != "pcm":
-		return rejected(job.UpstreamSpeech, "speed can be changed in the formats wav and pcm only")
+		return upstream.Rejected(job.UpstreamSpeech, "speed can be changed in the formats wav and pcm only")
 	}
 	return nil
 }

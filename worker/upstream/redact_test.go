@@ -11,19 +11,19 @@ import (
 
 func TestClean(t *testing.T) {
 	t.Parallel()
-	const key = "plain-key-of-no-known-shape"
+	const key = "plain-key-of-no-known-pattern"
 	const prompt = "Ein “Fuchs” & ein <Hase> im Schnee 雪中的狐狸"
-	rows := []struct{ name, said, want string }{
+	rows := []struct{ name, message, want string }{
 		{"nothing to hide", "No active flux servers available", "No active flux servers available"},
 		{"the key", "bad key " + key + "!", "bad key ***!"},
-		{"a secret key by its looks", "use sk_live_1234567890 now", "use *** now"},
+		{"a secret key by its pattern", "use sk_live_1234567890 now", "use *** now"},
 		{"a hyphenated key", "use sk-abcdef123456 now", "use *** now"},
 		{"key in a query", "see /x?a=1&key=abc&b=2", "see /x?a=1&key=***&b=2"},
 		{"token in a query", "token=abc and api_key=def", "token=*** and api_key=***"},
 		{"bearer", "Authorization: Bearer abc.def", "Authorization: Bearer ***"},
-		{"password in an address", "proxy http://me:word@host:1 failed", "proxy http://***host:1 failed"},
-		{"e-mail", "owner a.b@example.org", "owner ***"},
-		{"address with a path", "Get https://gen.example.org/image/a%20cat?seed=1: no", "Get https://gen.example.org/*** no"},
+		{"password in a URL", "proxy http://me:word@host:1 failed", "proxy http://***host:1 failed"},
+		{"email", "owner a.b@example.org", "owner ***"},
+		{"URL with a path", "Get https://gen.example.org/image/a%20cat?seed=1: no", "Get https://gen.example.org/*** no"},
 		{"prompt", "no: " + prompt + ".", "no: ***."},
 		{"prompt in capitals", "no: EIN “FUCHS” & EIN <HASE> IM SCHNEE 雪中的狐狸.", "no: ***."},
 		{"prompt in part", "no: Ein “Fuchs” & ein <Ha… end", "no: ***… end"},
@@ -36,29 +36,28 @@ func TestClean(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			if got := upstream.Clean(r.said, key, prompt); got != r.want {
+			if got := upstream.Clean(r.message, key, prompt); got != r.want {
 				t.Errorf("got  %q\nwant %q", got, r.want)
 			}
 		})
 	}
 }
 
-// TestCleanShortText takes short texts out where they stand as words of their own, and leaves the words of the upstream
-// readable.
+// Short texts are redacted only as separate words, so that the upstream's message remains readable.
 func TestCleanShortText(t *testing.T) {
 	t.Parallel()
-	const said = "Insufficient balance. This model costs ~0.0136 pollen per request, as a rule."
-	rows := []struct{ name, prompt, said, want string }{
-		{"a letter", "a", said, "Insufficient balance. This model costs ~0.0136 pollen per request, as *** rule."},
-		{"a word in others", "is", said, said},
-		{"a word", "Model", said, "Insufficient balance. This *** costs ~0.0136 pollen per request, as a rule."},
-		{"words", "per request", said, "Insufficient balance. This model costs ~0.0136 pollen ***, as a rule."},
+	const message = "Insufficient balance. This model costs ~0.0136 pollen per request, as a rule."
+	rows := []struct{ name, prompt, message, want string }{
+		{"a letter", "a", message, "Insufficient balance. This model costs ~0.0136 pollen per request, as *** rule."},
+		{"a word in others", "is", message, message},
+		{"a word", "Model", message, "Insufficient balance. This *** costs ~0.0136 pollen per request, as a rule."},
+		{"words", "per request", message, "Insufficient balance. This model costs ~0.0136 pollen ***, as a rule."},
 		{"the end of a word", "cat", "educat category cat", "educat category ***"},
 		{"quoted", "cat", `no "cat" here: 'cat', (cat) <b>cat</b> cat's`, `no "***" here: '***', (***) <b>***</b> ***'s`},
 		{"at both ends", "cat", "cat and cat", "*** and ***"},
 		{"all of it", "cat", "Cat", "***"},
 		{"a digit", "1", "Queue full: 1 of 10 requests, v1 and 1.5", "Queue full: *** of 10 requests, v1 and ***.5"},
-		{"a sign alone", ".", said, said},
+		{"a sign alone", ".", message, message},
 		{"signs alone", "?!", "what?!", "what?!"},
 		{"signs and blanks", "- -", "a - - b", "a - - b"},
 		{"stars", "***", "a *** b", "a *** b"},
@@ -68,7 +67,7 @@ func TestCleanShortText(t *testing.T) {
 		{"a particle in Korean", "\uace0\uc591\uc774", "\uace0\uc591\uc774\ub97c", "***\ub97c"},
 		{"Cyrillic", "\u043a\u043e\u0442", "\u043a\u043e\u0442 \u043a\u043e\u0442\u043b\u0435\u0442\u0430", "*** \u043a\u043e\u0442\u043b\u0435\u0442\u0430"},
 		{"combining marks", "cafe\u0301", "a cafe\u0301 cafe", "a *** cafe"},
-		{"a picture sign", "\U0001f98a", "no \U0001f98a, x\U0001f98ay", "no ***, x***y"},
+		{"an emoji", "\U0001f98a", "no \U0001f98a, x\U0001f98ay", "no ***, x***y"},
 		{"within a path", "cat", "/image/a%20cat%20b and a+cat+b", "/image/a%20***%20b and a+***+b"},
 		{"escaped for an address", "\u732b", "x%E7%8C%ABy", "x***y"},
 		{"escaped in words", "a b&c", "/image/a%20b&c?x and a+b%26c and a b&amp;c", "/image/***?x and *** and ***"},
@@ -81,7 +80,7 @@ func TestCleanShortText(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			if got := upstream.Clean(r.said, "", r.prompt); got != r.want {
+			if got := upstream.Clean(r.message, "", r.prompt); got != r.want {
 				t.Errorf("got  %q\nwant %q", got, r.want)
 			}
 		})
@@ -96,17 +95,17 @@ func FuzzClean(f *testing.F) {
 	f.Add("\u0130stanbul K", "K")
 	f.Add("This is a bad request", "is")
 	f.Add("\\n%20&amp;", "a\"")
-	f.Fuzz(func(t *testing.T, said, prompt string) {
-		upstream.Clean(said, "", prompt)
+	f.Fuzz(func(t *testing.T, message, prompt string) {
+		upstream.Clean(message, "", prompt)
 		text := strings.TrimSpace(prompt)
 		if !utf8.ValidString(text) || strings.Contains(text, "*") || strings.Contains("before after", strings.ToLower(text)) {
 			return
 		}
 		telling := strings.ContainsFunc(text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) })
 		if got := upstream.Clean("before "+text+" after", "", prompt); telling && strings.Contains(got, text) {
-			t.Errorf("%q still holds the text", got)
+			t.Errorf("%q still contains the text", got)
 		}
-		// Within a longer word a short text says nothing.
+		// In a longer word a short text is not redacted.
 		if word := "q" + text + "q"; ascii(text) && len(text) < 8 && strings.Trim(text, letters) == "" {
 			if got := upstream.Clean(word, "", prompt); got != word {
 				t.Errorf("%q in a longer word became %q", text, got)

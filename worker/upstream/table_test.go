@@ -183,27 +183,27 @@ func TestClassify(t *testing.T) {
 		{name: "gateway time-out of the model", status: 504, body: "", class: fault.Retryable, code: job.CodeTimeout},
 
 		// The legacy services.
-		{name: "older: safety", status: 400, body: `{"error":"Bad Request","message":"The prompt was blocked by the safety filter."}`, class: fault.Moderated, code: moderated},
-		{name: "older: prohibited", status: 400, body: `{"error":"Bad Request","message":"Content is prohibited"}`, class: fault.Moderated, code: moderated},
-		{name: "older: prohibited, as forbidden", status: 403, body: `{"error":"Forbidden","message":"Content is prohibited"}`, class: fault.Moderated, code: moderated},
-		{name: "older: prohibited, as an error", status: 500, body: `{"error":"Internal Server Error","message":"Content is prohibited"}`, class: fault.Moderated, code: moderated},
-		{name: "older: unauthorized", status: 401, body: `{"error":"Unauthorized","message":"Authentication required"}`, class: fault.Misconfigured, code: misconfigured, detail: "Authentication required"},
-		{name: "older: blocked", status: 403, body: `{"error":"Forbidden","status":403,"details":{"blockedIp":"203.0.113.9","timestamp":"2026-01-01T00:00:00Z"}}`, class: fault.Misconfigured, code: misconfigured, detail: "Forbidden"},
-		{name: "older: tier", status: 402, body: `{"error":"Model not found or tier not high enough. Your tier: anonymous, required tier: seed. Get a token.","status":402}`, class: fault.Permanent, code: rejected, detail: "required tier: seed"},
-		{name: "older: model gone", status: 404, body: `{"error":"Model not found: openai-audio. See the list.","status":404}`, class: fault.Permanent, code: rejected, detail: "Model not found"},
-		{name: "older: no such route", status: 404, body: `{"error":"Not Found","message":"The requested endpoint was not found","path":"/x"}`, class: fault.Permanent, code: rejected},
-		{name: "older: no messages", status: 400, body: `{"error":"Invalid messages array"}`, class: fault.Permanent, code: rejected},
+		{name: "legacy: safety", status: 400, body: `{"error":"Bad Request","message":"The prompt was blocked by the safety filter."}`, class: fault.Moderated, code: moderated},
+		{name: "legacy: prohibited", status: 400, body: `{"error":"Bad Request","message":"Content is prohibited"}`, class: fault.Moderated, code: moderated},
+		{name: "legacy: prohibited, as forbidden", status: 403, body: `{"error":"Forbidden","message":"Content is prohibited"}`, class: fault.Moderated, code: moderated},
+		{name: "legacy: prohibited, as an error", status: 500, body: `{"error":"Internal Server Error","message":"Content is prohibited"}`, class: fault.Moderated, code: moderated},
+		{name: "legacy: unauthorized", status: 401, body: `{"error":"Unauthorized","message":"Authentication required"}`, class: fault.Misconfigured, code: misconfigured, detail: "Authentication required"},
+		{name: "legacy: blocked", status: 403, body: `{"error":"Forbidden","status":403,"details":{"blockedIp":"203.0.113.9","timestamp":"2026-01-01T00:00:00Z"}}`, class: fault.Misconfigured, code: misconfigured, detail: "Forbidden"},
+		{name: "legacy: tier", status: 402, body: `{"error":"Model not found or tier not high enough. Your tier: anonymous, required tier: seed. Get a token.","status":402}`, class: fault.Permanent, code: rejected, detail: "required tier: seed"},
+		{name: "legacy: model gone", status: 404, body: `{"error":"Model not found: openai-audio. See the list.","status":404}`, class: fault.Permanent, code: rejected, detail: "Model not found"},
+		{name: "legacy: no such route", status: 404, body: `{"error":"Not Found","message":"The requested endpoint was not found","path":"/x"}`, class: fault.Permanent, code: rejected},
+		{name: "legacy: no messages", status: 400, body: `{"error":"Invalid messages array"}`, class: fault.Permanent, code: rejected},
 		{
-			name: "older: queue", status: 429, header: map[string]string{"X-Error-Type": "Too Many Requests"}, requestID: "q1", detail: "Queue full for IP", class: fault.Throttled, code: throttled,
+			name: "legacy: queue", status: 429, header: map[string]string{"X-Error-Type": "Too Many Requests"}, requestID: "q1", detail: "Queue full for IP", class: fault.Throttled, code: throttled,
 			body: `{"error":"Too Many Requests","message":"Queue full for IP: 1.2.3.4: 1 requests already queued (max: 1). Get unlimited access at https://enter.pollinations.ai","details":null,"debug":null,` +
 				`"timingInfo":[{"step":"Request received","timestamp":0}],"requestId":"q1","requestParameters":{"prompt":"x","width":1,"height":1,"seed":1,"model":"flux"},"queueInfo":{"ip":"1.2.3.4","currentSize":1,"pending":1,"total":2,"maxAllowed":1,"username":null,"userId":null,"tier":"anonymous"}}`,
 		},
-		{name: "older: texts", status: 429, body: `{"error":"Rate limit exceeded","status":429,"details":{"queue":1},"deprecation_notice":"moved","migration":{"guide":"https://g","docs":"https://d","signup":"https://s"}}`, class: fault.Throttled, code: throttled},
-		{name: "older: no server", status: 500, body: `{"error":"Internal Server Error","message":"No active flux servers available","requestId":"r"}`, class: fault.Retryable, code: unavailable, detail: "No active flux servers"},
-		{name: "older: tunnel's page", status: 502, header: map[string]string{"Content-Type": "text/html"}, body: "<!DOCTYPE html><html><head><title>Bad Gateway</title></head><body>Unable to reach the origin service.</body></html>", class: fault.Retryable, code: unavailable, detail: "HTML page: Bad Gateway"},
-		{name: "older: cloud's page", status: 504, header: map[string]string{"Content-Type": "text/html"}, body: `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN"><HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE></HEAD></HTML>`, class: fault.Retryable, code: job.CodeTimeout, detail: "could not be satisfied"},
+		{name: "legacy: texts", status: 429, body: `{"error":"Rate limit exceeded","status":429,"details":{"queue":1},"deprecation_notice":"moved","migration":{"guide":"https://g","docs":"https://d","signup":"https://s"}}`, class: fault.Throttled, code: throttled},
+		{name: "legacy: no server", status: 500, body: `{"error":"Internal Server Error","message":"No active flux servers available","requestId":"r"}`, class: fault.Retryable, code: unavailable, detail: "No active flux servers"},
+		{name: "legacy: page of the tunnel", status: 502, header: map[string]string{"Content-Type": "text/html"}, body: "<!DOCTYPE html><html><head><title>Bad Gateway</title></head><body>Unable to reach the origin service.</body></html>", class: fault.Retryable, code: unavailable, detail: "HTML page: Bad Gateway"},
+		{name: "legacy: page of the cloud", status: 504, header: map[string]string{"Content-Type": "text/html"}, body: `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN"><HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE></HEAD></HTML>`, class: fault.Retryable, code: job.CodeTimeout, detail: "could not be satisfied"},
 
-		// Other shapes of an error body.
+		// Other formats of an error body.
 		{name: "code and message", status: 503, body: `{"code":50508,"message":"System is too busy now. Please try again later.","data":null}`, class: fault.Retryable, code: unavailable, detail: "50508: System is too busy"},
 		{name: "message alone", status: 429, body: `{"message":"Request was rejected due to rate limiting. Details: TPM limit reached.","data":null}`, class: fault.Throttled, code: throttled},
 		{name: "bare string", status: 401, body: `"Api key is invalid"`, class: fault.Misconfigured, code: misconfigured, detail: "Api key is invalid"},
@@ -213,10 +213,10 @@ func TestClassify(t *testing.T) {
 
 		// Statuses that are neither a success nor an error.
 		{name: "no content", status: 204, class: fault.Retryable, code: job.CodeInvalidAnswer},
-		{name: "part", status: 206, class: fault.Retryable, code: job.CodeInvalidAnswer},
+		{name: "partial content", status: 206, class: fault.Retryable, code: job.CodeInvalidAnswer},
 		{name: "redirect", status: 302, header: map[string]string{"Location": "https://status.example.org/image/a%20cat?key=sk_1"}, class: fault.Retryable, code: unavailable, detail: "redirect to host status.example.org"},
 		{name: "moved", status: 301, class: fault.Retryable, code: unavailable},
-		{name: "beyond", status: 999, class: fault.Retryable, code: unavailable},
+		{name: "unknown", status: 999, class: fault.Retryable, code: unavailable},
 	}
 	for _, r := range rows {
 		t.Run(strconv.Itoa(r.status)+" "+r.name, func(t *testing.T) {
@@ -242,12 +242,12 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// Every status must have a verdict; a hole in the table would make an error without a class.
-func TestClassifyLeavesNoStatusOut(t *testing.T) {
+// Every status has a class and a code.
+func TestClassifyAllStatuses(t *testing.T) {
 	t.Parallel()
 	for status := range 1000 {
 		if f := upstream.Classify(status, nil, nil); f.Class == "" || f.Code == "" {
-			t.Errorf("status %d has no verdict", status)
+			t.Errorf("status %d has no class or code", status)
 		}
 	}
 }
@@ -264,7 +264,7 @@ func FuzzClassify(f *testing.F) {
 			t.Errorf("wait %v is out of bounds", got.RetryAfter)
 		}
 		if status >= 0 && status < 1<<30 && (got.Class == "" || got.Code == "") {
-			t.Error("no verdict")
+			t.Error("no class or code")
 		}
 	})
 }

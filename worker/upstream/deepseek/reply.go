@@ -40,7 +40,7 @@ const maxThinking = 3
 // with the text so far after each event. It fails with the error of the body or with a *fault.Error.
 func readReply(resp *upstream.Response, onText func(soFar string)) (*reply, error) {
 	if resp.Compressed() {
-		return nil, upstream.InvalidResponse("response is compressed, which was not asked for")
+		return nil, upstream.InvalidResponse("response is compressed, although not requested")
 	}
 	in := bufio.NewReader(resp)
 	first, err := firstByte(in)

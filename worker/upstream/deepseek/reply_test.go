@@ -176,8 +176,8 @@ func TestStatusFaults(t *testing.T) {
 	}
 }
 
-// Characters and lines may be torn apart on the way.
-func TestTornStream(t *testing.T) {
+// A stream may be split anywhere, also inside characters and lines.
+func TestSplitStream(t *testing.T) {
 	t.Parallel()
 	body := stream(role, hello, world, endWithUsage("stop"), "[DONE]")
 	for _, size := range []int{1, 2, 3, 7} {
@@ -202,19 +202,19 @@ func FuzzEvents(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		events, err := deepseek.Events(strings.NewReader(body))
 		if err == nil {
-			t.Error("ended without saying so")
+			t.Error("no error at the end")
 		}
 		length := 0
 		for _, event := range events {
 			length += len(event)
 		}
 		if length > len(body) {
-			t.Error("more came out than went in")
+			t.Error("more data than in the stream")
 		}
 	})
 }
 
-// fixed answers every request with the same bytes, without a network.
+// fixed is a transport that always returns the same body.
 type fixed string
 
 func (body fixed) RoundTrip(*http.Request) (*http.Response, error) {

@@ -67,7 +67,7 @@ func TestModels(t *testing.T) {
 	}
 }
 
-// golden compares a value with what is stored of it.
+// golden compares a value with its golden file.
 func golden(t *testing.T, name string, got any) {
 	t.Helper()
 	data, err := json.MarshalIndent(got, "", "  ")
@@ -91,7 +91,7 @@ func golden(t *testing.T, name string, got any) {
 	}
 }
 
-// Shapes that lists have had, may come to have, or should never have.
+// Known formats of lists, and invalid ones.
 func TestModelList(t *testing.T) {
 	t.Parallel()
 	many := make([]string, 900)

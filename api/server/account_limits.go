@@ -2,10 +2,12 @@ package server
 
 import (
 	"encoding/hex"
+	"errors"
 	"strings"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/keys"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 )
 
@@ -106,6 +108,18 @@ func (l *accountLimits) takeLogin(address, email string) (refund func(), wait ti
 		taken = append(taken, a)
 	}
 	return refund, 0
+}
+
+// attempt calls do if key has an attempt left. The attempt counts only if do fails with wrong.
+func attempt(l *ratelimit.Limiter, key string, wrong error, do func() error) error {
+	if wait := l.Take(key); wait > 0 {
+		return problem.TooManyAttempts(wait)
+	}
+	err := do()
+	if !errors.Is(err, wrong) {
+		l.Refund(key)
+	}
+	return err
 }
 
 // addFamiliar records the network of a successful sign-in to an account.

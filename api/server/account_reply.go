@@ -5,6 +5,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -60,6 +61,16 @@ var messages = map[string]problem.Words{
 	"image_deleted": {English: "The image has been deleted.", Chinese: "图片已删除。"},
 	"deleting":      {English: "Your account has been deleted; its data is still being removed.", Chinese: "账户已删除，其数据正在清除。"},
 	"deleted":       {English: "Your account and all its data have been deleted.", Chinese: "账户及其全部数据已删除。"},
+}
+
+// respondSignedIn signs a user in and responds with the account and its new token.
+func respondSignedIn(c *gin.Context, sessions *session.Sessions, status int, message string, u *account.User) error {
+	token, err := sessions.SignIn(c, u)
+	if err != nil {
+		return err
+	}
+	respondDone(c, status, message, accountReply{User: newUserView(u), Token: token})
+	return nil
 }
 
 // respondDone responds with r, success and the sentence of a message.

@@ -67,12 +67,7 @@ func (h *authHandler) register(c *gin.Context) error {
 		h.recovery.SendVerification(u, problem.Lang(c))
 	}
 	h.limits.addFamiliar(c.ClientIP(), req.Email)
-	token, err := h.sessions.SignIn(c, u)
-	if err != nil {
-		return err
-	}
-	respondDone(c, http.StatusCreated, message, accountReply{User: newUserView(u), Token: token})
-	return nil
+	return respondSignedIn(c, h.sessions, http.StatusCreated, message, u)
 }
 
 type credentials struct {
@@ -104,26 +99,19 @@ func (h *authHandler) login(c *gin.Context) error {
 		return err
 	}
 	h.limits.addFamiliar(c.ClientIP(), req.Email)
-	token, err := h.sessions.SignIn(c, u)
-	if err != nil {
-		return err
-	}
-	respondDone(c, http.StatusOK, "signed_in", accountReply{User: newUserView(u), Token: token})
-	return nil
+	return respondSignedIn(c, h.sessions, http.StatusOK, "signed_in", u)
 }
 
 // validate is GET /api/auth/validate. It returns the signed-in account, and a new token if that of the request has the
 // oldest format.
-func (h *authHandler) validate(c *gin.Context) error {
-	m, err := h.sessions.Require(c)
-	if err != nil {
-		return err
-	}
+func (h *authHandler) validate(c *gin.Context, m *session.Member) error {
 	reply := accountReply{Success: true, User: newUserView(m.User)}
 	if m.Session.Legacy {
-		if reply.Token, err = h.accounts.Renew(m.User); err != nil {
+		token, err := h.accounts.Renew(m.User)
+		if err != nil {
 			return err
 		}
+		reply.Token = token
 		h.sessions.SetToken(c, reply.Token)
 	}
 	respond.JSON(c, http.StatusOK, reply)

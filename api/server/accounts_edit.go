@@ -23,11 +23,7 @@ type passwordChange struct {
 }
 
 // changePassword is POST /api/auth/change-password. It invalidates every token; the caller gets a new one.
-func (h *authHandler) changePassword(c *gin.Context) error {
-	m, err := h.sessions.Require(c)
-	if err != nil {
-		return err
-	}
+func (h *authHandler) changePassword(c *gin.Context, m *session.Member) error {
 	var req passwordChange
 	b, err := bind.Lenient(c, &req)
 	if err != nil {
@@ -50,37 +46,23 @@ func (h *authHandler) changePassword(c *gin.Context) error {
 		return err
 	}
 	h.recovery.SendNotice(u, account.NoticePassword, problem.Lang(c))
-	token, err := h.sessions.SignIn(c, u)
-	if err != nil {
-		return err
-	}
-	respondDone(c, http.StatusOK, "changed", accountReply{User: newUserView(u), Token: token})
-	return nil
+	return respondSignedIn(c, h.sessions, http.StatusOK, "changed", u)
 }
 
 // withPassword calls do, which checks the password of a signed-in member. Wrong passwords are rate limited: whoever finds
 // an unlocked browser cannot try many.
 func (h *authHandler) withPassword(c *gin.Context, m *session.Member, do func(context.Context) error) error {
-	owner := m.User.Owner()
-	if wait := h.limits.passwordChecks.Take(owner); wait > 0 {
-		return problem.TooManyAttempts(wait)
-	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	err := do(ctx)
-	if !errors.Is(err, account.ErrCredentials) {
-		h.limits.passwordChecks.Refund(owner)
-		return err
+	err := attempt(h.limits.passwordChecks, m.User.Owner(), account.ErrCredentials, func() error { return do(ctx) })
+	if errors.Is(err, account.ErrCredentials) {
+		return problem.New(problem.CodeWrongPassword)
 	}
-	return problem.New(problem.CodeWrongPassword)
+	return err
 }
 
 // renameAccount is POST /api/auth/profile.
-func (h *authHandler) renameAccount(c *gin.Context) error {
-	m, err := h.sessions.Require(c)
-	if err != nil {
-		return err
-	}
+func (h *authHandler) renameAccount(c *gin.Context, m *session.Member) error {
 	var req struct {
 		Username string `json:"username"`
 	}
@@ -107,11 +89,7 @@ const eraseTimeout = 2 * time.Minute
 
 // deleteAccount is POST /api/auth/delete-account. The request to delete is stored first, so that the deletion completes
 // even if the caller disconnects or the process crashes.
-func (h *authHandler) deleteAccount(c *gin.Context) error {
-	m, err := h.sessions.Require(c)
-	if err != nil {
-		return err
-	}
+func (h *authHandler) deleteAccount(c *gin.Context, m *session.Member) error {
 	var req struct {
 		Password string `json:"password"`
 	}

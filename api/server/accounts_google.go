@@ -308,11 +308,7 @@ func (h *googleHandler) completeGoogle(c *gin.Context, identity *google.Identity
 }
 
 // unlinkGoogle is POST /api/auth/google-unlink.
-func (h *googleHandler) unlinkGoogle(c *gin.Context) error {
-	m, err := h.sessions.Require(c)
-	if err != nil {
-		return err
-	}
+func (h *googleHandler) unlinkGoogle(c *gin.Context, m *session.Member) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	u, err := h.accounts.UnlinkGoogle(ctx, m.User)

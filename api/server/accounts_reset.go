@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -54,16 +53,13 @@ func (h *authHandler) resetPassword(c *gin.Context) error {
 	if err := b.Err(); err != nil {
 		return err
 	}
-	address := ratelimit.ClientKey(c.ClientIP())
-	if wait := h.limits.resetTokens.Take(address); wait > 0 {
-		return problem.TooManyAttempts(wait)
-	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	u, err := h.accounts.Reset(ctx, req.Token, req.New)
-	if !errors.Is(err, account.ErrReset) {
-		h.limits.resetTokens.Refund(address)
-	}
+	var u *account.User
+	err = attempt(h.limits.resetTokens, ratelimit.ClientKey(c.ClientIP()), account.ErrReset, func() (err error) {
+		u, err = h.accounts.Reset(ctx, req.Token, req.New)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -10,6 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
@@ -28,16 +28,12 @@ func (h *authHandler) verifyEmailToken(c *gin.Context) error {
 	if err := b.Err(); err != nil {
 		return err
 	}
-	address := ratelimit.ClientKey(c.ClientIP())
-	if wait := h.limits.verificationTokens.Take(address); wait > 0 {
-		return problem.TooManyAttempts(wait)
-	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	_, err = h.accounts.VerifyEmail(ctx, req.Token)
-	if !errors.Is(err, account.ErrVerification) {
-		h.limits.verificationTokens.Refund(address)
-	}
+	err = attempt(h.limits.verificationTokens, ratelimit.ClientKey(c.ClientIP()), account.ErrVerification, func() error {
+		_, err := h.accounts.VerifyEmail(ctx, req.Token)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -46,11 +42,7 @@ func (h *authHandler) verifyEmailToken(c *gin.Context) error {
 }
 
 // resendVerification is POST /api/auth/resend-verification. It sends a new link, which invalidates earlier ones.
-func (h *authHandler) resendVerification(c *gin.Context) error {
-	m, err := h.sessions.Require(c)
-	if err != nil {
-		return err
-	}
+func (h *authHandler) resendVerification(c *gin.Context, m *session.Member) error {
 	if m.User.EmailVerified() || !h.verifyEmail {
 		respondDone(c, http.StatusOK, "verification_unneeded", accountReply{User: newUserView(m.User)})
 		return nil

@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -54,11 +53,7 @@ func (r *feedbackRequest) check(b *bind.Binder) {
 }
 
 // submitFeedback is POST /api/feedback.
-func (h *feedbackHandler) submitFeedback(c *gin.Context) error {
-	m, err := h.sessions.Require(c)
-	if err != nil {
-		return err
-	}
+func (h *feedbackHandler) submitFeedback(c *gin.Context, m *session.Member) error {
 	var req feedbackRequest
 	b, err := bind.Lenient(c, &req)
 	if err != nil {
@@ -97,20 +92,16 @@ func (h *feedbackHandler) tooSoonProblem(err error) error {
 	if !is {
 		return err
 	}
-	wait := soon.Next.Sub(h.now())
-	seconds := max(1, int(math.Ceil(wait.Seconds())))
-	return &problem.Problem{
-		Code: problem.CodeFeedbackTooSoon, RetryAfter: seconds, Args: map[string]string{"minutes": strconv.Itoa((seconds + 59) / 60)},
-		Extra: map[string]any{"retry_after": seconds, "next_allowed_at": job.At(soon.Next)},
+	seconds := max(1, problem.Seconds(soon.Next.Sub(h.now())))
+	p := &problem.Problem{
+		Code: problem.CodeFeedbackTooSoon, Args: map[string]string{"minutes": strconv.Itoa((seconds + 59) / 60)},
+		Extra: map[string]any{"next_allowed_at": job.At(soon.Next)},
 	}
+	return p.RetryIn(seconds)
 }
 
 // myFeedback is GET /api/feedback/my, newest first.
-func (h *feedbackHandler) myFeedback(c *gin.Context) error {
-	m, err := h.sessions.Require(c)
-	if err != nil {
-		return err
-	}
+func (h *feedbackHandler) myFeedback(c *gin.Context, m *session.Member) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	page, err := h.feedback.List(ctx, feedback.Filter{Owner: m.User.Owner()}, feedback.Place{}, feedbackShown)
@@ -131,11 +122,9 @@ func (h *feedbackHandler) myFeedback(c *gin.Context) error {
 	for i, e := range page.Entries {
 		reply.Feedbacks[i] = newFeedbackView(e)
 	}
-	if h.isAhead(next) {
+	if next.After(h.now()) {
 		reply.Next = job.AtPtr(next)
 	}
 	respond.JSON(c, http.StatusOK, reply)
 	return nil
 }
-
-func (h *feedbackHandler) isAhead(t time.Time) bool { return t.After(h.now()) }

@@ -77,11 +77,7 @@ type saveReply struct {
 }
 
 // saveImage is POST /api/images/save.
-func (h *imageHandler) saveImage(c *gin.Context) error {
-	m, err := h.sessions.Require(c)
-	if err != nil {
-		return err
-	}
+func (h *imageHandler) saveImage(c *gin.Context, m *session.Member) error {
 	if err := h.sessions.RequireVerified(m); err != nil {
 		return err
 	}

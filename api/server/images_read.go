@@ -14,6 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -59,8 +60,8 @@ func newSavedViews(list []gallery.Image) []savedView {
 
 // listImages is GET /api/images/daily. It lists the images that the caller has saved today, and those of the day before that
 // have not expired.
-func (h *imageHandler) listImages(c *gin.Context) error {
-	today, earlier, err := h.saved(c)
+func (h *imageHandler) listImages(c *gin.Context, m *session.Member) error {
+	today, earlier, err := h.saved(c, m)
 	if err != nil {
 		return err
 	}
@@ -75,8 +76,8 @@ func (h *imageHandler) listImages(c *gin.Context) error {
 }
 
 // imageStats is GET /api/images/stats.
-func (h *imageHandler) imageStats(c *gin.Context) error {
-	today, _, err := h.saved(c)
+func (h *imageHandler) imageStats(c *gin.Context, m *session.Member) error {
+	today, _, err := h.saved(c, m)
 	if err != nil {
 		return err
 	}
@@ -101,19 +102,15 @@ func (h *imageHandler) imageStats(c *gin.Context) error {
 	return nil
 }
 
-func (h *imageHandler) saved(c *gin.Context) (today, earlier []gallery.Image, err error) {
-	m, err := h.sessions.Require(c)
-	if err != nil {
-		return nil, nil, err
-	}
+func (h *imageHandler) saved(c *gin.Context, m *session.Member) (today, earlier []gallery.Image, err error) {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	return h.gallery.List(ctx, m.User.Owner())
 }
 
 // getImage is GET /api/images/:id. It responds with an image as JSON, its bytes as base64.
-func (h *imageHandler) getImage(c *gin.Context) error {
-	p, data, err := h.openImage(c)
+func (h *imageHandler) getImage(c *gin.Context, m *session.Member) error {
+	p, data, err := h.openImage(c, m)
 	if err != nil {
 		return err
 	}
@@ -126,8 +123,8 @@ func (h *imageHandler) getImage(c *gin.Context) error {
 }
 
 // downloadImage is GET /api/images/download/:id. It responds with an image as a file.
-func (h *imageHandler) downloadImage(c *gin.Context) error {
-	p, data, err := h.openImage(c)
+func (h *imageHandler) downloadImage(c *gin.Context, m *session.Member) error {
+	p, data, err := h.openImage(c, m)
 	if err != nil {
 		return err
 	}
@@ -141,25 +138,17 @@ func (h *imageHandler) downloadImage(c *gin.Context) error {
 	return serveContent(c, int64(len(data)), bytes.NewReader(data))
 }
 
-func (h *imageHandler) openImage(c *gin.Context) (gallery.Image, []byte, error) {
-	m, err := h.sessions.Require(c)
-	if err != nil {
-		return gallery.Image{}, nil, err
-	}
+func (h *imageHandler) openImage(c *gin.Context, m *session.Member) (gallery.Image, []byte, error) {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	return h.gallery.Open(ctx, m.User.Owner(), c.Param("id"))
 }
 
 // deleteImage is DELETE /api/images/:id. A missing image returns 400, as in the original.
-func (h *imageHandler) deleteImage(c *gin.Context) error {
-	m, err := h.sessions.Require(c)
-	if err != nil {
-		return err
-	}
+func (h *imageHandler) deleteImage(c *gin.Context, m *session.Member) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	err = h.gallery.Remove(ctx, m.User.Owner(), c.Param("id"))
+	err := h.gallery.Remove(ctx, m.User.Owner(), c.Param("id"))
 	if errors.Is(err, gallery.ErrNotFound) {
 		return &problem.Problem{Code: problem.CodeImageNotFound, Status: http.StatusBadRequest}
 	}

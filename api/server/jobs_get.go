@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
@@ -122,6 +122,5 @@ func (h *jobHandler) retryAfter(snap *job.Snapshot) int {
 	if snap.Progress == nil || snap.Progress.NextAttemptAt == nil {
 		return 1
 	}
-	left := snap.Progress.NextAttemptAt.Sub(h.now()).Seconds()
-	return int(min(max(1, math.Ceil(left)), maxRetryAfter))
+	return min(max(1, problem.Seconds(snap.Progress.NextAttemptAt.Sub(h.now()))), maxRetryAfter)
 }

@@ -56,14 +56,13 @@ func (h *modelHandler) listModels(c *gin.Context) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	models := h.models(ctx)
+	list := *models
+	list.V = 0 // The version of the stored format.
 	d := h.submitter.Defaults().In(models)
 	c.Header("Cache-Control", "public, max-age="+modelsAge)
 	respond.JSON(c, http.StatusOK, modelList{
-		Catalogue: &job.Catalogue{
-			Source: models.Source, UpdatedAt: models.UpdatedAt, Images: models.Images, Speech: models.Speech,
-			MaxPromptBytes: models.MaxPromptBytes,
-		},
-		Defaults: modelDefaults{ImageModel: d.ImageModel, AudioModel: d.AudioModel, Voice: d.Voice},
+		Catalogue: &list,
+		Defaults:  modelDefaults{ImageModel: d.ImageModel, AudioModel: d.AudioModel, Voice: d.Voice},
 		Limits: modelLimits{
 			PromptCharacters: job.MaxPrompt, SpeechCharacters: job.MaxSpeech, MinSide: job.MinSide, MaxSide: job.MaxSide,
 			MaxPixels: job.MaxPixels, MaxImages: job.MaxImages, MinSpeed: job.MinSpeed, MaxSpeed: job.MaxSpeed,

@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -83,7 +82,7 @@ func (o *operator) admitOperator(c *gin.Context, given []string, status int) {
 }
 
 func tooManyGuesses(wait time.Duration) *problem.Problem {
-	return &problem.Problem{Code: problem.CodeTooManyGuesses, RetryAfter: int(math.Ceil(wait.Seconds()))}
+	return &problem.Problem{Code: problem.CodeTooManyGuesses, RetryAfter: problem.Seconds(wait)}
 }
 
 // operatorKeys returns the keys in the headers of a request.

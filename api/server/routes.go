@@ -7,6 +7,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 )
 
@@ -24,6 +25,9 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	}
 	e.Use(h.cors)
 	handle := h.problems.Handle
+	member := func(f func(*gin.Context, *session.Member) error) gin.HandlerFunc {
+		return handle(h.sessions.ForMember(f))
+	}
 	limitBody, limitUpload := h.limitBody(bind.MaxBody), h.limitBody(maxImageBody)
 	native := e.Group("", h.refuseCrossOrigin, h.checkQuery, limitBody)
 	original := e.Group("", problem.OriginalShape, h.refuseCrossOrigin, limitBody)
@@ -53,34 +57,34 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	auth := account.Group("/auth", limitBody)
 	auth.POST("/register", handle(h.auth.register))
 	auth.POST("/login", handle(h.auth.login))
-	read(auth, "/validate", handle(h.auth.validate))
+	read(auth, "/validate", member(h.auth.validate))
 	auth.POST("/logout", handle(h.auth.logout))
 	auth.POST("/forgot-password", handle(h.auth.forgotPassword))
 	auth.POST("/reset-password", handle(h.auth.resetPassword))
 	auth.POST("/verify-email", handle(h.auth.verifyEmailToken))
-	auth.POST("/resend-verification", handle(h.auth.resendVerification))
-	auth.POST("/change-password", handle(h.auth.changePassword))
-	auth.POST("/profile", handle(h.auth.renameAccount))
-	auth.POST("/delete-account", handle(h.auth.deleteAccount))
+	auth.POST("/resend-verification", member(h.auth.resendVerification))
+	auth.POST("/change-password", member(h.auth.changePassword))
+	auth.POST("/profile", member(h.auth.renameAccount))
+	auth.POST("/delete-account", member(h.auth.deleteAccount))
 	read(auth, "/providers", handle(h.google.listProviders))
 	read(auth, "/google", handle(h.google.startGoogle))
 	auth.POST("/google-oauth", handle(h.google.finishGoogle))
 	auth.POST("/google-login", handle(h.google.loginGoogle))
-	auth.POST("/google-unlink", handle(h.google.unlinkGoogle))
+	auth.POST("/google-unlink", member(h.google.unlinkGoogle))
 
 	// Feedback of members.
 	members := account.Group("/feedback", limitBody)
-	members.POST("", handle(h.feedback.submitFeedback))
-	read(members, "/my", handle(h.feedback.myFeedback))
+	members.POST("", member(h.feedback.submitFeedback))
+	read(members, "/my", member(h.feedback.myFeedback))
 
 	// Saved images.
-	account.POST("/images/save", limitUpload, handle(h.images.saveImage))
+	account.POST("/images/save", limitUpload, member(h.images.saveImage))
 	images := account.Group("/images", limitBody)
-	read(images, "/daily", handle(h.images.listImages))
-	read(images, "/stats", handle(h.images.imageStats))
-	read(images, "/:id", handle(h.images.getImage))
-	read(images, "/download/:id", handle(h.images.downloadImage))
-	images.DELETE("/:id", handle(h.images.deleteImage))
+	read(images, "/daily", member(h.images.listImages))
+	read(images, "/stats", member(h.images.imageStats))
+	read(images, "/:id", member(h.images.getImage))
+	read(images, "/download/:id", member(h.images.downloadImage))
+	images.DELETE("/:id", member(h.images.deleteImage))
 
 	// The operator's routes.
 	admin := e.Group("/api/admin", h.refuseCrossOrigin, limitBody, h.operator.operatorOnly)

@@ -112,6 +112,7 @@ type Server struct {
 // handlers are the handlers of all routes.
 type handlers struct {
 	*middleware
+	sessions      *session.Sessions
 	operator      *operator
 	jobs          *jobHandler
 	events        *eventHandler
@@ -200,6 +201,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 	op := newOperator(cfg.AdminKey, derived, problems, d.Now, d.Log)
 	return &handlers{
 		middleware: m,
+		sessions:   sessions,
 		operator:   op,
 		jobs: &jobHandler{
 			submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, limits: streams, models: d.Models, now: d.Now, log: d.Log,

@@ -63,8 +63,6 @@ func reserveUnit(in *ratelimit.Concurrency, total int, bounds []ratelimit.Bound,
 	case exceeded == nil:
 		return nil, &problem.Problem{Code: problem.CodeUnavailable, Reason: "streams", RetryAfter: retryStreams, Cause: errStreamsFull}
 	}
-	return nil, &problem.Problem{
-		Code: problem.CodeTooManyStreams, Reason: reason, RetryAfter: retryStreams, Args: map[string]string{"max": strconv.Itoa(exceeded.Max)},
-		Extra: map[string]any{"retry_after": retryStreams},
-	}
+	tooMany := &problem.Problem{Code: problem.CodeTooManyStreams, Reason: reason, Args: map[string]string{"max": strconv.Itoa(exceeded.Max)}}
+	return nil, tooMany.RetryIn(retryStreams)
 }

@@ -103,7 +103,7 @@ func checkAccepting(control *control.Controller, now time.Time) error {
 	}
 	if !sw.Until.IsZero() {
 		left := sw.Until.Sub(now)
-		p.RetryAfter = max(1, min(int((left+time.Second-1)/time.Second), maxRetryNotAccepting))
+		p.RetryAfter = max(1, min(problem.Seconds(left), maxRetryNotAccepting))
 		p.Extra = map[string]any{"until": sw.Until}
 	}
 	return p

@@ -161,10 +161,8 @@ func (l *uploads) read(c *gin.Context, owner string) (body []byte, done func(), 
 	release, exceeded, ok := l.byOwner.Reserve(maxUploads, ratelimit.Bound{Key: owner, Max: maxUploadsPerOwner})
 	switch {
 	case !ok && exceeded != nil:
-		return nil, nil, &problem.Problem{
-			Code: problem.CodeTooManyUploads, RetryAfter: retryUpload, Args: map[string]string{"max": strconv.Itoa(maxUploadsPerOwner)},
-			Extra: map[string]any{"retry_after": retryUpload},
-		}
+		tooMany := &problem.Problem{Code: problem.CodeTooManyUploads, Args: map[string]string{"max": strconv.Itoa(maxUploadsPerOwner)}}
+		return nil, nil, tooMany.RetryIn(retryUpload)
 	case !ok:
 		return nil, nil, problem.Unavailable(errors.New("too many uploads at once"))
 	}

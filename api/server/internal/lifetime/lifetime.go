@@ -29,17 +29,7 @@ func UntilStop(ctx context.Context) (context.Context, context.CancelFunc) {
 	if !ok {
 		return ctx, func() { cancel(context.Canceled) }
 	}
-	return follow(ctx, base, cancel)
-}
-
-// UntilEither returns a context that ends with ctx, and as soon as other ends.
-func UntilEither(ctx, other context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	return follow(ctx, other, cancel)
-}
-
-func follow(ctx, other context.Context, cancel context.CancelCauseFunc) (context.Context, context.CancelFunc) {
-	detach := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
+	detach := context.AfterFunc(base, func() { cancel(context.Cause(base)) })
 	return ctx, func() {
 		detach()
 		cancel(context.Canceled)

@@ -113,6 +113,17 @@ func (s *Sessions) Require(c *gin.Context) (*Member, error) {
 	return m, err
 }
 
+// ForMember returns a handler that passes the result of Require to h.
+func (s *Sessions) ForMember(h func(c *gin.Context, m *Member) error) problem.Handler {
+	return func(c *gin.Context) error {
+		m, err := s.Require(c)
+		if err != nil {
+			return err
+		}
+		return h(c, m)
+	}
+}
+
 // RequireVerified fails for a member who has not verified the email address, if that is required.
 func (s *Sessions) RequireVerified(m *Member) error {
 	if s.verifyEmail && m != nil && !m.User.EmailVerified() {

@@ -9,7 +9,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
-	"github.com/text2image-audio/text2image-audio/api/server/internal/cursor"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
@@ -96,7 +95,7 @@ func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *stor
 			return err
 		}
 		if err != nil {
-			reply.StoppedBy, reply.Next = h.problems.ToProblem(c.Request.Context(), err).Code, cursor.EncodeSequences(cursorBulk, deadLetter.Sequence, to)
+			reply.StoppedBy, reply.Next = h.problems.ToProblem(c.Request.Context(), err).Code, encodeSequences(cursorBulk, deadLetter.Sequence, to)
 			break
 		}
 		if done {
@@ -106,7 +105,7 @@ func (h *deadLetterHandler) bulk(c *gin.Context, act func(context.Context, *stor
 		}
 	}
 	if last := len(deadLetters); reply.StoppedBy == "" && last == limit && deadLetters[last-1].Sequence < to {
-		reply.Next = cursor.EncodeSequences(cursorBulk, deadLetters[last-1].Sequence+1, to)
+		reply.Next = encodeSequences(cursorBulk, deadLetters[last-1].Sequence+1, to)
 	}
 	respond.JSON(c, http.StatusOK, reply)
 	return nil
@@ -135,7 +134,7 @@ func (h *deadLetterHandler) bulkRange(ctx context.Context, text string) (from, t
 		to, err = h.store.LastDeadLetter(ctx)
 		return 1, to, err
 	}
-	sequences, ok := cursor.DecodeSequences(cursorBulk, text, 2)
+	sequences, ok := decodeSequences(cursorBulk, text, 2)
 	if !ok {
 		return 0, 0, problem.New(problem.CodeInvalidCursor)
 	}

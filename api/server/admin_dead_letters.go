@@ -9,7 +9,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
-	"github.com/text2image-audio/text2image-audio/api/server/internal/cursor"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
@@ -89,7 +88,7 @@ func (h *deadLetterHandler) list(c *gin.Context) error {
 		reply.Letters[i] = newDeadLetterView(l, problem.Lang(c))
 	}
 	if page.Next > 0 {
-		reply.Next = cursor.EncodeSequences(cursorDeadLetters, page.Next)
+		reply.Next = encodeSequences(cursorDeadLetters, page.Next)
 	}
 	respond.JSON(c, http.StatusOK, reply)
 	return nil
@@ -150,7 +149,7 @@ func decodeDeadLetterCursor(text string) (before uint64, ok bool) {
 	if text == "" {
 		return 0, true
 	}
-	sequences, ok := cursor.DecodeSequences(cursorDeadLetters, text, 1)
+	sequences, ok := decodeSequences(cursorDeadLetters, text, 1)
 	if !ok {
 		return 0, false
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
-	"github.com/text2image-audio/text2image-audio/api/server/internal/cursor"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
@@ -84,7 +83,7 @@ func (h *adminFeedbackHandler) listFeedback(c *gin.Context) error {
 		reply.Feedbacks[i] = newAdminFeedbackView(e)
 	}
 	if page.Next != nil {
-		reply.Next = cursor.EncodeSequences(cursorFeedback, uint64(page.Next.Batch), page.Next.Before) //nolint:gosec // It is never negative.
+		reply.Next = encodeSequences(cursorFeedback, uint64(page.Next.Batch), page.Next.Before) //nolint:gosec // It is never negative.
 	}
 	respond.JSON(c, http.StatusOK, reply)
 	return nil
@@ -113,7 +112,7 @@ func feedbackCursor(text string) (feedback.Place, bool) {
 	if text == "" {
 		return feedback.Place{}, true
 	}
-	places, ok := cursor.DecodeSequences(cursorFeedback, text, 2)
+	places, ok := decodeSequences(cursorFeedback, text, 2)
 	if !ok || places[0] > maxLimit {
 		return feedback.Place{}, false
 	}

@@ -51,34 +51,21 @@ func (c *Config) Validate() error {
 	if c.AdminKey != "" && len(c.AdminKey) < minAdminKey {
 		fault("ADMIN_KEY", "at least 8 characters")
 	}
-	if c.MaxSignups < 0 {
-		fault("SIGNUPS_PER_HOUR", "a whole number, 0 for no limit")
-	}
-	if c.MaxStreamsPerCaller < 0 {
-		fault("MAX_STREAMS_PER_CALLER", "a whole number, 0 for no limit")
-	}
-	if c.MaxStreams < 0 {
-		fault("MAX_STREAMS", "a whole number, 0 for no limit")
+	for _, limit := range []struct {
+		name  string
+		value int
+	}{{"SIGNUPS_PER_HOUR", c.MaxSignups}, {"MAX_STREAMS_PER_CALLER", c.MaxStreamsPerCaller}, {"MAX_STREAMS", c.MaxStreams}} {
+		if limit.value < 0 {
+			fault(limit.name, "a whole number, 0 for no limit")
+		}
 	}
 	if c.MaxPending < 1 {
 		fault("MAX_PENDING_SUBMISSIONS", "a whole number of at least 1")
 	}
-	if err := c.Quota.Validate(); err != nil {
-		errs = append(errs, err)
-	}
-	if err := c.Config.Validate(); err != nil {
-		errs = append(errs, err)
-	}
-	if _, err := parseNetworks(c.TrustedProxies); err != nil {
-		errs = append(errs, err)
-	}
-	if _, err := c.origins(); err != nil {
-		errs = append(errs, err)
-	}
-	if _, err := c.hosts(); err != nil {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	_, proxiesErr := parseNetworks(c.TrustedProxies)
+	_, originsErr := c.origins()
+	_, hostsErr := c.hosts()
+	return errors.Join(append(errs, c.Quota.Validate(), c.Config.Validate(), proxiesErr, originsErr, hostsErr)...)
 }
 
 // minAdminKey is the minimum length of ADMIN_KEY. Guesses are limited, so it can be shorter than JWT_SECRET.

@@ -8,7 +8,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
-	"github.com/text2image-audio/text2image-audio/api/server/internal/cursor"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/keys"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
@@ -24,7 +23,7 @@ var (
 	DecodeCursor = decodePosition
 	SafeType     = safeType
 	// EncodeSequences makes cursors of the operator's routes.
-	EncodeSequences = cursor.EncodeSequences
+	EncodeSequences = encodeSequences
 )
 
 // The largest bodies.
@@ -85,6 +84,9 @@ func Streams(s *Server) (total, keys int) { return s.handlers.events.limits.stre
 
 // Waits is how many requests wait for a job.
 func Waits(s *Server) int { total, _ := s.handlers.jobs.limits.waits.Used(); return total }
+
+// SetUploadGrace sets how long an upload may take before its rate counts.
+func SetUploadGrace(d *Deps, grace time.Duration) { d.uploadGrace = grace }
 
 // Uploads is how many uploads are under way, and of how many members.
 func Uploads(s *Server) (total, members int) { return s.handlers.images.uploads.byOwner.Used() }

@@ -76,17 +76,21 @@ func notFound(c *gin.Context) error {
 
 // methodNotAllowed responds to a path that has routes for other methods, which Gin has named in Allow.
 func methodNotAllowed(c *gin.Context) error {
-	method := c.Request.Method
-	if !slices.Contains(methods, method) {
-		method = "…"
-	}
-	return &problem.Problem{Code: problem.CodeMethod, Args: map[string]string{"method": method}}
+	return &problem.Problem{Code: problem.CodeMethod, Args: map[string]string{"method": methodOf(c, "…")}}
 }
 
 // methods are the methods that may appear in responses and log lines.
 var methods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 	http.MethodOptions, http.MethodConnect, http.MethodTrace,
+}
+
+// methodOf returns the method of a request, or other if it is unknown.
+func methodOf(c *gin.Context, other string) string {
+	if slices.Contains(methods, c.Request.Method) {
+		return c.Request.Method
+	}
+	return other
 }
 
 // setErrorShape sets the error format of the routes of a path while the process starts and has no routes.

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -33,7 +32,7 @@ func (m *middleware) observe(c *gin.Context) {
 			level, leftOut = m.requests.level(route, status, began)
 		}
 		attrs := []slog.Attr{
-			slog.String("method", methodOf(c)), slog.String("route", route),
+			slog.String("method", methodOf(c, "other")), slog.String("route", route),
 			slog.Int("status", status), slog.Int64("duration_ms", took.Milliseconds()),
 		}
 		if code != "" {
@@ -119,13 +118,6 @@ func routeOf(c *gin.Context) string {
 		return path
 	}
 	return "unmatched"
-}
-
-func methodOf(c *gin.Context) string {
-	if slices.Contains(methods, c.Request.Method) {
-		return c.Request.Method
-	}
-	return "other"
 }
 
 // recoverPanic turns a panic into an internal error, or aborts a response that has already started.

@@ -46,9 +46,13 @@ type originalHandler struct {
 	log      *slog.Logger
 }
 
-// run submits a job, waits until it succeeds, and returns its record. Any other outcome is a *problem.Problem. A job that
+// run checks an input, submits a job, waits until it succeeds, and returns its record. Any other outcome is a *problem.Problem. A job that
 // outlasts the wait keeps running. With Prefer: respond-async run responds at once and returns errResponded.
-func (h *originalHandler) run(c *gin.Context, o *jobs.Order) (*job.Record, error) {
+func (h *originalHandler) run(c *gin.Context, models *job.Catalogue, kind job.Kind, in job.Input, faults []job.FieldError, text string) (*job.Record, error) {
+	o, err := h.originalOrder(models, kind, in, faults, text)
+	if err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	respond.Vary(c, "Accept-Language", "Cookie", "Prefer")
 	caller, err := h.sessions.Caller(c)

@@ -100,11 +100,7 @@ func (h *originalHandler) generateFromPrompt(c *gin.Context) error {
 func (h *originalHandler) generateImage(c *gin.Context, in *job.ImageInput, faults []job.FieldError, text string) error {
 	models := h.models(c.Request.Context())
 	in.Model = servedModel(c, in.Model, h.submitter.Defaults().ImageModel, models.Images, h.catalogue.Images)
-	o, err := h.originalOrder(models, job.KindImage, in, faults, text)
-	if err != nil {
-		return err
-	}
-	record, err := h.run(c, o)
+	record, err := h.run(c, models, job.KindImage, in, faults, text)
 	if err != nil {
 		return unlessResponded(err)
 	}
@@ -124,11 +120,7 @@ func (h *originalHandler) generateImage(c *gin.Context, in *job.ImageInput, faul
 func (h *originalHandler) generateSpeech(c *gin.Context, in *job.AudioInput, faults []job.FieldError) error {
 	models := h.models(c.Request.Context())
 	in.Model = servedModel(c, in.Model, h.submitter.Defaults().AudioModel, models.Speech, h.catalogue.Speech)
-	o, err := h.originalOrder(models, job.KindAudio, in, faults, "text")
-	if err != nil {
-		return err
-	}
-	record, err := h.run(c, o)
+	record, err := h.run(c, models, job.KindAudio, in, faults, "text")
 	if err != nil {
 		return unlessResponded(err)
 	}

@@ -51,11 +51,7 @@ func (h *originalHandler) runText(c *gin.Context, kind job.Kind) (text, result s
 		return "", "", err
 	}
 	text = request.Text
-	o, err := h.originalOrder(h.models(c.Request.Context()), kind, &job.TextInput{Text: text}, b.Faults, "text")
-	if err != nil {
-		return text, "", err
-	}
-	record, err := h.run(c, o)
+	record, err := h.run(c, h.models(c.Request.Context()), kind, &job.TextInput{Text: text}, b.Faults, "text")
 	if err != nil {
 		return text, "", err
 	}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -90,8 +89,8 @@ type Deps struct {
 	Now func() time.Time
 	// KeepAlive is how often a silent stream gets a comment; 15 seconds when 0.
 	KeepAlive time.Duration
-	// UploadGrace is how long the upload of an image may take before its rate counts; 5 seconds when 0.
-	UploadGrace time.Duration
+	// uploadGrace replaces the constant uploadGrace in tests.
+	uploadGrace time.Duration
 }
 
 const (
@@ -105,8 +104,6 @@ const (
 type Server struct {
 	engine   *gin.Engine
 	handlers *handlers
-	draining *atomic.Bool
-	log      *slog.Logger
 }
 
 // handlers are the handlers of all routes.
@@ -150,7 +147,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{engine: e, handlers: h, draining: h.draining, log: deps.Log}, nil
+	return &Server{engine: e, handlers: h}, nil
 }
 
 // setDefaults fills in the optional parts.
@@ -163,9 +160,6 @@ func (d *Deps) setDefaults() {
 	}
 	if d.KeepAlive == 0 {
 		d.KeepAlive = keepAlive
-	}
-	if d.UploadGrace == 0 {
-		d.UploadGrace = uploadGrace
 	}
 }
 
@@ -223,7 +217,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		},
 		feedback: &feedbackHandler{feedback: d.Feedback, sessions: sessions, owners: accountOwners, now: d.Now},
 		images: &imageHandler{
-			gallery: d.Gallery, jobs: d.Jobs, store: d.Store, sessions: sessions, owners: accountOwners, uploads: newUploads(d.UploadGrace),
+			gallery: d.Gallery, jobs: d.Jobs, store: d.Store, sessions: sessions, owners: accountOwners, uploads: newUploads(cmp.Or(d.uploadGrace, uploadGrace)),
 			saves: ratelimit.New(d.Now, maxSaves, guessWindow), saving: make(chan struct{}, maxSavesAtOnce), now: d.Now,
 		},
 		models:        &modelHandler{models: d.Models, submitter: submitter, control: d.Control},
@@ -264,7 +258,7 @@ func (s *Server) Routes() []Route {
 // every request, whether the handler reads it or not, but not a request that waits: net/http clears it at the end of the
 // body.
 func (s *Server) HTTP(base context.Context) *http.Server {
-	return newHTTP(base, s.Handler(), s.log)
+	return newHTTP(base, s.Handler(), s.handlers.log)
 }
 
 func newHTTP(base context.Context, handler http.Handler, log *slog.Logger) *http.Server {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -15,7 +14,7 @@ func (m *middleware) trace(c *gin.Context) {
 	if !m.tracing.Enabled() || !isTraced(c) {
 		return
 	}
-	ctx, span := m.tracing.StartRequest(c.Request.Context(), tracedMethod(c), c.FullPath(), c.Request.Header)
+	ctx, span := m.tracing.StartRequest(c.Request.Context(), methodOf(c, "_OTHER"), c.FullPath(), c.Request.Header)
 	c.Request = c.Request.WithContext(ctx)
 	// A handler that aborts its response panics.
 	code := "aborted"
@@ -41,12 +40,4 @@ func isTraced(c *gin.Context) bool {
 		path = c.Request.URL.Path
 	}
 	return strings.HasPrefix(path, "/api/")
-}
-
-// tracedMethod returns the method as the semantic conventions for traces define it.
-func tracedMethod(c *gin.Context) string {
-	if !slices.Contains(methods, c.Request.Method) {
-		return "_OTHER"
-	}
-	return c.Request.Method
 }

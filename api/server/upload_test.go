@@ -143,7 +143,7 @@ func TestSlowUploadsDoNotBlockOthers(t *testing.T) {
 }
 
 // withLongUploadGrace disables the minimum rate of uploads, which a busy machine may miss.
-func withLongUploadGrace(_ *server.Config, deps *server.Deps) { deps.UploadGrace = time.Hour }
+func withLongUploadGrace(_ *server.Config, deps *server.Deps) { server.SetUploadGrace(deps, time.Hour) }
 
 // TestUploadsPerMemberAreLimited checks that the limit does not affect other members, and that finished uploads free slots.
 func TestUploadsPerMemberAreLimited(t *testing.T) {

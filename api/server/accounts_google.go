@@ -338,10 +338,10 @@ func (h *googleHandler) googleProblem(c *gin.Context, err error) error {
 		p.RetryAfter = retryGoogle
 	case google.KindMisconfigured:
 		p.Extra["configErrors"] = []string{e.Setting}
-		h.log.ErrorContext(c.Request.Context(), "google sign-in is misconfigured: nobody can use it until its settings are corrected",
+		h.log.ErrorContext(c.Request.Context(), "google sign-in is misconfigured and fails until its settings are corrected",
 			slog.String("variable", e.Setting), slog.String("reason", e.Reason), slog.String("google_error", e.Code))
 	case google.KindCode, google.KindToken:
-		h.log.InfoContext(c.Request.Context(), "a sign-in with google was refused", slog.String("reason", e.Reason), slog.String("google_error", e.Code))
+		h.log.InfoContext(c.Request.Context(), "google sign-in refused", slog.String("reason", e.Reason), slog.String("google_error", e.Code))
 	}
 	return p
 }

@@ -25,7 +25,7 @@ const (
 	maxNote = 200
 )
 
-// controlHandler serves the operator's routes on circuit breakers, pauses and runtime switches.
+// controlHandler serves the operator's routes on circuit breakers, pauses, runtime switches and deployments.
 type controlHandler struct {
 	*operator
 	control *control.Controller

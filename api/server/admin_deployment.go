@@ -8,15 +8,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
-	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
-
-// deploymentHandler serves the deployment history.
-type deploymentHandler struct {
-	*operator
-	control *control.Controller
-}
 
 // deploymentView is a deployment as the operator sees it.
 type deploymentView struct {
@@ -31,7 +24,7 @@ type deploymentView struct {
 }
 
 // listDeployments is GET /api/admin/deployments. It lists the builds that were started on each host, latest start first.
-func (h *deploymentHandler) listDeployments(c *gin.Context) error {
+func (h *controlHandler) listDeployments(c *gin.Context) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	list, err := h.control.Deployments(ctx)

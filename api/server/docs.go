@@ -37,7 +37,7 @@ func renderDocs(openAPI []byte) ([]byte, error) {
 	}
 	page, err := template.New("docs").Parse(docsTemplate)
 	if err != nil {
-		return nil, fmt.Errorf("read template of docs: %w", err)
+		return nil, fmt.Errorf("parse docs template: %w", err)
 	}
 	var b bytes.Buffer
 	if err := page.Execute(&b, describe(document)); err != nil {

@@ -36,10 +36,7 @@ const (
 
 // GuestCookie returns a cookie of a new guest of an installation with the given secret.
 func GuestCookie(secret []byte) (*http.Cookie, string) {
-	guest, err := session.NewGuest()
-	if err != nil {
-		panic(err)
-	}
+	guest := session.NewGuest()
 	return &http.Cookie{Name: session.GuestCookie, Value: session.SealGuest(keys.Derive(secret).GuestCookie, guest)}, guest
 }
 

@@ -35,7 +35,7 @@ func newCrossOrigin(origins []string) (*http.CrossOriginProtection, error) {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range origins {
 		if err := protection.AddTrustedOrigin(origin); err != nil {
-			return nil, fmt.Errorf("trust an origin: %w", err)
+			return nil, fmt.Errorf("add trusted origin: %w", err)
 		}
 	}
 	return protection, nil

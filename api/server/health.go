@@ -161,12 +161,8 @@ func (h *healthHandler) checks(ctx context.Context) []healthCheck {
 
 // checkEnv is degraded when required settings are missing.
 func (h *healthHandler) checkEnv(context.Context) healthCheck {
-	missing := h.missingEnv
-	if missing == nil {
-		missing = []string{}
-	}
-	check := healthCheck{Name: "config.required_env", Status: healthOK, Details: map[string]any{"missing": missing}}
-	if len(missing) > 0 {
+	check := h.newCheck("config.required_env", nil, map[string]any{"missing": append([]string{}, h.missingEnv...)})
+	if len(h.missingEnv) > 0 {
 		check.Status = healthDegraded
 	}
 	return check

@@ -61,7 +61,7 @@ func (m *middleware) engine() (*gin.Engine, error) {
 	e.RedirectTrailingSlash = false
 	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
 	if err := e.SetTrustedProxies(m.trustedProxies); err != nil {
-		return nil, fmt.Errorf("trust proxies: %w", err)
+		return nil, fmt.Errorf("set trusted proxies: %w", err)
 	}
 	e.Use(m.closeWhileDraining, identify, m.trace, m.observe, m.recoverPanic, m.secureHeaders, m.checkHost, m.checkPath, m.discardBody)
 	e.NoRoute(m.problems.Handle(notFound))

@@ -19,9 +19,9 @@ import (
 func (m *middleware) observe(c *gin.Context) {
 	began := time.Now()
 	defer func() {
-		took, status := time.Since(began), c.Writer.Status()
+		duration, status := time.Since(began), c.Writer.Status()
 		route := routeOf(c)
-		m.metrics.ObserveHTTP(route, c.Request.Method, status, longRequestOf(c), took)
+		m.metrics.ObserveHTTP(route, c.Request.Method, status, longRequestOf(c), duration)
 		code := problem.CodeOf(c)
 		var level slog.Level
 		var leftOut int
@@ -33,7 +33,7 @@ func (m *middleware) observe(c *gin.Context) {
 		}
 		attrs := []slog.Attr{
 			slog.String("method", methodOf(c, "other")), slog.String("route", route),
-			slog.Int("status", status), slog.Int64("duration_ms", took.Milliseconds()),
+			slog.Int("status", status), slog.Int64("duration_ms", duration.Milliseconds()),
 		}
 		if code != "" {
 			attrs = append(attrs, slog.String("code", code))

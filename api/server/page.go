@@ -66,7 +66,7 @@ func newPage(web fs.FS, openAPI []byte) (*page, error) {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		contentType := assetType(name)
+		contentType := assetTypes[strings.ToLower(path.Ext(name))]
 		if contentType == "" {
 			return nil
 		}
@@ -90,36 +90,13 @@ func newPage(web fs.FS, openAPI []byte) (*page, error) {
 	return p, nil
 }
 
-// assetType returns the content type of a file of the page, or "" for a file that is not served. It does not use the
-// system's table, which differs between machines.
-func assetType(name string) string {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".html":
-		return "text/html; charset=utf-8"
-	case ".css":
-		return "text/css; charset=utf-8"
-	case ".js", ".mjs":
-		return "text/javascript; charset=utf-8"
-	case ".json":
-		return "application/json"
-	case ".webmanifest":
-		return "application/manifest+json"
-	case ".svg":
-		return "image/svg+xml"
-	case ".png":
-		return "image/png"
-	case ".jpg", ".jpeg":
-		return "image/jpeg"
-	case ".webp":
-		return "image/webp"
-	case ".ico":
-		return "image/x-icon"
-	case ".woff2":
-		return "font/woff2"
-	case ".txt":
-		return "text/plain; charset=utf-8"
-	}
-	return ""
+// assetTypes maps the file name extensions of the page to content types; other files are not served. The system's table is
+// not used, since it differs between machines.
+var assetTypes = map[string]string{
+	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".txt": "text/plain; charset=utf-8",
+	".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
+	".json": "application/json", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2",
+	".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".ico": "image/x-icon",
 }
 
 // pageHandler serves the page, the contract and /docs.
@@ -133,9 +110,7 @@ func (h *pageHandler) home(c *gin.Context) error {
 	if !h.page.hasIndex {
 		return notFound(c)
 	}
-	if err := h.sessions.EnsureGuest(c); err != nil {
-		return err
-	}
+	h.sessions.EnsureGuest(c)
 	respond.Vary(c, "Cookie")
 	static(c, h.page.index)
 	return nil

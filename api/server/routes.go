@@ -101,7 +101,7 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	read(admin, "/switches", handle(h.control.listSwitches))
 	admin.POST("/switches/:name", handle(h.control.setSwitch))
 	admin.DELETE("/switches/:name", handle(h.control.resetSwitch))
-	read(admin, "/deployments", handle(h.deployments.listDeployments))
+	read(admin, "/deployments", handle(h.control.listDeployments))
 	admin.GET("/backup", handle(h.backup.downloadBackup))
 	for _, status := range feedback.Statuses() {
 		admin.POST("/feedback/:id/"+string(status), handle(h.adminFeedback.markFeedback(status)))

@@ -123,7 +123,6 @@ type handlers struct {
 	deadLetters   *deadLetterHandler
 	control       *controlHandler
 	adminFeedback *adminFeedbackHandler
-	deployments   *deploymentHandler
 	backup        *backupHandler
 	health        *healthHandler
 	page          *pageHandler
@@ -225,7 +224,6 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		deadLetters:   &deadLetterHandler{operator: op, store: d.Store, submitter: submitter, owners: accountOwners, metrics: d.Metrics},
 		control:       &controlHandler{operator: op, control: d.Control, switchDefaults: d.SwitchDefaults, now: d.Now},
 		adminFeedback: &adminFeedbackHandler{operator: op, feedback: d.Feedback},
-		deployments:   &deploymentHandler{operator: op, control: d.Control},
 		backup:        &backupHandler{operator: op, broker: d.Broker, secret: d.Secret, now: d.Now, log: d.Log},
 		health: &healthHandler{
 			broker: d.Broker, queue: d.Queue, store: d.Store, control: d.Control, accounts: d.Accounts, recovery: d.Recovery,

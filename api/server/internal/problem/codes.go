@@ -115,7 +115,7 @@ var codes = map[string]definition{
 		"path":        {"Not Found", "Not Found"},
 	}},
 	CodeMediaNotFound:  {status: http.StatusNotFound, sentence: Words{"The job has no such file, or has not produced it yet.", "任务没有此文件，或尚未生成。"}},
-	CodeRange:          {status: http.StatusRequestedRangeNotSatisfiable, sentence: Words{"The requested range lies outside the file.", "请求的范围超出文件大小。"}},
+	CodeRange:          {status: http.StatusRequestedRangeNotSatisfiable, sentence: Words{"The requested range is outside the file.", "请求的范围超出文件大小。"}},
 	CodeMethod:         {status: http.StatusMethodNotAllowed, sentence: Words{"This URL does not support the method {method}.", "该 URL 不支持 {method} 方法。"}},
 	CodeInvalidPath:    {status: http.StatusBadRequest, sentence: Words{"The path is ambiguous; do not percent-encode slashes, dots, or the fixed parts of a path.", "请求路径有歧义，请勿对斜杠、点号或路径的固定部分进行百分号编码。"}},
 	CodeRequestTimeout: {status: http.StatusRequestTimeout, sentence: Words{"The body did not arrive in time.", "接收请求体超时。"}},

@@ -3,6 +3,7 @@ package session
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -86,10 +87,5 @@ func (p Proxies) forwarded(c *gin.Context) bool {
 		return false
 	}
 	addr = addr.Unmap().WithZone("")
-	for _, prefix := range p {
-		if prefix.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p, func(prefix netip.Prefix) bool { return prefix.Contains(addr) })
 }

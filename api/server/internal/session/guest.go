@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"encoding/base64"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -29,12 +28,10 @@ const (
 )
 
 // NewGuest returns the name of a new guest.
-func NewGuest() (string, error) {
+func NewGuest() string {
 	random := make([]byte, guestBytes)
-	if _, err := rand.Read(random); err != nil {
-		return "", fmt.Errorf("name guest: %w", err)
-	}
-	return guestPrefix + base64.RawURLEncoding.EncodeToString(random), nil
+	_, _ = rand.Read(random) // It never fails.
+	return guestPrefix + base64.RawURLEncoding.EncodeToString(random)
 }
 
 // SealGuest returns the value of a guest's cookie: the name with its signature.
@@ -73,23 +70,19 @@ func (s *Sessions) findGuest(r *http.Request) (guest, cookieName string) {
 
 // EnsureGuest sets a guest cookie for a browser without a valid one. Over TLS a guest with only GuestCookie also gets
 // hostGuestCookie; the old cookie stays for processes of an older version.
-func (s *Sessions) EnsureGuest(c *gin.Context) error {
+func (s *Sessions) EnsureGuest(c *gin.Context) {
 	name := GuestCookie
 	if s.proxies.Secure(c) {
 		name = hostGuestCookie
 	}
 	guest, found := s.findGuest(c.Request)
 	if found == name || found == hostGuestCookie {
-		return nil
+		return
 	}
 	if found == "" {
-		var err error
-		if guest, err = NewGuest(); err != nil {
-			return err
-		}
+		guest = NewGuest()
 	}
 	s.SetCookie(c, name, SealGuest(s.guestKey, guest), "/", int(guestAge.Seconds()))
-	return nil
 }
 
 // SetCookie sets a cookie with HttpOnly and SameSite=Lax. A negative maxAge, in seconds, deletes it.

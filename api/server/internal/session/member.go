@@ -103,22 +103,16 @@ func tokenCause(err error) string {
 	return ""
 }
 
-// Require is Member, but fails for a request without a token.
-func (s *Sessions) Require(c *gin.Context) (*Member, error) {
-	m, err := s.Member(c)
-	if m == nil && err == nil {
-		c.Header("WWW-Authenticate", `Bearer realm="account"`)
-		return nil, &problem.Problem{Code: problem.CodeSignIn, Extra: map[string]any{"cause": "no_authorization_token"}}
-	}
-	return m, err
-}
-
-// ForMember returns a handler that passes the result of Require to h.
+// ForMember returns a handler that calls h with the signed-in member, and fails without one.
 func (s *Sessions) ForMember(h func(c *gin.Context, m *Member) error) problem.Handler {
 	return func(c *gin.Context) error {
-		m, err := s.Require(c)
+		m, err := s.Member(c)
 		if err != nil {
 			return err
+		}
+		if m == nil {
+			c.Header("WWW-Authenticate", `Bearer realm="account"`)
+			return &problem.Problem{Code: problem.CodeSignIn, Extra: map[string]any{"cause": "no_authorization_token"}}
 		}
 		return h(c, m)
 	}

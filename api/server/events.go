@@ -36,12 +36,12 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Request.Method == http.MethodHead {
-		return h.headOfEvents(c, id)
-	}
 	caller, err := h.sessions.Caller(c)
 	if err != nil {
 		return err
+	}
+	if c.Request.Method == http.MethodHead {
+		return h.headOfEvents(c, caller, id)
 	}
 	release, err := h.limits.reserveStream(caller)
 	if err != nil {
@@ -92,11 +92,7 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 }
 
 // headOfEvents responds to HEAD with the status and headers that GET would have.
-func (h *eventHandler) headOfEvents(c *gin.Context, id string) error {
-	caller, err := h.sessions.Caller(c)
-	if err != nil {
-		return err
-	}
+func (h *eventHandler) headOfEvents(c *gin.Context, caller session.Caller, id string) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	snap, err := h.jobs.Read(ctx, caller.Owners, id)

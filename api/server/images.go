@@ -205,19 +205,16 @@ func (h *imageHandler) imageOfJob(c *gin.Context, id string, index int) (gallery
 	in, isImage := snap.Spec.Input.(*job.ImageInput)
 	m, err := mediaAt(ctx, h.store, snap, strconv.Itoa(index))
 	switch {
-	case !isImage, errors.Is(err, store.ErrNotFound):
+	case !isImage:
 		return none, nil, problem.New(problem.CodeMediaNotFound)
 	case err != nil:
-		return none, nil, err
+		return none, nil, mediaProblem(err)
 	case m.Bytes > gallery.MaxBytes:
 		return none, nil, imageProblem(gallery.ErrTooLarge)
 	}
 	reader, err := h.store.OpenMedia(ctx, snap.Spec.Owner, id, m.Index)
-	if errors.Is(err, store.ErrNotFound) {
-		return none, nil, problem.New(problem.CodeMediaNotFound)
-	}
 	if err != nil {
-		return none, nil, err
+		return none, nil, mediaProblem(err)
 	}
 	data, err := io.ReadAll(reader)
 	if err != nil {

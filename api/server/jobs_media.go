@@ -36,21 +36,15 @@ func (h *jobHandler) getMedia(c *gin.Context) error {
 		return err
 	}
 	m, err := mediaAt(ctx, h.store, snap, c.Param("index"))
-	if errors.Is(err, store.ErrNotFound) {
-		return problem.New(problem.CodeMediaNotFound)
-	}
 	if err != nil {
-		return err
+		return mediaProblem(err)
 	}
 	transfer, opened, end := lifetime.Opening(c.Request.Context())
 	defer end()
 	reader, err := h.store.OpenMedia(transfer, snap.Spec.Owner, id, m.Index)
 	opened()
-	if errors.Is(err, store.ErrNotFound) {
-		return problem.New(problem.CodeMediaNotFound)
-	}
 	if err != nil {
-		return err
+		return mediaProblem(err)
 	}
 	mediaHeaders(c, snap.Spec, m)
 	return serveContent(c, m.Bytes, reader)
@@ -77,6 +71,14 @@ func mediaAt(ctx context.Context, st *store.Store, snap *job.Snapshot, text stri
 		}
 	}
 	return job.Media{}, store.ErrNotFound
+}
+
+// mediaProblem returns the problem for missing media, or err if it is another error.
+func mediaProblem(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return problem.New(problem.CodeMediaNotFound)
+	}
+	return err
 }
 
 const unknownType = "application/octet-stream"

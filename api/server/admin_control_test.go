@@ -28,7 +28,7 @@ func TestPauseAndResume(t *testing.T) {
 	if until, err := time.Parse(time.RFC3339, paused.Until); !paused.Paused || paused.Note != "maintenance" || err != nil || time.Until(until) < 9*time.Minute {
 		t.Errorf("%+v, %v", paused, err)
 	}
-	// A job of the kind is accepted and says what it waits for; another kind's waits for nothing.
+	// A job of the paused kind is accepted and shows what it waits for; a job of another kind does not wait.
 	var view struct {
 		WaitingFor    string `json:"waiting_for"`
 		WaitingReason string `json:"waiting_reason"`
@@ -90,7 +90,7 @@ func TestPauseIsValidated(t *testing.T) {
 	}
 }
 
-// TestOpenCircuitIsReported closes upstreams and looks at them as an operator, in the health report and in a job.
+// TestOpenCircuitIsReported opens circuit breakers and reads them as an operator, in the health report and in a job.
 func TestOpenCircuitIsReported(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
@@ -129,15 +129,15 @@ func TestOpenCircuitIsReported(t *testing.T) {
 	if len(all.Upstreams) != 3 || all.Upstreams[0].State != "open" || all.Upstreams[2].Status != 401 {
 		t.Errorf("%+v", all)
 	}
-	// What asked for patience gets it; what refused is tried when the operator says so.
+	// A circuit with Retry-After stays open; one that rejected the credentials is probed on request.
 	b.admin(t, http.MethodPost, "/upstreams/pollinations-image/probe", nil).problem(t, http.StatusConflict, "upstream_asked_to_wait")
 	b.admin(t, http.MethodPost, "/upstreams/language-model/probe", nil).expect(t, http.StatusOK)
 	if c := b.control.View().Circuit(job.UpstreamLanguage); !c.Due(time.Now()) {
 		t.Errorf("%+v", c)
 	}
-	// Nobody knows any more that it refuses, and perhaps no job comes to show that it serves.
+	// The upstream may work again, and perhaps no job will show it: the circuit is no longer reported as refused.
 	b.admin(t, http.MethodPost, "/upstreams/pollinations-speech/probe", nil).expect(t, http.StatusOK)
 	if status, details := b.health(t, http.StatusOK).check("upstreams"); status != "ok" || len(details["refused"].([]any)) != 0 {
-		t.Errorf("to be tried again: %s %v", status, details)
+		t.Errorf("after the probe: %s %v", status, details)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 )
 
-// feedbacks reads the operator's list.
+// adminFeedback returns the operator's list.
 func (b *bundle) adminFeedback(t testing.TB, query url.Values) feedbackList {
 	t.Helper()
 	var list feedbackList
@@ -29,7 +29,7 @@ func TestAdminFeedback(t *testing.T) {
 	b := setup(t, withAdmin)
 	ann, bob := b.signUp(t, annEmail), b.signUp(t, "bob@example.org")
 	if list := b.adminFeedback(t, nil); list.Feedbacks == nil || list.Stats.Total != 0 {
-		t.Errorf("at first %+v", list)
+		t.Errorf("initially %+v", list)
 	}
 	yesterday := time.Now().UTC().Truncate(24 * time.Hour).Add(-12 * time.Hour)
 	at := func(i int) time.Time { return yesterday.Add(time.Duration(i) * feedback.Every) }
@@ -110,18 +110,18 @@ func TestAdminFeedback(t *testing.T) {
 	if got := *b.adminFeedback(t, nil).Stats; got.Total != 8 || got.Processed != 1 {
 		t.Errorf("after a deletion %+v", got)
 	}
-	acts := map[string]int{}
+	actions := map[string]int{}
 	for _, act := range b.operatorActions(t) {
-		acts[fmt.Sprint(act["act"], " ", act["outcome"])]++
+		actions[fmt.Sprint(act["act"], " ", act["outcome"])]++
 	}
-	if acts["mark feedback done"] != 4 || acts["delete feedback done"] != 1 || acts["list feedback done"] == 0 {
-		t.Errorf("acts %v", acts)
+	if actions["mark feedback done"] != 4 || actions["delete feedback done"] != 1 || actions["list feedback done"] == 0 {
+		t.Errorf("actions %v", actions)
 	}
 }
 
 func rfc3339(t time.Time) string { return t.Format(time.RFC3339) }
 
-// TestAdminFeedbackKey asks for the list with keys of all kinds and in all places.
+// TestAdminFeedbackKey reads the list with valid and invalid keys in the query and in headers.
 func TestAdminFeedbackKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
@@ -141,15 +141,15 @@ func TestAdminFeedbackKey(t *testing.T) {
 			t.Errorf("%s: %d, %v", name, resp.StatusCode, resp.Header)
 		}
 	}
-	// The address is good for reading this list, and for nothing else.
+	// A key in the query is accepted for this list only.
 	for _, route := range []string{"POST /feedback/x/processed", "POST /feedback/x/pending", "DELETE /feedback/x", "GET /dead-letters", "GET /control"} {
 		method, path, _ := strings.Cut(route, " ")
 		b.request(t, method, "/api/admin"+path+"?admin_key="+adminKey, nil).problem(t, http.StatusUnauthorized, "admin_key_required")
 		b.request(t, method, "/api/admin"+path+"?admin_key="+adminKey, nil, header("X-Admin-Key", "wrong")).problem(t, http.StatusUnauthorized, "admin_key_required")
 	}
-	// One address holds one guess.
+	// A query with two keys is rejected.
 	b.get(t, list+"?admin_key=guess&admin_key="+adminKey).accountError(t, http.StatusForbidden, "admin_key_required")
-	// Guesses in the address are limited like any other.
+	// Guesses in the query are limited too.
 	for range 20 {
 		if resp := b.get(t, list+"?admin_key=guess"); resp.StatusCode == http.StatusTooManyRequests {
 			off := setup(t)
@@ -157,11 +157,11 @@ func TestAdminFeedbackKey(t *testing.T) {
 			return
 		}
 	}
-	t.Error("guesses are not held up")
+	t.Error("guesses are not limited")
 }
 
-// TestFeedbackIsNotLogged plants canaries in everything that is sent, and looks for them at the lowest level, in the
-// metrics and in the answers to others.
+// TestFeedbackIsNotLogged sends canaries in every field and looks for them in the debug log, the metrics and error
+// responses.
 func TestFeedbackIsNotLogged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
@@ -187,7 +187,7 @@ func TestFeedbackIsNotLogged(t *testing.T) {
 	families, err := b.metrics.Registry.Gather()
 	must(t, err)
 	for _, secret := range []string{"canary", annEmail, adminKey, ann.User.ID, ann.Token} {
-		for where, text := range map[string]string{"log": b.log.String(), "metrics": fmt.Sprint(families), "refusals": bodies.String()} {
+		for where, text := range map[string]string{"log": b.log.String(), "metrics": fmt.Sprint(families), "error responses": bodies.String()} {
 			if strings.Contains(strings.ToLower(text), strings.ToLower(secret)) {
 				t.Errorf("%q is in the %s", secret, where)
 			}

@@ -57,7 +57,7 @@ func TestSwitches(t *testing.T) {
 		}
 		audited = append(audited, act["act"].(string)+" "+act["before"].(string)+">"+act["after"].(string))
 		if act["key"] != set.By.Key || act["address"] != "127.0.0.1" || act["request_id"] == "" {
-			t.Errorf("it does not say who: %v", act)
+			t.Errorf("no operator in %v", act)
 		}
 	}
 	if got := strings.Join(audited, ", "); got != "set switch warn>debug, reset switch debug>warn, reset switch warn>warn" {
@@ -86,7 +86,7 @@ func TestSwitchesAreValidated(t *testing.T) {
 	b.delete(t, "/api/admin/switches/accept").problem(t, http.StatusUnauthorized, "admin_key_required")
 }
 
-// TestStoppedSubmissions has an operator accept no new jobs: everything else goes on.
+// TestStoppedSubmissions stops accepting new jobs: everything else still works.
 func TestStoppedSubmissions(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin, func(cfg *server.Config, _ *server.Deps) { cfg.MaxActiveGuest = 0 })
@@ -96,9 +96,9 @@ func TestStoppedSubmissions(t *testing.T) {
 	key := idempotencyKey("k")
 	var first view
 	b.submit(t, submission, cookie(c), key).expect(t, http.StatusAccepted).decode(t, &first)
-	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "off", "seconds": 90, "reason": "moving house"}).expect(t, http.StatusOK)
+	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "off", "seconds": 90, "reason": "maintenance"}).expect(t, http.StatusOK)
 
-	for lang, want := range map[string]string{"en": "The operator has stopped accepting new jobs: moving house.", "zh": "管理员已暂停接收新任务：moving house。"} {
+	for lang, want := range map[string]string{"en": "The operator has stopped accepting new jobs: maintenance.", "zh": "管理员已暂停接收新任务：maintenance。"} {
 		resp := b.submit(t, submission, language(lang))
 		if f := resp.problem(t, http.StatusServiceUnavailable, "submissions_stopped"); !strings.HasPrefix(f.Detail, want) {
 			t.Errorf("%s: %s", lang, f.Detail)
@@ -114,9 +114,9 @@ func TestStoppedSubmissions(t *testing.T) {
 	} {
 		b.post(t, path, body).originalError(t, http.StatusServiceUnavailable, "submissions_stopped")
 	}
-	// What is wrong with a request is said all the same.
+	// Invalid requests still return 400.
 	b.submit(t, fields{"kind": "image"}).problem(t, http.StatusBadRequest, "invalid_request")
-	// A repetition is answered with what it made before, and another request under its key is still refused for that.
+	// A replay returns its job, and another request with that key is still rejected as a reused key.
 	var again view
 	resp := b.submit(t, submission, cookie(c), key)
 	resp.expect(t, http.StatusAccepted).decode(t, &again)
@@ -127,7 +127,7 @@ func TestStoppedSubmissions(t *testing.T) {
 		problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 	b.submit(t, submission, cookie(c), idempotencyKey("another")).
 		problem(t, http.StatusServiceUnavailable, "submissions_stopped")
-	// Jobs are read, and the process is ready and healthy.
+	// Jobs can be read, and the process is ready and healthy.
 	b.get(t, "/api/jobs/"+first.ID, cookie(c)).expect(t, http.StatusOK)
 	b.get(t, "/readyz").expect(t, http.StatusOK)
 	b.registerWorker(t, "w1", "simulator")
@@ -140,7 +140,7 @@ func TestStoppedSubmissions(t *testing.T) {
 	b.submit(t, submission, cookie(c)).expect(t, http.StatusAccepted)
 }
 
-// TestStoppedSubmissionsResume has the time of a switch run out.
+// TestStoppedSubmissionsResume lets a switch expire.
 func TestStoppedSubmissionsResume(t *testing.T) {
 	t.Parallel()
 	now := make(chan time.Time, 1)
@@ -156,7 +156,7 @@ func TestStoppedSubmissionsResume(t *testing.T) {
 	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "off", "seconds": 7200}).expect(t, http.StatusOK)
 	resp := b.submit(t, submission)
 	resp.problem(t, http.StatusServiceUnavailable, "submissions_stopped")
-	// The operator may end it earlier.
+	// Retry-After is capped at an hour, since the operator may end the stop earlier.
 	if got := resp.Header.Get("Retry-After"); got != "3600" {
 		t.Errorf("Retry-After %q", got)
 	}

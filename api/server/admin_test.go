@@ -20,10 +20,10 @@ import (
 
 const adminKey = "a-key-of-the-operator"
 
-// withAdmin switches the operator's routes on.
+// withAdmin enables the operator's routes.
 func withAdmin(cfg *server.Config, _ *server.Deps) { cfg.AdminKey = adminKey }
 
-// quietly logs errors alone, as programs do that were told nothing.
+// withErrorLog logs only errors, as by default.
 func withErrorLog(b **logBuffer) func(*server.Config, *server.Deps) {
 	return func(_ *server.Config, deps *server.Deps) {
 		*b = &logBuffer{}
@@ -31,19 +31,19 @@ func withErrorLog(b **logBuffer) func(*server.Config, *server.Deps) {
 	}
 }
 
-// admin sends a request as the operator.
+// admin sends a request with the operator's key.
 func (b *bundle) admin(t testing.TB, method, path string, body any, options ...option) *reply {
 	t.Helper()
 	return b.request(t, method, "/api/admin"+path, body, append([]option{bearer(adminKey)}, options...)...)
 }
 
-// bury puts a failed job among the dead letters and the results.
+// storeDeadLetter stores a failed job and its dead letter.
 func (b *bundle) storeDeadLetter(t testing.TB, owner, id, code string) *job.Spec {
 	t.Helper()
 	spec := b.storeFailedJob(t, owner, id, code)
 	r, err := b.store.RecordLeader(t.Context(), owner, id)
 	must(t, err)
-	must(t, b.jobs.Finish(t.Context(), jobs.Settlement{Record: r, Detail: "the upstream's words about " + id}))
+	must(t, b.jobs.Finish(t.Context(), jobs.Settlement{Record: r, Detail: "upstream detail of " + id}))
 	return spec
 }
 
@@ -66,13 +66,13 @@ type deadLetterList struct {
 
 func (l deadLetterList) ids() string {
 	ids := []string{}
-	for _, letter := range l.Letters {
-		ids = append(ids, letter.ID)
+	for _, l := range l.Letters {
+		ids = append(ids, l.ID)
 	}
 	return strings.Join(ids, " ")
 }
 
-// acts returns the lines of the log that tell what operators did.
+// operatorActions returns the log lines of operator actions.
 func (b *bundle) operatorActions(t testing.TB) []fields {
 	t.Helper()
 	var acts []fields
@@ -94,10 +94,10 @@ func TestAdminKey(t *testing.T) {
 	}
 	b := setup(t, withAdmin)
 	for name, headers := range map[string][]option{
-		"bearer":                 {bearer(adminKey)},
-		"bearer in small":        {header("Authorization", "bearer  "+adminKey)},
-		"a header of its own":    {header("X-Admin-Key", adminKey)},
-		"beside another's token": {header("X-Admin-Key", adminKey), header("Authorization", "Bearer of something else")},
+		"bearer":                       {bearer(adminKey)},
+		"lower case":                   {header("Authorization", "bearer  "+adminKey)},
+		"X-Admin-Key":                  {header("X-Admin-Key", adminKey)},
+		"X-Admin-Key and bearer token": {header("X-Admin-Key", adminKey), header("Authorization", "Bearer of something else")},
 	} {
 		resp := b.get(t, "/api/admin/dead-letters", headers...).expect(t, http.StatusOK)
 		if resp.Header.Get("Cache-Control") != "no-store" {
@@ -114,7 +114,7 @@ func TestAdminKey(t *testing.T) {
 		}
 	}
 	if acts := b.operatorActions(t); slices.ContainsFunc(acts, func(f fields) bool { return f["outcome"] != "done" }) {
-		t.Errorf("whoever sends no key is no guesser: %v", acts)
+		t.Errorf("a request without a key counts as a guess: %v", acts)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestWrongAdminKeysAreLimited(t *testing.T) {
 	for i := range 10 {
 		guess(fmt.Sprintf("canary %d", i), "192.0.2.1").problem(t, http.StatusUnauthorized, "admin_key_required")
 	}
-	// The eleventh is refused whatever it is, the right one too, and from this address alone.
+	// From then on every key from this address is rejected, the correct one too.
 	for _, key := range []string{"canary", adminKey} {
 		resp := guess(key, "192.0.2.1")
 		resp.problem(t, http.StatusTooManyRequests, "too_many_guesses")
@@ -140,7 +140,7 @@ func TestWrongAdminKeysAreLimited(t *testing.T) {
 		}
 	}
 	guess(adminKey, "192.0.2.2").expect(t, http.StatusOK)
-	// An address of IPv6 is as good as its neighbour.
+	// IPv6 addresses of one network are limited together.
 	for i := range 10 {
 		guess("canary", fmt.Sprintf("2001:db8::%d", i)).problem(t, http.StatusUnauthorized, "admin_key_required")
 	}
@@ -157,10 +157,10 @@ func TestWrongAdminKeysAreLimited(t *testing.T) {
 		}
 	}
 	if refused != 20 {
-		t.Errorf("%d guesses in the log, want 20: %v", refused, acts)
+		t.Errorf("%d rejected keys in the log, want 20: %v", refused, acts)
 	}
 	if log := b.log.String(); strings.Contains(log, "canary") || strings.Contains(log, adminKey) {
-		t.Errorf("a key stands in the log: %s", log)
+		t.Errorf("a key is in the log: %s", log)
 	}
 	now = now.Add(time.Minute)
 	guess(adminKey, "192.0.2.1").expect(t, http.StatusOK)
@@ -204,11 +204,11 @@ func TestListDeadLetters(t *testing.T) {
 	var list deadLetterList
 	b.admin(t, http.MethodGet, "/dead-letters?limit=2", nil, language("zh")).decode(t, &list)
 	if l := list.Letters[0]; l.Kind != "image" || l.Lane != "guest" || l.Owner != "u1" || l.FailedAt != at(9).String() || l.Failures == nil ||
-		!l.Replayable || l.Detail != "the upstream's words about j4" || l.Error.Message != job.FailureSentence(job.CodeTimeout, job.Chinese) || l.Input != nil {
+		!l.Replayable || l.Detail != "upstream detail of j4" || l.Error.Message != job.FailureSentence(job.CodeTimeout, job.Chinese) || l.Input != nil {
 		t.Errorf("%+v", l)
 	}
 	if list.Letters[1].Replayable {
-		t.Error("what could not be read can be replayed")
+		t.Error("an unreadable job can be replayed")
 	}
 	for query, fault := range map[string]string{
 		"limit=0": "?limit out_of_range", "limit=101": "?limit out_of_range", "kind=video": "?kind unknown_value", "code=odd": "?code unknown_value",
@@ -248,8 +248,8 @@ func TestShowDeadLetter(t *testing.T) {
 			t.Errorf("%v", f)
 		}
 	}
-	if log := b.log.String(); strings.Contains(log, "lighthouse") || strings.Contains(log, "words about") {
-		t.Errorf("a user's words are in the log: %s", log)
+	if log := b.log.String(); strings.Contains(log, "lighthouse") || strings.Contains(log, "upstream detail") {
+		t.Errorf("user data is in the log: %s", log)
 	}
 }
 
@@ -265,7 +265,7 @@ func TestReplayDeadLetter(t *testing.T) {
 	if got.RetriedFrom != "j1" || got.Status != "queued" || got.Input["seed"] != 7.0 || got.MaxAttempts != 3 || resp.Header.Get("Idempotent-Replayed") != "" {
 		t.Errorf("%s", resp.body)
 	}
-	// It is its owner's, in the owner's lane, and the letter is gone.
+	// The job belongs to its owner, on the owner's lane, and the dead letter is deleted.
 	b.get(t, "/api/jobs/"+got.ID, cookie(c)).expect(t, http.StatusOK)
 	b.get(t, "/api/jobs/"+got.ID).problem(t, http.StatusNotFound, "not_found")
 	entry := b.queueEntry(t, me, got.ID)
@@ -277,7 +277,7 @@ func TestReplayDeadLetter(t *testing.T) {
 	b.admin(t, http.MethodPost, "/dead-letters/bad/replay", nil).problem(t, http.StatusConflict, "not_retryable")
 	b.admin(t, http.MethodGet, "/dead-letters/bad", nil).expect(t, http.StatusOK)
 
-	// The same failure comes back, as after a crash in between: the job is the one that is there.
+	// The same failure is stored again, as after a crash between the two writes: the replay returns the existing job.
 	r, err := b.store.RecordLeader(t.Context(), me, "j1")
 	must(t, err)
 	must(t, b.jobs.Finish(t.Context(), jobs.Settlement{Record: r}))
@@ -290,13 +290,13 @@ func TestReplayDeadLetter(t *testing.T) {
 	if n := b.metric(t, "jobs_submitted_total"); n != 1 {
 		t.Errorf("%v submissions counted, want 1", n)
 	}
-	// Another failure under the same id, as of a key that is used again, makes another job.
+	// Another failure with the same id, as after a reused key, creates another job.
 	r.FinishedAt = at(30)
 	must(t, b.jobs.Finish(t.Context(), jobs.Settlement{Record: r, Detail: "later"}))
 	var other retried
 	b.admin(t, http.MethodPost, "/dead-letters/j1/replay", nil).expect(t, http.StatusAccepted).decode(t, &other)
 	if other.ID == got.ID {
-		t.Error("another failure made the same job")
+		t.Error("another failure returned the same job")
 	}
 	var outcomes []string
 	for _, f := range b.operatorActions(t) {
@@ -326,7 +326,7 @@ func TestPurgeDeadLetter(t *testing.T) {
 	if list.ids() != "j2" {
 		t.Errorf("%+v", list)
 	}
-	// The record of the job stays.
+	// The record of the job is kept.
 	_, err := b.store.RecordLeader(t.Context(), "u1", "j1")
 	must(t, err)
 	if acts := b.operatorActions(t); len(acts) != 2 || acts[0]["act"] != "purge dead letter" || acts[0]["job_id"] != "j1" {
@@ -342,9 +342,9 @@ type bulkReply struct {
 
 func (b *bundle) bulk(t testing.TB, act string, body fields) bulkReply {
 	t.Helper()
-	var answer bulkReply
-	b.admin(t, http.MethodPost, "/dead-letters/"+act, body).expect(t, http.StatusOK).decode(t, &answer)
-	return answer
+	var got bulkReply
+	b.admin(t, http.MethodPost, "/dead-letters/"+act, body).expect(t, http.StatusOK).decode(t, &got)
+	return got
 }
 
 func TestBulk(t *testing.T) {
@@ -368,7 +368,7 @@ func TestBulk(t *testing.T) {
 	if slices.Sort(from); !slices.Equal(from, []string{"t0", "t1", "t2", "t3"}) {
 		t.Errorf("replayed %v, want the oldest", from)
 	}
-	// One that fails while the rest is replayed is not replayed with it, or the circle would have no end.
+	// A job that fails during the replay is not replayed too, or the loop would never end.
 	b.storeDeadLetter(t, "u1", "late", job.CodeTimeout)
 	second := b.bulk(t, "replay", fields{"code": "upstream_timeout", "limit": 4, "cursor": first.Next})
 	third := b.bulk(t, "replay", fields{"code": "upstream_timeout", "limit": 4, "cursor": second.Next})
@@ -419,32 +419,32 @@ func TestInvalidBulkRequests(t *testing.T) {
 		}
 	}
 	if depth, err := b.store.DeadLetterCount(t.Context()); err != nil || depth != 1 {
-		t.Errorf("%d letters, %v", depth, err)
+		t.Errorf("%d dead letters, %v", depth, err)
 	}
 }
 
-// TestBulkStopsAtFullQueue replays more than the queue takes and goes on when there is room.
+// TestBulkStopsAtFullQueue replays more jobs than fit into the queue and continues when there is space.
 func TestBulkStopsAtFullQueue(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	for i := range 5 {
 		b.storeDeadLetter(t, "u1", fmt.Sprintf("j%d", i), job.CodeTimeout)
 	}
-	room := func(jobs int64) {
+	setMaxMsgs := func(n int64) {
 		stream, err := b.broker.JetStream().Stream(t.Context(), broker.StreamJobs)
 		must(t, err)
 		cfg := stream.CachedInfo().Config
-		cfg.MaxMsgs = jobs
+		cfg.MaxMsgs = n
 		_, err = b.broker.JetStream().UpdateStream(t.Context(), cfg)
 		must(t, err)
 	}
-	room(2)
+	setMaxMsgs(2)
 	first := b.bulk(t, "replay", fields{"all": true})
 	if first.Done != 2 || first.StoppedBy != "queue_full" || first.Next == "" {
 		t.Fatalf("%+v", first)
 	}
 	b.admin(t, http.MethodPost, "/dead-letters/replay", fields{"all": true, "cursor": first.Next}).problem(t, http.StatusServiceUnavailable, "queue_full")
-	room(-1)
+	setMaxMsgs(-1)
 	if second := b.bulk(t, "replay", fields{"all": true, "cursor": first.Next}); second.Done != 3 || second.StoppedBy != "" || second.Next != "" {
 		t.Errorf("%+v", second)
 	}
@@ -454,6 +454,6 @@ func TestBulkStopsAtFullQueue(t *testing.T) {
 		return true, nil
 	}))
 	if len(left) != 0 {
-		t.Errorf("letters left at %v", left)
+		t.Errorf("dead letters left at %v", left)
 	}
 }

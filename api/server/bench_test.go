@@ -7,8 +7,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 )
 
-// BenchmarkSubmit submits jobs over HTTP, as somebody who is not limited, a guest and a member who are, to show what the
-// counting of quotas and the look at an account cost.
+// BenchmarkSubmit submits jobs over HTTP without a limit, as a limited guest and as a limited member, to show the cost of
+// quotas and of identifying an account.
 func BenchmarkSubmit(b *testing.B) {
 	for _, who := range []string{"unlimited", "guest", "member"} {
 		b.Run(who, func(b *testing.B) {

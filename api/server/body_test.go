@@ -10,13 +10,12 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// bodyCases are bodies that cannot be read, with the code on native routes.
+// bodyCases are unreadable bodies and the errors of native routes.
 var bodyCases = []struct {
 	name, body string
 	status     int
@@ -69,11 +68,10 @@ func TestBodyWithoutLengthIsLimited(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	endless := io.LimitReader(zeros{}, 64<<20)
-	ctx := t.Context()
-	resp, err := b.client.Do(b.newRequest(ctx, t, http.MethodPost, "/api/jobs", endless))
+	resp, err := b.client.Do(b.newRequest(t.Context(), t, http.MethodPost, "/api/jobs", endless))
 	var netErr net.Error
 	if errors.As(err, &netErr) || errors.Is(err, io.EOF) {
-		return // The server was allowed to hang up on us.
+		return // The server may close the connection.
 	}
 	must(t, err)
 	defer func() { _ = resp.Body.Close() }()
@@ -82,6 +80,7 @@ func TestBodyWithoutLengthIsLimited(t *testing.T) {
 	}
 }
 
+// zeros is an endless reader of spaces.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -114,7 +113,7 @@ func TestMediaTypesOfBodies(t *testing.T) {
 	}
 	b.submit(t, goodBody, header("Content-Encoding", "gzip")).
 		problem(t, http.StatusUnsupportedMediaType, "unsupported_media_type")
-	// The original took any type.
+	// The original accepted any type.
 	b.post(t, "/api/translate", `{}`, header("Content-Type", "text/plain")).
 		originalError(t, http.StatusBadRequest, "invalid_request")
 }
@@ -185,7 +184,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		// What is taken without a fault must mean to us what it means to the standard library.
+		// An accepted body must decode as it does with encoding/json.
 		type plain struct {
 			Kind     string          `json:"kind"`
 			Input    json.RawMessage `json:"input"`
@@ -194,9 +193,9 @@ func FuzzDecode(f *testing.F) {
 		var want plain
 		if err := decodeStrict(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), &want); err != nil {
 			if strings.Contains(err.Error(), "cannot unmarshal number") {
-				return // A number beyond the type is clamped, for the check of its range to find.
+				return // Numbers out of range are clamped, for the range check to report.
 			}
-			t.Fatalf("taken, but encoding/json says: %v", err)
+			t.Fatalf("accepted, but encoding/json returns %v", err)
 		}
 		wantIn, _ := job.NewInput(job.Kind(want.Kind))
 		if want.Input != nil && string(want.Input) != "null" {
@@ -204,7 +203,7 @@ func FuzzDecode(f *testing.F) {
 				if strings.Contains(err.Error(), "cannot unmarshal number") {
 					return
 				}
-				t.Fatalf("input taken, but encoding/json says: %v", err)
+				t.Fatalf("input accepted, but encoding/json returns %v", err)
 			}
 		}
 		if kind != want.Kind || !reflect.DeepEqual(in, wantIn) || !reflect.DeepEqual(deadline, want.Deadline) {
@@ -222,23 +221,20 @@ func decodeStrict(data []byte, v any) error {
 func checkClientError(t *testing.T, err error) {
 	t.Helper()
 	if _, status, ok := server.IsProblem(err); !ok || status < 400 || status > 499 {
-		t.Errorf("refused with %v", err)
+		t.Errorf("rejected with %v", err)
 	}
 }
 
-// TestMissingBodyTimesOut sends the head of a request and nothing else, over a connection that stays open.
+// TestMissingBodyTimesOut sends the head and only the first bytes of the body over a connection that stays open.
 func TestMissingBodyTimesOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", b.addr())
+	conn := dial(t, b.addr())
+	_, err := io.WriteString(conn, "POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"a")
 	must(t, err)
-	defer func() { _ = conn.Close() }()
-	must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
-	_, err = io.WriteString(conn, "POST /api/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"a")
+	got, err := io.ReadAll(conn)
 	must(t, err)
-	answer, err := io.ReadAll(conn)
-	must(t, err)
-	if head, _, _ := strings.Cut(string(answer), "\r\n"); !strings.Contains(head, "408") {
-		t.Errorf("got %q", answer)
+	if head, _, _ := strings.Cut(string(got), "\r\n"); !strings.Contains(head, "408") {
+		t.Errorf("got %q", got)
 	}
 }

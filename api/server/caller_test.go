@@ -29,13 +29,13 @@ func TestPageSetsGuestCookie(t *testing.T) {
 		t.Errorf("a second cookie: %v", again.Cookies())
 	}
 	if other := b.get(t, "/"); other.Cookies()[0].Value == c.Value {
-		t.Error("two visitors, one cookie")
+		t.Error("two visitors got the same cookie")
 	}
 	bad := &http.Cookie{Name: c.Name, Value: c.Value + "x"}
 	if fresh := b.get(t, "/", cookie(bad)); len(fresh.Cookies()) != 1 {
-		t.Error("a bad cookie is not replaced")
+		t.Error("an invalid cookie is not replaced")
 	}
-	// Two cookies of one name: the valid one counts.
+	// Of two cookies with the same name the valid one is used.
 	b.get(t, "/api/jobs", cookie(bad), cookie(c)).expect(t, http.StatusOK)
 	secure := b.get(t, "/", header("X-Forwarded-Proto", "https"))
 	if !secure.Cookies()[0].Secure || secure.Header.Get("Strict-Transport-Security") == "" {
@@ -48,7 +48,8 @@ func TestPageSetsGuestCookie(t *testing.T) {
 	}
 }
 
-// TestGuestCookieOverTLS has the cookie bear a name that no neighboring site can set, and keeps the guest of an older one.
+// TestGuestCookieOverTLS checks that the cookie gets the __Host- prefix, which other subdomains cannot set, and that a guest
+// with an older cookie stays the same guest.
 func TestGuestCookieOverTLS(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.0/8"} })
@@ -64,7 +65,7 @@ func TestGuestCookieOverTLS(t *testing.T) {
 	if again := b.get(t, "/", tls, cookie(c)).Cookies(); len(again) != 0 {
 		t.Errorf("a second cookie: %v", again)
 	}
-	// The guest of before keeps the jobs.
+	// The guest of the older cookie keeps the jobs.
 	old, owner := guest()
 	b.push(t, imageSpec(owner, "older"))
 	moved := b.get(t, "/", tls, cookie(old)).Cookies()
@@ -76,23 +77,23 @@ func TestGuestCookieOverTLS(t *testing.T) {
 	}
 	for name, cookies := range map[string][]option{
 		"old": {cookie(old)}, "new": {cookie(moved[0])}, "both": {cookie(old), cookie(moved[0])},
-		"another of the old name": {cookie(&http.Cookie{Name: old.Name, Value: c.Value}), cookie(moved[0])},
+		"another with the old name": {cookie(&http.Cookie{Name: old.Name, Value: c.Value}), cookie(moved[0])},
 	} {
 		if list := listed(cookies...); !strings.Contains(list, `"older"`) {
 			t.Errorf("%s: %s", name, list)
 		}
 	}
-	// A cookie of the old name that a neighboring site has planted does not displace the guest.
+	// A cookie with the old name, which another subdomain may have set, does not replace the guest.
 	if list := listed(cookie(old), cookie(c)); strings.Contains(list, `"older"`) {
-		t.Errorf("a planted cookie counts: %s", list)
+		t.Errorf("a planted cookie is used: %s", list)
 	}
-	// Without TLS a cookie of the new name would not be kept.
+	// Without TLS browsers reject the __Host- prefix.
 	if plain := b.get(t, "/", cookie(old)).Cookies(); len(plain) != 0 {
-		t.Errorf("without TLS %v", plain)
+		t.Errorf("without TLS: %v", plain)
 	}
 	bad := &http.Cookie{Name: c.Name, Value: c.Value + "x"}
-	if healed := b.get(t, "/", tls, cookie(bad), cookie(old)).Cookies(); len(healed) != 1 || healed[0].Value != old.Value {
-		t.Errorf("a bad one beside a good one: %v", healed)
+	if replaced := b.get(t, "/", tls, cookie(bad), cookie(old)).Cookies(); len(replaced) != 1 || replaced[0].Value != old.Value {
+		t.Errorf("invalid cookie beside a valid one: %v", replaced)
 	}
 }
 
@@ -107,6 +108,6 @@ func TestUntrustedProxyHeadersAreIgnored(t *testing.T) {
 	b.submitWithKey(t, "key", goodBody, fromIP("203.0.113.7")).decode(t, &one)
 	b.submitWithKey(t, "key", goodBody, fromIP("198.51.100.7")).decode(t, &two)
 	if one.ID != two.ID {
-		t.Error("a forged address counts")
+		t.Error("a forged address is used")
 	}
 }

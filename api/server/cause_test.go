@@ -8,7 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// late is the error of a job that ran out of time because of something else.
+// deadlineError returns the error of a job that missed its deadline because of another error.
 func deadlineError(cause string) *job.Error {
 	return job.NewError(job.CodeDeadline, 0).Because(job.NewError(cause, 429))
 }
@@ -30,8 +30,8 @@ func TestDeadlineErrorShowsCause(t *testing.T) {
 	}
 }
 
-// TestOriginalDeadlineFailures has the original's routes say what kept a job: one that was throttled until its
-// deadline is worth another try soon.
+// TestOriginalDeadlineFailures checks that the original's routes report the cause of a missed deadline: Retry-After is
+// returned only if the job was throttled.
 func TestOriginalDeadlineFailures(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

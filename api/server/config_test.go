@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// config returns settings from variables.
+// loadConfig returns the settings of environment variables.
 func loadConfig(t testing.TB, environ ...string) server.Config {
 	t.Helper()
 	var cfg server.Config
@@ -21,7 +21,7 @@ func loadConfig(t testing.TB, environ ...string) server.Config {
 	return cfg
 }
 
-// minimal returns parts with which a server can be made, though not asked.
+// minimalDeps returns dependencies that suffice to create a server, but not to serve requests.
 func minimalDeps(m *telemetry.Metrics) server.Deps {
 	return server.Deps{
 		Catalogue: catalogue.Builtin(), Metrics: m, Log: discardLogger(), Secret: []byte(secret),

@@ -25,6 +25,7 @@ type stream struct {
 	close context.CancelFunc
 }
 
+// stream opens an event stream.
 func (b *bundle) stream(t testing.TB, path string, options ...option) *stream {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
@@ -58,17 +59,18 @@ func (s *stream) rest() string {
 	return b.String()
 }
 
-// life takes a job through its states; told waits until the stream has shown the state before.
-func runThroughStates(t testing.TB, b *bundle, spec *job.Spec, told func()) {
+// runThroughStates takes a job through its states and calls nextEvent before each change, to wait for the event of the
+// state before.
+func runThroughStates(t testing.TB, b *bundle, spec *job.Spec, nextEvent func()) {
 	t.Helper()
 	started, next, half := at(1), at(9), 50
-	told()
+	nextEvent()
 	b.putProgress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Stage: job.StageGenerating, Delivery: 1, Step: 1, Attempt: 1, StartedAt: &started, Percent: &half})
-	told()
+	nextEvent()
 	b.putProgress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRetrying, Delivery: 1, Step: 2, Attempt: 1, StartedAt: &started, NextAttemptAt: &next, LastError: job.NewError(job.CodeThrottled, 429)})
-	told()
+	nextEvent()
 	b.putProgress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Stage: job.StageStoring, Delivery: 2, Step: 1, Attempt: 2, StartedAt: &started})
-	told()
+	nextEvent()
 	_, products := succeedJob(spec)
 	b.settle(t, spec, &job.Record{Status: job.StatusSucceeded, Attempt: 2, StartedAt: &started, FinishedAt: at(20)}, products...)
 }
@@ -129,18 +131,18 @@ func TestEventsAreResumed(t *testing.T) {
 	b.putProgress(t, spec.Owner, running)
 	const path = "/api/jobs/job-a/events"
 	for name, tc := range map[string]struct {
-		// query and header hold the id that the caller has seen last; now and before stand for the job's steps.
+		// query and header are last event ids; now and before stand for the current and the previous one.
 		query, header string
-		snap          bool
+		snapshot      bool
 	}{
-		"new":                   {"", "", true},
-		"behind":                {"", "before", true},
-		"current":               {"", "now", false},
-		"current by query":      {"now", "", false},
-		"header before query":   {"before", "now", false},
-		"nonsense":              {"", "end; drop", true},
-		"another job's end":     {"", "end", true},
-		"a number of all jobs'": {"", "1764000000000", true},
+		"new":                 {"", "", true},
+		"behind":              {"", "before", true},
+		"current":             {"", "now", false},
+		"current by query":    {"now", "", false},
+		"header before query": {"before", "now", false},
+		"malformed":           {"", "end; drop", true},
+		"another job's end":   {"", "end", true},
+		"an id of all jobs":   {"", "1764000000000", true},
 	} {
 		now := fmt.Sprintf("1.%d", running.Step)
 		steps := strings.NewReplacer("before", fmt.Sprintf("1.%d", running.Step-1), "now", now)
@@ -158,7 +160,7 @@ func TestEventsAreResumed(t *testing.T) {
 		if got := s.block(); got != "retry: 2000" {
 			t.Errorf("%s: first %q", name, got)
 		}
-		if tc.snap {
+		if tc.snapshot {
 			if got := s.block(); !strings.HasPrefix(got, "event: running\nid: "+now+"\ndata: {") {
 				t.Errorf("%s: snapshot %q", name, got)
 			}
@@ -176,7 +178,7 @@ func TestEventsAreResumed(t *testing.T) {
 	}
 	s := b.stream(t, path, header("Last-Event-ID", "1.3"))
 	if got := s.rest(); !strings.HasPrefix(got, "retry: 2000\n\nevent: canceled\nid: end\n") || strings.Count(got, "event:") != 1 {
-		t.Errorf("the missed end: %q", got)
+		t.Errorf("missed final event: %q", got)
 	}
 }
 
@@ -197,7 +199,7 @@ func TestEventsByHead(t *testing.T) {
 	b.head(t, "/api/jobs/job-a/events", header("Last-Event-ID", "end")).expect(t, http.StatusNoContent)
 }
 
-// tickOnly makes the feed send positions all the time.
+// withFastTicks makes the feed send positions every 5 ms.
 func withFastTicks(t testing.TB) func(*server.Config, *server.Deps) {
 	return func(_ *server.Config, deps *server.Deps) {
 		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, deps.Control, feed.Config{Tick: 5 * time.Millisecond}, discardLogger())
@@ -211,7 +213,7 @@ func TestPositionTicksHaveNoID(t *testing.T) {
 	c, owner := guest()
 	ahead := b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))
 	b.push(t, fixedSpec(owner, "job-b"))
-	eventually(t, "the broker has counted both", func() bool {
+	eventually(t, "the broker counts both jobs", func() bool {
 		entry := b.queueEntry(t, owner, "job-b")
 		place, err := b.queue.Position(t.Context(), entry)
 		must(t, err)
@@ -247,7 +249,7 @@ func TestSilentStreamsAreKeptAlive(t *testing.T) {
 	b.push(t, fixedSpec(owner, "job-a"))
 	for _, path := range []string{"/api/jobs/job-a/events", "/api/events"} {
 		s := b.stream(t, path, cookie(c))
-		// On a slow machine a comment may come before the snapshot.
+		// On a slow machine a comment may precede the snapshot.
 		for snapshot := false; !snapshot; {
 			snapshot = strings.HasPrefix(s.block(), "event: queued")
 		}
@@ -273,26 +275,26 @@ func TestEventsOfAllJobs(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 5, 30, 0, time.UTC)
 	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.Now = func() time.Time { return now } })
 	c, owner := guest()
-	other, stranger := guest()
+	other, otherOwner := guest()
 	first := b.push(t, fixedSpec(owner, "job-a"))
 	b.get(t, "/api/events").problem(t, http.StatusUnauthorized, "identity_required")
 	s := b.stream(t, "/api/events", cookie(c))
 	theirs := b.stream(t, "/api/events", cookie(other))
 	transcript := s.block() + "\n\n"
-	told := func() { transcript += s.block() + "\n\n" }
-	runThroughStates(t, b, first, told)
-	told()
-	b.push(t, fixedSpec(stranger, "job-x"))
+	nextEvent := func() { transcript += s.block() + "\n\n" }
+	runThroughStates(t, b, first, nextEvent)
+	nextEvent()
+	b.push(t, fixedSpec(otherOwner, "job-x"))
 	b.push(t, fixedSpec(owner, "job-b"))
-	told()
-	// How soon the broker counts a job is its own affair.
+	nextEvent()
+	// The broker counts jobs asynchronously.
 	golden(t, "events/all.txt", positionPattern.ReplaceAllString(transcript, `"queue_position":"…"`))
 	if !strings.Contains(transcript, "id: 1767323130000\n") || len(eventIDPattern.FindAllString(transcript, -1)) != 1+strings.Count(transcript, "event:") {
 		t.Errorf("ids: %s", transcript)
 	}
 	theirs.block()
 	if got := theirs.block(); !strings.Contains(got, `"id":"job-x"`) {
-		t.Errorf("a stranger's stream: %q", got)
+		t.Errorf("another guest's stream: %q", got)
 	}
 }
 
@@ -307,11 +309,11 @@ func TestEventsOfAllJobsAreResumed(t *testing.T) {
 		lastSeen time.Duration
 		want     []string
 	}{
-		// The slack reaches five seconds further back than the last event.
+		// The slack reaches five seconds before the last event.
 		{-5 * time.Second, []string{"active", "just-now"}},
 		{-time.Second, []string{"active"}},
 		{-time.Minute, []string{"active", "just-now", "long-ago"}},
-		{0, []string{"active"}}, // A new reader.
+		{0, []string{"active"}}, // A new client.
 	} {
 		var options []option
 		if tc.lastSeen != 0 {
@@ -328,8 +330,8 @@ func TestEventsOfAllJobsAreResumed(t *testing.T) {
 				t.Errorf("since %v: no %s among %v", tc.lastSeen, id, seen)
 			}
 		}
-		// What comes next is new, hence nothing else was sent.
-		// The streams of one guest share what is known of its jobs, so each case has a job of its own.
+		// The next event is that of a new job, so nothing else was sent. The streams of one guest share their state, so
+		// each case has its own job.
 		next := b.push(t, imageSpec(owner, fmt.Sprint("next-", i)))
 		if got := eventJobID(s.block()); got != next.ID {
 			t.Errorf("since %v: also %s", tc.lastSeen, got)
@@ -350,11 +352,12 @@ func TestEventsOfAllJobsAreResumed(t *testing.T) {
 
 var eventJobIDPattern = regexp.MustCompile(`data: {"id":"([^"]*)"`)
 
+// eventJobID returns the id of the job in an event.
 func eventJobID(block string) string {
 	if m := eventJobIDPattern.FindStringSubmatch(block); m != nil {
 		return m[1]
 	}
-	return "none in " + block
+	return "no id in " + block
 }
 
 func TestStopEndsStreams(t *testing.T) {
@@ -393,7 +396,7 @@ func TestFeedStopEndsStreams(t *testing.T) {
 	}
 	b.get(t, "/api/jobs/job-a/events").problem(t, http.StatusServiceUnavailable, "unavailable")
 	if got := b.metric(t, "sse_slow_readers_dropped_total"); got != 0 {
-		t.Errorf("%v slow readers", got)
+		t.Errorf("%v slow readers dropped", got)
 	}
 }
 
@@ -413,8 +416,8 @@ func TestDeletedJobEndsItsStream(t *testing.T) {
 	}
 }
 
-// TestStreamOpenedDuringShutdown opens streams at a process that has begun to stop. They end in good order, so that a browser comes
-// back, to another process, with what it needs to miss nothing.
+// TestStreamOpenedDuringShutdown opens streams at a process that is shutting down. They end cleanly, so that a browser
+// reconnects to another process with the event id that it needs.
 func TestStreamOpenedDuringShutdown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// What tests look at from outside.
+// Unexported functions for the tests.
 var (
 	NewGuest     = session.NewGuest
 	EncodeCursor = encodePosition
@@ -26,7 +26,7 @@ var (
 	EncodeSequences = encodeSequences
 )
 
-// The largest bodies.
+// Limits of request bodies and uploads.
 const (
 	MaxBody        = bind.MaxBody
 	MaxImageBody   = maxImageBody
@@ -40,22 +40,22 @@ func GuestCookie(secret []byte) (*http.Cookie, string) {
 	return &http.Cookie{Name: session.GuestCookie, Value: session.SealGuest(keys.Derive(secret).GuestCookie, guest)}, guest
 }
 
-// SealGuest writes a cookie's value.
+// SealGuest returns the value of a guest cookie.
 func SealGuest(secret []byte, guest string) string {
 	return session.SealGuest(keys.Derive(secret).GuestCookie, guest)
 }
 
-// Prefer reads the Prefer header.
+// Prefer parses the Prefer header.
 func Prefer(r *http.Request) (waitSeconds int, async bool) {
 	p := prefer(r)
 	return int(p.wait.Seconds()), p.async
 }
 
-// Position is a place in a list.
+// Position is a position in a list of jobs.
 type Position = jobs.Position
 
-// UploadReader serves a route that reads its body as an upload does, while so many of the places for large ones are
-// taken, and tells report the code of what went wrong and how many bytes came.
+// UploadReader returns a handler that reads its body as an upload, while this many slots for large uploads are taken, and
+// calls report with the code of the error and the number of bytes read.
 func UploadReader(taken int, report func(code string, n int)) http.Handler {
 	l := newUploads(uploadGrace)
 	for range taken {
@@ -69,17 +69,17 @@ func UploadReader(taken int, report func(code string, n int)) http.Handler {
 		}
 		code, _, _ := IsProblem(err)
 		if len(l.holding) != taken {
-			code = "a place was not given back"
+			code = "slot not released"
 		}
 		report(code, len(body))
 	})
 	return e
 }
 
-// Streams is how many event streams are open, and under how many keys they are counted.
+// Streams returns the number of open event streams and of the keys under which they are counted.
 func Streams(s *Server) (total, keys int) { return s.handlers.events.limits.streams.Used() }
 
-// Waits is how many requests wait for a job.
+// Waits returns the number of requests that wait for a job.
 func Waits(s *Server) int { total, _ := s.handlers.jobs.limits.waits.Used(); return total }
 
 // SetUploadGrace sets how long an upload may take before its rate counts.
@@ -88,13 +88,13 @@ func SetUploadGrace(d *Deps, grace time.Duration) { d.uploadGrace = grace }
 // Uploads is how many uploads are under way, and of how many members.
 func Uploads(s *Server) (total, members int) { return s.handlers.images.uploads.byOwner.Used() }
 
-// DecodeSaveRequest reads a body as POST /api/images/save does, jobs aside.
+// DecodeSaveRequest decodes a body of POST /api/images/save, except images of jobs.
 func DecodeSaveRequest(body []byte) error {
-	ask, err := decodeSaveRequest(body)
-	if err != nil || ask.JobID != "" {
+	request, err := decodeSaveRequest(body)
+	if err != nil || request.JobID != "" {
 		return err
 	}
-	data, err := gallery.Decode(ask.Data)
+	data, err := gallery.Decode(request.Data)
 	if err == nil {
 		_, err = gallery.Inspect(data)
 	}
@@ -104,10 +104,10 @@ func DecodeSaveRequest(body []byte) error {
 	return nil
 }
 
-// ReturnPath is what is made of a path to return to.
+// ReturnPath returns the path of this site to return to after a sign-in.
 var ReturnPath = ownPath
 
-// SealFlow returns the cookie of an attempt to sign in with Google.
+// SealFlow returns the value of the cookie of a sign-in with Google.
 func SealFlow(secret []byte, state string, expires time.Time) string {
 	value, err := sealFlow(keys.Derive(secret).GoogleFlow, &flow{State: state, Expires: expires.Unix()})
 	if err != nil {
@@ -116,7 +116,7 @@ func SealFlow(secret []byte, state string, expires time.Time) string {
 	return value
 }
 
-// OpenFlow returns the state that such a cookie holds.
+// OpenFlow returns the state in a value of SealFlow.
 func OpenFlow(secret []byte, value string) (string, bool) {
 	f := openFlow(keys.Derive(secret).GoogleFlow, value, time.Now())
 	if f == nil {
@@ -125,7 +125,7 @@ func OpenFlow(secret []byte, value string) (string, bool) {
 	return f.State, true
 }
 
-// DecodeSubmission reads a body as POST /api/jobs does, defaults and models aside.
+// DecodeSubmission decodes a body of POST /api/jobs without applying defaults or checking models.
 func DecodeSubmission(body []byte) (kind string, in job.Input, deadline *int, faults []job.FieldError, err error) {
 	root, err := bind.Parse(body)
 	if err != nil {
@@ -141,25 +141,25 @@ func DecodeSubmission(body []byte) (kind string, in job.Input, deadline *int, fa
 	return sub.Kind, in, sub.Deadline, b.Faults, nil
 }
 
-// DecodeGeneration reads a body as POST /api/generate does.
+// DecodeGeneration decodes a body of POST /api/generate.
 func DecodeGeneration(body []byte) error {
 	var g generation
 	_, err := bind.LenientBytes(body, &g)
 	return err
 }
 
-// DecodeFeedback reads a body as POST /api/feedback does.
+// DecodeFeedback decodes a body of POST /api/feedback.
 func DecodeFeedback(body []byte) (category, content string, faults []job.FieldError, err error) {
-	var ask feedbackRequest
-	b, err := bind.LenientBytes(body, &ask)
+	var request feedbackRequest
+	b, err := bind.LenientBytes(body, &request)
 	if err != nil {
 		return "", "", nil, err
 	}
-	ask.check(b)
-	return ask.Category, ask.Content, b.Faults, nil
+	request.check(b)
+	return request.Category, request.Content, b.Faults, nil
 }
 
-// IsProblem returns the code and status of an error that a client would be sent.
+// IsProblem returns the code and status of an error that is sent to clients.
 func IsProblem(err error) (code string, status int, ok bool) {
 	p, ok := errors.AsType[*problem.Problem](err)
 	if !ok {

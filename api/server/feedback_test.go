@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,13 +19,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// given is feedback as a client reads it.
+// feedbackView is a feedback entry as a client reads it.
 type feedbackView struct {
 	ID, Category, Content, Status, UserID, Email string
 	CreatedAt                                    string `json:"created_at"`
 }
 
-// givenList is either list.
+// feedbackList is the response of the user's or the operator's list.
 type feedbackList struct {
 	Success   bool
 	Feedbacks []feedbackView
@@ -36,13 +35,13 @@ type feedbackList struct {
 	Allowed   string `json:"next_allowed_at"`
 }
 
-// give gives feedback as somebody.
+// sendFeedback sends POST /api/feedback.
 func (b *bundle) sendFeedback(t testing.TB, who option, category, content string) *reply {
 	t.Helper()
 	return b.post(t, "/api/feedback", fields{"category": category, "content": content}, who)
 }
 
-// plant puts feedback of a member into the store, without regard to the ten minutes.
+// storeFeedback stores feedback of a member directly, without the limit of one per ten minutes.
 func (b *bundle) storeFeedback(t testing.TB, who *session, at time.Time, category, content string) string {
 	t.Helper()
 	box, err := feedback.New(t.Context(), b.broker, feedback.WithClock(func() time.Time { return at }))
@@ -52,6 +51,7 @@ func (b *bundle) storeFeedback(t testing.TB, who *session, at time.Time, categor
 	return e.ID
 }
 
+// myFeedback returns the user's list.
 func (b *bundle) myFeedback(t testing.TB, who option) feedbackList {
 	t.Helper()
 	var list feedbackList
@@ -74,51 +74,47 @@ func TestSubmitFeedback(t *testing.T) {
 		"/category wrong_type":                 fields{"category": fields{"a": 1}, "content": "x"},
 	} {
 		f := b.post(t, "/api/feedback", body, who).accountError(t, http.StatusBadRequest, "invalid_request")
-		var got []string
-		for _, e := range f.Errors {
-			got = append(got, e.Pointer+" "+e.Code)
-		}
-		if strings.Join(got, " ") != name {
+		if got := f.Errors.list(); strings.Join(got, " ") != name {
 			t.Errorf("%v: %v", name, got)
 		}
 	}
 	b.post(t, "/api/feedback", "{", who).accountError(t, http.StatusBadRequest, "invalid_json")
 	b.post(t, "/api/feedback", nil, who).accountError(t, http.StatusBadRequest, "body_required")
 	if list := b.myFeedback(t, who); !list.Success || list.Count != 0 || list.Feedbacks == nil || list.Allowed != "" {
-		t.Errorf("at first %+v", list)
+		t.Errorf("initially %+v", list)
 	}
-	// A thousand characters, however many bytes they have, and a category that nobody has heard of.
+	// A thousand characters of several bytes, and an unknown category.
 	content := "<b>" + strings.Repeat("😀", 993) + "</b>"
-	var made struct {
+	var created struct {
 		Success    bool
 		Message    string
 		FeedbackID string
 		Next       string `json:"next_allowed_at"`
 	}
 	resp := b.post(t, "/api/feedback", fields{"category": " 表扬 ", "content": content, "userId": "eve"}, who, language("zh"))
-	resp.expect(t, http.StatusCreated).decode(t, &made)
-	if !made.Success || made.FeedbackID == "" || !strings.Contains(made.Message, "反馈") || !millisecondsPattern.MatchString(made.Next) || resp.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("answered %s", resp.body)
+	resp.expect(t, http.StatusCreated).decode(t, &created)
+	if !created.Success || created.FeedbackID == "" || !strings.Contains(created.Message, "反馈") || !millisecondsPattern.MatchString(created.Next) || resp.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("response %s", resp.body)
 	}
 	list := b.myFeedback(t, who)
-	if list.Count != 1 || list.Allowed != made.Next {
+	if list.Count != 1 || list.Allowed != created.Next {
 		t.Fatalf("the list is %+v", list)
 	}
-	if got := list.Feedbacks[0]; got.ID != made.FeedbackID || got.Category != "表扬" || got.Content != strings.Repeat("😀", 993) || got.Status != "pending" ||
+	if got := list.Feedbacks[0]; got.ID != created.FeedbackID || got.Category != "表扬" || got.Content != strings.Repeat("😀", 993) || got.Status != "pending" ||
 		!millisecondsPattern.MatchString(got.CreatedAt) || got.Email != "" || got.UserID != "" {
 		t.Errorf("the list holds %+v", got)
 	}
 	soon := b.sendFeedback(t, who, "bug", "again")
 	f := soon.accountError(t, http.StatusBadRequest, "feedback_too_soon")
-	if f.RetryAfter < 500 || f.RetryAfter > 600 || soon.Header.Get("Retry-After") != fmt.Sprint(f.RetryAfter) || !strings.Contains(f.Error, " 10 min") || !strings.Contains(string(soon.body), made.Next) {
-		t.Errorf("too soon: %s, %v", soon.body, soon.Header)
+	if f.RetryAfter < 500 || f.RetryAfter > 600 || soon.Header.Get("Retry-After") != fmt.Sprint(f.RetryAfter) || !strings.Contains(f.Error, " 10 min") || !strings.Contains(string(soon.body), created.Next) {
+		t.Errorf("second feedback: %s, %v", soon.body, soon.Header)
 	}
 	if head := b.head(t, "/api/feedback/my", who); head.StatusCode != http.StatusOK || len(head.body) > 0 {
-		t.Errorf("HEAD answers %d, %s", head.StatusCode, head.body)
+		t.Errorf("HEAD returns %d, %s", head.StatusCode, head.body)
 	}
 }
 
-// TestParallelFeedback sends many at once, of which one passes.
+// TestParallelFeedback sends many entries at once, of which one is accepted.
 func TestParallelFeedback(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -142,7 +138,7 @@ func TestParallelFeedback(t *testing.T) {
 	}
 }
 
-// TestMyFeedbackIsNewestFirst has more feedback than is shown.
+// TestMyFeedbackIsNewestFirst stores more feedback than the list returns.
 func TestMyFeedbackIsNewestFirst(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -163,20 +159,20 @@ func TestMyFeedbackIsNewestFirst(t *testing.T) {
 	}
 }
 
-// TestFeedbackAccess asks the routes of feedback as everybody.
+// TestFeedbackAccess requests the routes of feedback as every caller.
 func TestFeedbackAccess(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin, behindProxy)
 	ann, callers := b.callers(t)
-	b.sendFeedback(t, bearer(ann.Token), "bug", "the words of Ann").expect(t, http.StatusCreated)
-	address := 0
+	b.sendFeedback(t, bearer(ann.Token), "bug", "feedback of Ann").expect(t, http.StatusCreated)
+	ip := 0
 	for name, who := range callers {
-		// A token in place of a key is a guess, and nobody's guesses must hold up the next.
-		address++
+		// A token instead of the key counts as a guess, so each caller has its own address.
+		ip++
 		list := b.get(t, "/api/feedback/my", who.option)
-		post := b.sendFeedback(t, who.option, "bug", "the words of "+name)
-		admin := b.get(t, "/api/admin/feedback", who.option, fromIP(fmt.Sprint("192.0.2.", address)))
-		// A member's token is no key.
+		post := b.sendFeedback(t, who.option, "bug", "feedback of "+name)
+		admin := b.get(t, "/api/admin/feedback", who.option, fromIP(fmt.Sprint("192.0.2.", ip)))
+		// A member's token is not the key.
 		admin.accountError(t, http.StatusForbidden, "admin_key_required")
 		switch {
 		case who.isOwner:
@@ -194,7 +190,7 @@ func TestFeedbackAccess(t *testing.T) {
 			list.accountError(t, http.StatusUnauthorized, "sign_in_required")
 			post.accountError(t, http.StatusUnauthorized, "sign_in_required")
 		}
-		if seen := strings.Contains(string(list.body), "the words of Ann"); seen != who.isOwner {
+		if seen := strings.Contains(string(list.body), "feedback of Ann"); seen != who.isOwner {
 			t.Errorf("%s sees %s", name, list.body)
 		}
 	}
@@ -202,19 +198,17 @@ func TestFeedbackAccess(t *testing.T) {
 	if err != nil || stats.Total != 2 {
 		t.Errorf("stored: %+v, %v", stats, err)
 	}
-	if list := b.myFeedback(t, callers["Bob"].option); list.Count != 1 || !strings.HasPrefix(list.Feedbacks[0].Content, "the words of Bob") {
+	if list := b.myFeedback(t, callers["Bob"].option); list.Count != 1 || !strings.HasPrefix(list.Feedbacks[0].Content, "feedback of Bob") {
 		t.Errorf("Bob's: %+v", list)
 	}
 }
 
-// TestFeedbackOfADeletedAccountIsErased deletes the account between the look at the token and the store.
+// TestFeedbackOfADeletedAccountIsErased deletes the account between the check of the token and the write.
 func TestFeedbackOfADeletedAccountIsErased(t *testing.T) {
 	t.Parallel()
-	picture, err := json.Marshal(saveBody(largePNG(t)))
-	must(t, err)
 	for route, body := range map[string]string{
-		"/api/feedback":      `{"category":"bug","content":"left behind"}`,
-		imagesRoute + "save": string(picture),
+		"/api/feedback":      `{"category":"bug","content":"remains"}`,
+		imagesRoute + "save": string(marshal(t, saveBody(largePNG(t)))),
 	} {
 		t.Run(route, func(t *testing.T) {
 			t.Parallel()
@@ -229,33 +223,33 @@ func TestFeedbackOfADeletedAccountIsErased(t *testing.T) {
 				info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(">"))
 				must(t, err)
 				if len(info.State.Subjects) > 0 {
-					t.Errorf("left behind: %v", info.State.Subjects)
+					t.Errorf("data left: %v", info.State.Subjects)
 				}
 			}
 		})
 	}
 }
 
-// giveLate sends a request, does something once its sender is known and before its body comes, and wants it to be refused
-// with 401.
+// sendBodyAfter sends a request, calls meanwhile after its sender is identified and before the body is sent, and expects
+// status 401.
 func (b *bundle) sendBodyAfter(t *testing.T, route, body string, who *session, meanwhile func()) {
 	t.Helper()
 	conn := b.sendHead(t, route, body, who)
-	// Whoever is asked for the body is known by now.
-	answers := bufio.NewReader(conn)
-	line, err := answers.ReadString('\n')
+	// The server sends 100 Continue after it has identified the sender.
+	responses := bufio.NewReader(conn)
+	line, err := responses.ReadString('\n')
 	must(t, err)
 	if !strings.Contains(line, "100") {
-		t.Fatalf("not asked for the body: %s", line)
+		t.Fatalf("no 100 Continue: %s", line)
 	}
 	meanwhile()
 	_, err = io.WriteString(conn, body)
 	must(t, err)
-	if line, err = answers.ReadString('\n'); err == nil {
-		line, err = answers.ReadString('\n') // The first one ends what asked for the body.
+	if line, err = responses.ReadString('\n'); err == nil {
+		line, err = responses.ReadString('\n') // The first line ends the 100 response.
 	}
 	if err != nil || !strings.Contains(line, "401") {
-		t.Errorf("answered %q, %v", line, err)
+		t.Errorf("response %q, %v", line, err)
 	}
 }
 
@@ -278,10 +272,10 @@ func FuzzDecodeFeedback(f *testing.F) {
 			return
 		}
 		if n := utf8.RuneCountInString(feedback.Clean(content)); n < 1 || n > feedback.MaxContent || !utf8.ValidString(content) {
-			t.Errorf("content of %d characters is taken", n)
+			t.Errorf("content of %d characters is accepted", n)
 		}
 		if n := utf8.RuneCountInString(feedback.Clean(category)); n < 1 || n > feedback.MaxCategory {
-			t.Errorf("a category of %d characters is taken", n)
+			t.Errorf("a category of %d characters is accepted", n)
 		}
 	})
 }

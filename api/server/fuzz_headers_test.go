@@ -12,8 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// FuzzHeaders sends any value of every header that something here reads, and any query, to routes that read and to one
-// that submits.
+// FuzzHeaders sends arbitrary values of every header that the server reads, and arbitrary queries.
 func FuzzHeaders(f *testing.F) {
 	b := setup(f, behindProxy)
 	ann := b.signUp(f, annEmail)
@@ -37,7 +36,7 @@ func FuzzHeaders(f *testing.F) {
 		method, path, _ := strings.Cut(routes[int(where)%len(routes)], " ")
 		var body string
 		if method == http.MethodPost {
-			body = `{"kind":"prompt","input":{"text":1}}` // It is refused in the end, so that nothing piles up.
+			body = `{"kind":"prompt","input":{"text":1}}` // The body is invalid, so that no jobs accumulate.
 		}
 		n++
 		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
@@ -49,8 +48,8 @@ func FuzzHeaders(f *testing.F) {
 		if w.Code >= http.StatusInternalServerError {
 			t.Errorf("%s %s?%s with %s: %q: %d %s", method, path, query, names[int(which)%len(names)], value, w.Code, w.Body)
 		}
-		var answer struct{ Error string }
-		if err := json.Unmarshal(w.Body.Bytes(), &answer); w.Code >= 400 && w.Code != http.StatusRequestedRangeNotSatisfiable && w.Code != http.StatusPreconditionFailed && (err != nil || answer.Error == "") {
+		var got struct{ Error string }
+		if err := json.Unmarshal(w.Body.Bytes(), &got); w.Code >= 400 && w.Code != http.StatusRequestedRangeNotSatisfiable && w.Code != http.StatusPreconditionFailed && (err != nil || got.Error == "") {
 			t.Errorf("%s %s: %d %q", method, path, w.Code, w.Body)
 		}
 	})

@@ -13,8 +13,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// FuzzBodies sends any body and any query to every route that changes something, as a member and as the operator: each
-// route has a decoder of its own. What comes back is JSON and never a fault of this program's.
+// FuzzBodies sends arbitrary bodies and queries to every route that changes something, as a member and as the operator.
+// Responses are JSON and never have status 500.
 func FuzzBodies(f *testing.F) {
 	b := setup(f, behindProxy, simulatedGoogle(simulatortest.Start(f)), func(cfg *server.Config, _ *server.Deps) {
 		cfg.AdminKey, cfg.MaxSignups, cfg.MaxActiveMember, cfg.SyncWait = adminKey, 0, 0, 1
@@ -43,7 +43,7 @@ func FuzzBodies(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, body []byte, query string) {
 		route := routes[int(which)%len(routes)]
 		if strings.HasSuffix(route, "/logout") {
-			return // It would end the token that all others need; its decoder is that of retry.
+			return // It would revoke the token of the other requests; its decoder is that of retry.
 		}
 		n++
 		r := httptest.NewRequestWithContext(t.Context(), strings.Fields(route)[0], table[route].path, strings.NewReader(string(body)))
@@ -54,11 +54,11 @@ func FuzzBodies(f *testing.F) {
 		r.Header.Set("Prefer", "respond-async")
 		w := httptest.NewRecorder()
 		b.server.Handler().ServeHTTP(w, r)
-		var answer struct{ Error string }
-		if err := json.Unmarshal(w.Body.Bytes(), &answer); w.Code != http.StatusNoContent && err != nil {
+		var got struct{ Error string }
+		if err := json.Unmarshal(w.Body.Bytes(), &got); w.Code != http.StatusNoContent && err != nil {
 			t.Fatalf("%s: %d %q", route, w.Code, w.Body)
 		}
-		if w.Code == http.StatusInternalServerError || (w.Code >= 400 && answer.Error == "") {
+		if w.Code == http.StatusInternalServerError || (w.Code >= 400 && got.Error == "") {
 			t.Errorf("%s with %q: %d %s", route, body, w.Code, w.Body)
 		}
 	})

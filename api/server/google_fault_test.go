@@ -63,7 +63,7 @@ func TestGoogleFailures(t *testing.T) {
 			g := withGoogle(t).browser(t)
 			c.rule.Kind = simulator.KindToken
 			simulatortest.Script(t, g.sim, c.rule)
-			resp := g.auth(t, "google-oauth", g.start(t, "ada@example.com").body())
+			resp := g.auth(t, "google-oauth", g.authorizeAs(t, "ada@example.com").body())
 			resp.accountError(t, c.status, c.code)
 			var f struct {
 				Google       string   `json:"google_error"`
@@ -155,7 +155,7 @@ func TestGoogleIsNotLogged(t *testing.T) {
 		g.sim.Clear()
 		simulatortest.Script(t, g.sim, simulator.Rule{Kind: simulator.KindToken, Fault: fault})
 		b := g.browser(t)
-		b.auth(t, "google-oauth", b.start(t, "canary@example.com").body())
+		b.auth(t, "google-oauth", b.authorizeAs(t, "canary@example.com").body())
 	}
 	log := strings.ToLower(g.log.String())
 	for _, private := range []string{"canary", "31415926535", "4/0a", code.state, kept[:40], m.Token, m.User.ID, token[:60], "eyj", "simulated-secret"} {

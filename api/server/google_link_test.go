@@ -16,7 +16,7 @@ func TestGoogleSignInDoesNotTakeOverAccounts(t *testing.T) {
 	takeover := func(more ...string) *reply {
 		t.Helper()
 		b := g.browser(t)
-		return b.auth(t, "google-oauth", b.start(t, annEmail, more...).body())
+		return b.auth(t, "google-oauth", b.authorizeAs(t, annEmail, more...).body())
 	}
 	resp := takeover()
 	if f := resp.accountError(t, http.StatusUnauthorized, "link_required"); f.Cause != "link_required" || !strings.Contains(f.Error, "password") {
@@ -25,7 +25,7 @@ func TestGoogleSignInDoesNotTakeOverAccounts(t *testing.T) {
 	takeover("verified", "no").accountError(t, http.StatusUnauthorized, "google_email_unverified")
 	g.auth(t, "google-login", fields{"idToken": g.idToken(t, annEmail, nil)}).accountError(t, http.StatusUnauthorized, "link_required")
 	b := g.browser(t)
-	b.auth(t, "google-oauth", b.start(t, "new@example.com", "verified", "no").body()).accountError(t, http.StatusUnauthorized, "google_email_unverified")
+	b.auth(t, "google-oauth", b.authorizeAs(t, "new@example.com", "verified", "no").body()).accountError(t, http.StatusUnauthorized, "google_email_unverified")
 	if _, err := g.deps.Accounts.Login(t.Context(), "new@example.com", ""); err == nil {
 		t.Error("an account was created")
 	}
@@ -54,21 +54,21 @@ func TestLinkAndUnlinkGoogle(t *testing.T) {
 	// With a bearer token, and another email address than that of the account.
 	b := g.browser(t)
 	var m googleSession
-	b.auth(t, "google-oauth", b.start(t, "private@example.com").body(), bearer(ann.Token)).expect(t, http.StatusOK).decode(t, &m)
+	b.auth(t, "google-oauth", b.authorizeAs(t, "private@example.com").body(), bearer(ann.Token)).expect(t, http.StatusOK).decode(t, &m)
 	if m.User.ID != ann.User.ID || m.User.Email != annEmail || !m.User.HasGoogle {
 		t.Errorf("linked %+v", m)
 	}
 	link := func(who *session, email string) *reply {
 		t.Helper()
 		b := g.browser(t)
-		return b.auth(t, "google-oauth", b.start(t, email).body(), bearer(who.Token))
+		return b.auth(t, "google-oauth", b.authorizeAs(t, email).body(), bearer(who.Token))
 	}
 	link(bob, "private@example.com").accountError(t, http.StatusConflict, "google_linked_elsewhere")
 	link(ann, "third@example.com").accountError(t, http.StatusConflict, "other_google_linked")
 	link(ann, "private@example.com").expect(t, http.StatusOK)
 	// Started as a guest; meanwhile a member signed in in the same browser.
 	b = g.browser(t)
-	code := b.start(t, "fourth@example.com")
+	code := b.authorizeAs(t, "fourth@example.com")
 	b.auth(t, "login", fields{"email": "bob@example.org", "password": annPassword}).expect(t, http.StatusOK)
 	signedInOnly := func(code authCode) {
 		t.Helper()
@@ -97,7 +97,7 @@ func TestLinkAndUnlinkGoogle(t *testing.T) {
 	_, stale := g.staleToken(t, "bob@example.org")
 	g.get(t, authRoute+"google", bearer(stale)).accountError(t, http.StatusForbidden, "sign_in_again")
 	b = g.browser(t)
-	b.auth(t, "google-oauth", b.start(t, "fourth@example.com").body(), bearer(stale)).accountError(t, http.StatusForbidden, "sign_in_again")
+	b.auth(t, "google-oauth", b.authorizeAs(t, "fourth@example.com").body(), bearer(stale)).accountError(t, http.StatusForbidden, "sign_in_again")
 
 	b.auth(t, "google-unlink", nil).accountError(t, http.StatusUnauthorized, "sign_in_required")
 	g.auth(t, "google-unlink", nil, bearer(ann.Token)).expect(t, http.StatusOK).decode(t, &m)

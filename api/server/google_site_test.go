@@ -72,7 +72,7 @@ func TestPlantedGoogleAttempt(t *testing.T) {
 	g := withGoogle(t)
 	b, eve := g.browser(t), g.browser(t)
 	eve.startSignIn(t, "")
-	code := b.start(t, "ada@example.com")
+	code := b.authorizeAs(t, "ada@example.com")
 	g.auth(t, "google-oauth", code.body(), cookie(eve.jarCookie(t, "t2i_google")), cookie(b.jarCookie(t, "t2i_google"))).expect(t, http.StatusOK)
 }
 
@@ -82,7 +82,7 @@ func TestUnavailableGoogleCostsNoAttempts(t *testing.T) {
 	g := withGoogle(t).browser(t)
 	simulatortest.Script(t, g.sim, simulator.Rule{ID: "down", Kind: simulator.KindToken, Fault: "html_502"})
 	for range 32 {
-		g.auth(t, "google-oauth", g.start(t, "ada@example.com").body()).accountError(t, http.StatusServiceUnavailable, "google_unavailable")
+		g.auth(t, "google-oauth", g.authorizeAs(t, "ada@example.com").body()).accountError(t, http.StatusServiceUnavailable, "google_unavailable")
 	}
 }
 
@@ -117,7 +117,7 @@ func TestGoogleLinkNotifiesOwner(t *testing.T) {
 	ann := g.signUp(t, annEmail)
 	for range 2 { // Linking again changes nothing.
 		b := g.browser(t)
-		code := b.start(t, "private@example.com")
+		code := b.authorizeAs(t, "private@example.com")
 		b.auth(t, "google-oauth", code.body(), bearer(ann.Token), language("zh")).expect(t, http.StatusOK)
 	}
 	g.browser(t).signIn(t, "private@example.com")

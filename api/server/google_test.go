@@ -82,17 +82,17 @@ type googleSession struct {
 	}
 }
 
-// start starts a sign-in and authorizes it.
-func (g *googleFixture) start(t testing.TB, email string, more ...string) authCode {
+// authorizeAs starts a sign-in and authorizes it as the Google user with this email address.
+func (g *googleFixture) authorizeAs(t testing.TB, email string, more ...string) authCode {
 	t.Helper()
-	return g.start(t, email, more...)
+	return authorize(t, g.startSignIn(t, ""), email, more...)
 }
 
 // signIn signs in with Google.
 func (g *googleFixture) signIn(t testing.TB, email string, more ...string) googleSession {
 	t.Helper()
 	var m googleSession
-	g.auth(t, "google-oauth", g.start(t, email, more...).body()).expect(t, http.StatusOK).decode(t, &m)
+	g.auth(t, "google-oauth", g.authorizeAs(t, email, more...).body()).expect(t, http.StatusOK).decode(t, &m)
 	return m
 }
 
@@ -172,7 +172,7 @@ func TestGoogleStates(t *testing.T) {
 	t.Run("replayed", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		code := b.start(t, "ada@example.com")
+		code := b.authorizeAs(t, "ada@example.com")
 		kept := b.jarCookie(t, "t2i_google")
 		b.auth(t, "google-oauth", code.body()).expect(t, http.StatusOK)
 		rejected(t, b.auth(t, "google-oauth", code.body()))
@@ -183,14 +183,14 @@ func TestGoogleStates(t *testing.T) {
 	t.Run("another process", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		code := b.start(t, "ada@example.com")
+		code := b.authorizeAs(t, "ada@example.com")
 		second.auth(t, "google-oauth", code.body(), cookie(b.jarCookie(t, "t2i_google"))).expect(t, http.StatusOK)
 		rejected(t, b.auth(t, "google-oauth", code.body()))
 	})
 	t.Run("at once", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		code := b.start(t, "ada@example.com")
+		code := b.authorizeAs(t, "ada@example.com")
 		kept, statuses := b.jarCookie(t, "t2i_google"), make(chan int, 8)
 		for range cap(statuses) {
 			go func() { statuses <- g.auth(t, "google-oauth", code.body(), cookie(kept)).StatusCode }()
@@ -205,13 +205,13 @@ func TestGoogleStates(t *testing.T) {
 	})
 	t.Run("no cookie", func(t *testing.T) {
 		t.Parallel()
-		code := g.browser(t).start(t, "ada@example.com")
+		code := g.browser(t).authorizeAs(t, "ada@example.com")
 		rejected(t, g.auth(t, "google-oauth", code.body()))
 	})
 	t.Run("wrong state", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		code := b.start(t, "ada@example.com")
+		code := b.authorizeAs(t, "ada@example.com")
 		for _, state := range []string{"", "x", code.state + "x", strings.ToLower(code.state)} {
 			rejected(t, b.auth(t, "google-oauth", fields{"code": code.code, "state": state}))
 		}
@@ -222,8 +222,8 @@ func TestGoogleStates(t *testing.T) {
 	t.Run("another user's code", func(t *testing.T) {
 		t.Parallel()
 		victim, attacker := g.browser(t), g.browser(t)
-		code := attacker.start(t, "eve@example.com")
-		mine := victim.start(t, "ada@example.com")
+		code := attacker.authorizeAs(t, "eve@example.com")
+		mine := victim.authorizeAs(t, "ada@example.com")
 		rejected(t, victim.auth(t, "google-oauth", code.body()))
 		// With the victim's own state Google rejects the code, which belongs to another challenge.
 		f := victim.auth(t, "google-oauth", fields{"code": code.code, "state": mine.state})
@@ -232,7 +232,7 @@ func TestGoogleStates(t *testing.T) {
 	t.Run("forged cookies", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		code := b.start(t, "ada@example.com")
+		code := b.authorizeAs(t, "ada@example.com")
 		value := b.jarCookie(t, "t2i_google").Value
 		other := "A"
 		if value[10] == 'A' {
@@ -246,20 +246,20 @@ func TestGoogleStates(t *testing.T) {
 	t.Run("from another site", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		code := b.start(t, "ada@example.com")
+		code := b.authorizeAs(t, "ada@example.com")
 		b.auth(t, "google-oauth", code.body(), header("Sec-Fetch-Site", "cross-site")).accountError(t, http.StatusForbidden, "cross_origin")
 	})
 	t.Run("an old session", func(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
-		code := b.start(t, "ada@example.com")
+		code := b.authorizeAs(t, "ada@example.com")
 		gone := &http.Cookie{Name: "auth_token", Value: "gone"}
 		kept := b.jarCookie(t, "t2i_google")
 		resp := g.auth(t, "google-oauth", code.body(), cookie(kept), cookie(gone)).expect(t, http.StatusOK)
 		if cookies := resp.Cookies(); cookies[len(cookies)-1].Name != "auth_token" || cookies[len(cookies)-1].Value == "" || resp.Header.Get("WWW-Authenticate") != "" {
 			t.Errorf("cookies %v", cookies)
 		}
-		code = b.start(t, "ada@example.com")
+		code = b.authorizeAs(t, "ada@example.com")
 		b.auth(t, "google-oauth", code.body(), bearer("gone")).accountError(t, http.StatusUnauthorized, "invalid_token")
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// addressed is a request to a host of some name.
+// withHost sets the Host header.
 func withHost(host string) option { return func(r *http.Request) { r.Host = host } }
 
 func TestHosts(t *testing.T) {
@@ -54,14 +54,14 @@ func TestHosts(t *testing.T) {
 				for _, path := range []string{"/", "/api/models", "/internal/health", "/nowhere", "/assets/js/app.js"} {
 					f := b.get(t, path, withHost(host)).problem(t, http.StatusMisdirectedRequest, "host_not_allowed")
 					if !strings.Contains(f.Detail, "PUBLIC_HOSTS") {
-						t.Errorf("it says %q", f.Detail)
+						t.Errorf("detail %q", f.Detail)
 					}
 				}
 				zh := b.submit(t, goodBody, withHost(host), language("zh")).problem(t, http.StatusMisdirectedRequest, "host_not_allowed")
 				if zh.Title == http.StatusText(http.StatusMisdirectedRequest) || !strings.Contains(zh.Detail, "PUBLIC_HOSTS") {
 					t.Errorf("in Chinese %q, %q", zh.Title, zh.Detail)
 				}
-				// Whoever watches over the process addresses it as it can.
+				// Probes may use any host.
 				for _, path := range []string{"/livez", "/readyz"} {
 					b.get(t, path, withHost(host)).expect(t, http.StatusOK)
 				}
@@ -70,7 +70,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// TestHostHeader is one of HTTP/1.0, which no browser sends.
+// TestHostHeader sends requests without a Host header or with one that differs from the request URL.
 func TestHostHeader(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.Loopback = true })
@@ -81,9 +81,9 @@ func TestHostHeader(t *testing.T) {
 		conn := dial(t, b.addr())
 		_, err := io.WriteString(conn, head)
 		must(t, err)
-		answer, err := io.ReadAll(conn)
+		got, err := io.ReadAll(conn)
 		must(t, err)
-		if line, _, _ := strings.Cut(string(answer), "\r\n"); !strings.Contains(line, " "+status+" ") {
+		if line, _, _ := strings.Cut(string(got), "\r\n"); !strings.Contains(line, " "+status+" ") {
 			t.Errorf("%q: %q", head, line)
 		}
 	}
@@ -97,7 +97,7 @@ func TestInvalidHosts(t *testing.T) {
 			t.Errorf("%s: %v", entry, err)
 		}
 		if _, err := server.NewStartupHandler(cfg, telemetry.NewMetrics(), discardLogger()); err == nil {
-			t.Errorf("%s: a start goes on", entry)
+			t.Errorf("%s: accepted at startup", entry)
 		}
 	}
 }

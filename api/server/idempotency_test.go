@@ -23,7 +23,7 @@ func TestIdempotencyKey(t *testing.T) {
 		t.Errorf("id %q: %v", first.ID, err)
 	}
 	if resp.Header.Get("Idempotent-Replayed") != "" {
-		t.Error("the first submission counts as a replay")
+		t.Error("the first submission is marked as a replay")
 	}
 	for _, same := range []any{
 		body, `{"input": {"prompt": "p"}, "kind": "image"}`,
@@ -31,7 +31,7 @@ func TestIdempotencyKey(t *testing.T) {
 		resp = b.submitWithKey(t, `"key-1"`, same, cookie(c)).expect(t, http.StatusAccepted)
 		resp.decode(t, &again)
 		if again.ID != first.ID || again.Input["seed"] != first.Input["seed"] || !resp.replayed() {
-			t.Errorf("again: %v %s", resp.Header, resp.body)
+			t.Errorf("replay: %v %s", resp.Header, resp.body)
 		}
 	}
 	if got := b.metric(t, "jobs_submitted_total"); got != 1 {
@@ -44,7 +44,7 @@ func TestIdempotencyKey(t *testing.T) {
 	} {
 		b.submitWithKey(t, "key-1", other, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 	}
-	// A request that is refused does not use the key up.
+	// A rejected request does not consume its key.
 	b.submitWithKey(t, "key-2", fields{"kind": "image", "input": fields{}}, cookie(c)).problem(t, http.StatusBadRequest, "invalid_request")
 	b.submitWithKey(t, "key-2", body, cookie(c)).expect(t, http.StatusAccepted)
 }
@@ -57,7 +57,7 @@ func TestIdempotencyKeyAfterCompletion(t *testing.T) {
 	resp := b.submitWithKey(t, "key", goodBody, preferWait(60)).expect(t, http.StatusOK)
 	resp.decode(t, &first)
 	if resp.Header.Get("Idempotent-Replayed") != "" {
-		t.Error("the first submission counts as a replay")
+		t.Error("the first submission is marked as a replay")
 	}
 	resp = b.submitWithKey(t, "key", goodBody).expect(t, http.StatusOK)
 	resp.decode(t, &again)
@@ -86,17 +86,17 @@ func TestConcurrentIdempotencyKey(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	news := 0
+	created := 0
 	for i := range callers {
 		if ids[i] != ids[0] || ids[i] == "" {
 			t.Errorf("id %q, want %q", ids[i], ids[0])
 		}
 		if fresh[i] {
-			news++
+			created++
 		}
 	}
-	if news != 1 {
-		t.Errorf("%d of %d made the job", news, callers)
+	if created != 1 {
+		t.Errorf("%d of %d submissions created the job", created, callers)
 	}
 }
 
@@ -135,8 +135,8 @@ func TestIdempotencyKeyBelongsToItsCaller(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKeyOfANeighbor has an IPv4 neighbor repeat somebody's submission, key and body, and then try to delete
-// what it was answered with.
+// TestIdempotencyKeyOfANeighbor has a client at a neighboring IPv4 address repeat another client's submission, with the same
+// key and body, and then cancel the job that was returned.
 func TestIdempotencyKeyOfANeighbor(t *testing.T) {
 	t.Parallel()
 	b := setup(t, behindProxy)
@@ -146,9 +146,9 @@ func TestIdempotencyKeyOfANeighbor(t *testing.T) {
 	resp := b.submitWithKey(t, "key", goodBody, neighbor).expect(t, http.StatusAccepted)
 	resp.decode(t, &other)
 	if other.ID == first.ID || resp.Header.Get("Idempotent-Replayed") != "" {
-		t.Errorf("a neighbor gets the job: %v %s", resp.Header, resp.body)
+		t.Errorf("the neighbor got the other client's job: %v %s", resp.Header, resp.body)
 	}
-	// The job of the neighbor's answer is the neighbor's own, to cancel and to delete.
+	// The job that the neighbor got is its own, to cancel and to delete.
 	b.cancel(t, other.ID, neighbor).expect(t, http.StatusOK)
 	var still view
 	b.get(t, "/api/jobs/"+first.ID, victim).expect(t, http.StatusOK).decode(t, &still)

@@ -16,7 +16,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 )
 
-// TestImagesAreEvictedAndExpire pushes out, in parallel too, and moves the clock to the next day and the end.
+// TestImagesAreEvictedAndExpire saves more images than are kept, also concurrently, and moves the clock to the next day and
+// past the expiry.
 func TestImagesAreEvictedAndExpire(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -27,13 +28,13 @@ func TestImagesAreEvictedAndExpire(t *testing.T) {
 		now = now.Add(d)
 	}
 	b := setup(t, func(_ *server.Config, deps *server.Deps) {
-		pictures, err := gallery.New(t.Context(), deps.Broker, gallery.WithClock(func() time.Time {
+		images, err := gallery.New(t.Context(), deps.Broker, gallery.WithClock(func() time.Time {
 			mu.Lock()
 			defer mu.Unlock()
 			return now
 		}))
 		must(t, err)
-		deps.Gallery = pictures
+		deps.Gallery = images
 	})
 	ann := b.newMember(t, annEmail)
 	first := b.saveImage(t, jpegImage(t, 8), ann).ID
@@ -69,32 +70,32 @@ func TestImagesAreEvictedAndExpire(t *testing.T) {
 		b.delete(t, imagesRoute+i.ID, ann).accountError(t, http.StatusBadRequest, "image_not_found")
 	}
 	if end := b.daily(t, ann); end.Count+len(end.Earlier) != 0 {
-		t.Errorf("in the end: %+v", end)
+		t.Errorf("after expiry: %+v", end)
 	}
 }
 
-// TestImageAccess asks every route of saved images as everybody.
+// TestImageAccess requests every route of saved images as every caller.
 func TestImageAccess(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ann, callers := b.callers(t)
-	hers := b.saveImage(t, jpegImage(t, 8), bearer(ann.Token)).ID
+	id := b.saveImage(t, jpegImage(t, 8), bearer(ann.Token)).ID
 	routes := []struct {
 		method, path string
-		// owner, others are the statuses for Ann and for Bob.
+		// owner and others are the statuses for Ann and for Bob.
 		owner, others int
 	}{
 		{http.MethodPost, "save", 201, 201},
 		{http.MethodGet, "daily", 200, 200},
 		{http.MethodHead, "daily", 200, 200},
 		{http.MethodGet, "stats", 200, 200},
-		{http.MethodGet, hers, 200, 404},
-		{http.MethodHead, hers, 200, 404},
-		{http.MethodGet, "download/" + hers, 200, 404},
-		{http.MethodHead, "download/" + hers, 200, 404},
-		{http.MethodDelete, hers, 200, 400},
+		{http.MethodGet, id, 200, 404},
+		{http.MethodHead, id, 200, 404},
+		{http.MethodGet, "download/" + id, 200, 404},
+		{http.MethodHead, "download/" + id, 200, 404},
+		{http.MethodDelete, id, 200, 400},
 	}
-	ask := func(name, method, path string, who option, want int) {
+	check := func(name, method, path string, who option, want int) {
 		t.Helper()
 		var body any
 		if method == http.MethodPost {
@@ -105,29 +106,29 @@ func TestImageAccess(t *testing.T) {
 			t.Errorf("%s: %s %s is %d, want %d: %.200s", name, method, path, resp.StatusCode, want, resp.body)
 		}
 		if want >= 400 && strings.Contains(string(resp.body), "canary") {
-			t.Errorf("%s: %s %s tells %s", name, method, path, resp.body)
+			t.Errorf("%s: %s %s reveals %s", name, method, path, resp.body)
 		}
 	}
 	for _, r := range routes {
 		for name, who := range callers {
 			switch {
 			case who.isOwner:
-			case who.invalid, name == "guest", name == "nobody":
-				ask(name, r.method, r.path, who.option, http.StatusUnauthorized)
+			case who.invalid, name == "guest", name == "anonymous":
+				check(name, r.method, r.path, who.option, http.StatusUnauthorized)
 			default:
-				ask(name, r.method, r.path, who.option, r.others)
+				check(name, r.method, r.path, who.option, r.others)
 			}
 		}
 	}
 	for _, r := range routes {
 		if r.path == "save" {
-			continue // It would push out what the next ones ask for.
+			continue // It would evict the image of the next requests.
 		}
 		who := cookie(ann.cookie)
 		if r.method == http.MethodGet {
 			who = bearer(ann.Token)
 		}
-		ask("Ann", r.method, r.path, who, r.owner)
+		check("Ann", r.method, r.path, who, r.owner)
 	}
 	if d := b.daily(t, bearer(ann.Token)); d.Count != 0 {
 		t.Errorf("Ann has %+v", d)
@@ -135,7 +136,7 @@ func TestImageAccess(t *testing.T) {
 	b.post(t, imagesRoute+"save", saveBody(jpegImage(t, 8)), cookie(ann.cookie), header("Sec-Fetch-Site", "cross-site")).accountError(t, http.StatusForbidden, "cross_origin")
 }
 
-// TestSaveRateLimit bounds how often one member saves.
+// TestSaveRateLimit checks how often one member may save.
 func TestSaveRateLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -153,13 +154,13 @@ func TestSaveRateLimit(t *testing.T) {
 	b.saveImage(t, jpegImage(t, 8), bob)
 }
 
-// TestFullImageStore saves until NATS has no room left.
+// TestFullImageStore saves until NATS has no space left.
 func TestFullImageStore(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(_ *server.Config, deps *server.Deps) {
-		pictures, err := gallery.New(t.Context(), brokertest.Start(t, func(c *broker.Config) { c.MaxStoreMB = 4 }))
+		images, err := gallery.New(t.Context(), brokertest.Start(t, func(c *broker.Config) { c.MaxStoreMB = 4 }))
 		must(t, err)
-		deps.Gallery = pictures
+		deps.Gallery = images
 	})
 	large := saveBody(largePNG(t))
 	for n := range 20 {
@@ -173,5 +174,5 @@ func TestFullImageStore(t *testing.T) {
 		}
 		return
 	}
-	t.Error("there is room without end")
+	t.Error("the store never filled up")
 }

@@ -27,7 +27,7 @@ import (
 
 const imagesRoute = "/api/images/"
 
-// picture is a JPEG.
+// jpegImage returns a gray JPEG of side × side pixels.
 func jpegImage(t testing.TB, side int) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -35,7 +35,7 @@ func jpegImage(t testing.TB, side int) []byte {
 	return b.Bytes()
 }
 
-// largePicture is a PNG of several chunks of the store.
+// largePNG returns a PNG that the store keeps in several chunks.
 func largePNG(t testing.TB) []byte {
 	t.Helper()
 	m := image.NewNRGBA(image.Rect(0, 0, 640, 640))
@@ -49,7 +49,7 @@ func largePNG(t testing.TB) []byte {
 	return b.Bytes()
 }
 
-// saving is a body as the original's clients send it.
+// saveBody returns a body of POST /api/images/save as the original's clients send it.
 func saveBody(data []byte) fields {
 	return fields{
 		"prompt": "canary lighthouse", "data": base64.StdEncoding.EncodeToString(data), "width": 1024, "height": 768, "seed": 42, "model": "flux", "negative": "canary fog",
@@ -75,6 +75,7 @@ type dailyImages struct {
 	Count, MaxCount int
 }
 
+// saveImage saves an image.
 func (b *bundle) saveImage(t testing.TB, data []byte, who option) savedImage {
 	t.Helper()
 	var s savedImage
@@ -82,6 +83,7 @@ func (b *bundle) saveImage(t testing.TB, data []byte, who option) savedImage {
 	return s
 }
 
+// daily returns a member's list of saved images.
 func (b *bundle) daily(t testing.TB, who option) dailyImages {
 	t.Helper()
 	var d dailyImages
@@ -89,7 +91,7 @@ func (b *bundle) daily(t testing.TB, who option) dailyImages {
 	return d
 }
 
-// names returns the fields of an answer, in order.
+// fieldNames returns the sorted field names of a JSON object.
 func fieldNames(t testing.TB, body []byte) string {
 	t.Helper()
 	var m map[string]json.RawMessage
@@ -155,11 +157,11 @@ func TestSaveImage(t *testing.T) {
 		t.Errorf("left: %+v", d)
 	}
 	if log := b.log.String(); strings.Contains(log, "canary") {
-		t.Errorf("the log tells what was saved: %s", log)
+		t.Errorf("a saved image is in the log: %s", log)
 	}
 }
 
-// downloads looks at an image as a file.
+// checkDownload checks the download of a saved image.
 func (b *bundle) checkDownload(t *testing.T, who option, id string, data []byte, contentType, ext string) {
 	t.Helper()
 	path := imagesRoute + "download/" + id
@@ -185,12 +187,12 @@ func (b *bundle) checkDownload(t *testing.T, who option, id string, data []byte,
 		t.Errorf("HEAD %v", head.Header)
 	}
 	if part := b.get(t, path, who, header("Range", "bytes=3-9")).expect(t, http.StatusPartialContent); !bytes.Equal(part.body, data[3:10]) {
-		t.Errorf("a part: %x", part.body)
+		t.Errorf("range: %x", part.body)
 	}
 	b.get(t, path, who, header("Range", "bytes=9999999-")).accountError(t, http.StatusRequestedRangeNotSatisfiable, "range_not_satisfiable")
 }
 
-// bomb is a PNG of a few bytes that says it is huge.
+// decompressionBomb returns a PNG of a few bytes whose header declares huge dimensions.
 func decompressionBomb(t testing.TB) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -219,34 +221,34 @@ func TestSaveImageIsValidated(t *testing.T) {
 		code   string
 		fault  string
 	}{
-		"nothing":           {nil, 400, "body_required", ""},
-		"no JSON":           {"canary{", 400, "invalid_json", ""},
+		"no body":           {nil, 400, "body_required", ""},
+		"not JSON":          {"canary{", 400, "invalid_json", ""},
 		"a list":            {"[]", 400, "invalid_json", ""},
 		"no data":           {with(fields{"data": nil}), 400, "invalid_request", "/data required"},
 		"no prompt":         {with(fields{"prompt": "  "}), 400, "invalid_request", "/prompt required"},
 		"long prompt":       {with(fields{"prompt": strings.Repeat("灯", 4001)}), 400, "invalid_request", "/prompt too_long"},
 		"long negative":     {with(fields{"negative": strings.Repeat("x", 4001)}), 400, "invalid_request", "/negative too_long"},
 		"long model":        {with(fields{"model": strings.Repeat("x", 101)}), 400, "invalid_request", "/model too_long"},
-		"strange seed":      {with(fields{"seed": "canary"}), 400, "invalid_request", "/seed wrong_type"},
-		"strange data":      {with(fields{"data": []int{1}}), 400, "invalid_request", "/data wrong_type"},
+		"wrong seed":        {with(fields{"seed": "canary"}), 400, "invalid_request", "/seed wrong_type"},
+		"wrong data":        {with(fields{"data": []int{1}}), 400, "invalid_request", "/data wrong_type"},
 		"data and a job":    {with(fields{"job_id": "x"}), 400, "invalid_request", "/data not_with"},
-		"no base64":         {with(fields{"data": "canary!"}), 400, "invalid_picture", ""},
+		"not base64":        {with(fields{"data": "canary!"}), 400, "invalid_picture", ""},
 		"svg":               {with(fields{"data": encode([]byte("<svg>canary</svg>"))}), 400, "invalid_picture", ""},
 		"svg with a type":   {with(fields{"data": "data:image/png;base64," + encode([]byte("<svg>canary</svg>"))}), 400, "invalid_picture", ""},
 		"html":              {with(fields{"data": encode([]byte("<!doctype html><script>canary"))}), 400, "invalid_picture", ""},
 		"cut off":           {with(fields{"data": encode(good[:len(good)-9])}), 400, "invalid_picture", ""},
 		"a bomb":            {with(fields{"data": encode(decompressionBomb(t))}), 400, "invalid_picture", ""},
-		"a page in front":   {with(fields{"data": encode(append([]byte("<!--"), good...))}), 400, "invalid_picture", ""},
+		"HTML in front":     {with(fields{"data": encode(append([]byte("<!--"), good...))}), 400, "invalid_picture", ""},
 		"too large":         {with(fields{"data": encode(append(bytes.Clone(good), make([]byte, gallery.MaxBytes)...))}), 400, "picture_too_large", ""},
 		"far too large":     {with(fields{"data": strings.Repeat("A", server.MaxImageBody)}), 413, "body_too_large", ""},
-		"six times it":      {with(fields{"data": strings.Repeat("A", 6*gallery.MaxBytes)}), 400, "picture_too_large", ""},
+		"six times max":     {with(fields{"data": strings.Repeat("A", 6*gallery.MaxBytes)}), 400, "picture_too_large", ""},
 		"a seed too large":  {with(fields{"seed": json.Number("9007199254740993")}), 400, "invalid_request", "/seed out_of_range"},
-		"an endless seed":   {with(fields{"seed": json.Number("1e30")}), 400, "invalid_request", "/seed out_of_range"},
+		"a huge seed":       {with(fields{"seed": json.Number("1e30")}), 400, "invalid_request", "/seed out_of_range"},
 		"a seed too small":  {with(fields{"seed": json.Number("-1e30")}), 400, "invalid_request", "/seed out_of_range"},
 		"no such job":       {fields{"job_id": "none"}, 404, "not_found", ""},
-		"no id of a job":    {fields{"job_id": "$KV.>"}, 404, "not_found", ""},
-		"a job's field":     {fields{"job_id": "none", "index": "canary"}, 400, "invalid_request", "/index wrong_type"},
-		"largest of all":    {with(fields{"data": encode(make([]byte, gallery.MaxBytes))}), 400, "invalid_picture", ""},
+		"not a job id":      {fields{"job_id": "$KV.>"}, 404, "not_found", ""},
+		"wrong index":       {fields{"job_id": "none", "index": "canary"}, 400, "invalid_request", "/index wrong_type"},
+		"largest size":      {with(fields{"data": encode(make([]byte, gallery.MaxBytes))}), 400, "invalid_picture", ""},
 		"one byte too many": {with(fields{"data": encode(make([]byte, gallery.MaxBytes+1))}), 400, "picture_too_large", ""},
 	} {
 		f := b.post(t, imagesRoute+"save", c.body, ann).accountError(t, c.status, c.code)
@@ -257,13 +259,13 @@ func TestSaveImageIsValidated(t *testing.T) {
 			t.Errorf("%s: %s", name, f.Error)
 		}
 	}
-	// What stands behind an image is not kept.
+	// Data after the image is not stored.
 	s := b.saveImage(t, append(bytes.Clone(good), "<script>alert(1)</script>"...), ann)
 	if resp := b.get(t, imagesRoute+"download/"+s.ID, ann); !bytes.Equal(resp.body, good) || resp.Header.Get("Content-Type") != "image/jpeg" {
 		t.Errorf("%d bytes of %s", len(resp.body), resp.Header.Get("Content-Type"))
 	}
 	if log := b.log.String(); strings.Contains(log, "canary") {
-		t.Errorf("the log tells what was sent: %s", log)
+		t.Errorf("a request body is in the log: %s", log)
 	}
 }
 
@@ -324,7 +326,7 @@ func TestSaveImageOfJob(t *testing.T) {
 	} {
 		save(c.body, c.who).accountError(t, c.status, c.code)
 	}
-	// What this browser's guest made before is the caller's to save.
+	// A member may save the images of the guest of the same browser.
 	save(fields{"job_id": "before"}, ann, cookie(cookieOfGuest)).expect(t, http.StatusCreated)
 	if d := b.daily(t, ann); d.Count != 3 || d.Images[2].Width != 32 || d.Images[2].JobID != "before" || d.Images[0].JobID != "done" || *d.Images[0].Index != 1 {
 		t.Errorf("daily %+v", d)

@@ -10,11 +10,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// inputCase is one value of one field of one kind's input.
+// inputCase is a value of a field of a kind's input.
 type inputCase struct {
 	kind, field string
 	value       any
-	// want is the fault's code, or nothing when the value is good.
+	// want is the error code, or empty if the value is valid.
 	want string
 }
 
@@ -77,7 +77,7 @@ func inputCases() []inputCase {
 		bad("image", "reference_images", "wrong_type", "https://pictures.example/a.png", fields{}, 1),
 		bad("audio", "safe", "unknown_field", true),
 		bad("image", "colour", "unknown_field", "red", nil, fields{}),
-		bad("image", "Prompt", "unknown_field", "a name in other letters is another name"),
+		bad("image", "Prompt", "unknown_field", "field names are case-sensitive"),
 		bad("image", "a/b~c", "unknown_field", 1),
 
 		good("audio", "text", "hello", strings.Repeat("字", 10_000)),
@@ -137,11 +137,11 @@ func TestEveryFieldOfEveryInput(t *testing.T) {
 		f := resp.problem(t, http.StatusBadRequest, "invalid_request")
 		pointer := "/input/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(tc.field)
 		if got, want := f.Errors.list(), []string{pointer + " " + tc.want}; !slices.Equal(got, want) {
-			t.Errorf("%s %s = %.40v: faults %v, want %v", tc.kind, tc.field, tc.value, got, want)
+			t.Errorf("%s %s = %.40v: errors %v, want %v", tc.kind, tc.field, tc.value, got, want)
 			continue
 		}
 		if !strings.HasPrefix(f.Detail, pointer+" ") || !strings.HasSuffix(f.Detail, f.Errors[0].Detail) {
-			t.Errorf("%s %s: the sentence %q does not name the field", tc.kind, tc.field, f.Detail)
+			t.Errorf("%s %s: detail %q does not name the field", tc.kind, tc.field, f.Detail)
 		}
 		chinese := b.submit(t, body, language("zh-CN,zh;q=0.9"))
 		if c := chinese.problem(t, http.StatusBadRequest, "invalid_request"); c.Errors[0].Detail == f.Errors[0].Detail ||
@@ -167,7 +167,7 @@ func TestDependentFields(t *testing.T) {
 		{"pixels", fields{"kind": "image", "input": fields{"prompt": "p", "width": 4096, "height": 4096 + 5}}, []string{"/input/height out_of_range"}},
 		{"pixels of a model", fields{"kind": "image", "input": fields{"prompt": "p", "model": "klein", "width": 2048, "height": 2048}}, []string{"/input/width too_many_pixels"}},
 		{"a reference", fields{"kind": "image", "input": fields{"prompt": "p", "model": "kontext", "reference_images": []any{"ftp://a.example"}}}, []string{"/input/reference_images/0 invalid_url"}},
-		{"references that are no texts", fields{"kind": "image", "input": fields{"prompt": "p", "model": "klein", "reference_images": []any{nil, "https://a.example", 1}}}, []string{"/input/reference_images/0 wrong_type", "/input/reference_images/2 wrong_type"}},
+		{"references of the wrong type", fields{"kind": "image", "input": fields{"prompt": "p", "model": "klein", "reference_images": []any{nil, "https://a.example", 1}}}, []string{"/input/reference_images/0 wrong_type", "/input/reference_images/2 wrong_type"}},
 		{"too many references", fields{"kind": "image", "input": fields{"prompt": "p", "model": "kontext", "reference_images": []any{"https://a.example", "https://b.example"}}}, []string{"/input/reference_images too_many_items"}},
 		{"voice of another model", fields{"kind": "audio", "input": fields{"text": "t", "model": "kokoro", "voice": "nova"}}, []string{"/input/voice unknown_value"}},
 		{"no kind", fields{"input": fields{"prompt": "p"}}, []string{"/kind required"}},
@@ -225,7 +225,7 @@ func TestFieldErrorsAreLimited(t *testing.T) {
 	resp := b.submit(t, body)
 	f := resp.problem(t, http.StatusBadRequest, "invalid_request")
 	if len(f.Errors) > 20 || len(resp.body) > 16<<10 {
-		t.Errorf("%d faults in %d bytes", len(f.Errors), len(resp.body))
+		t.Errorf("%d errors in %d bytes", len(f.Errors), len(resp.body))
 	}
 }
 

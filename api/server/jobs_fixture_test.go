@@ -222,7 +222,7 @@ func succeedJob(spec *job.Spec) (*job.Record, []store.Product) {
 	r := &job.Record{Status: job.StatusSucceeded, Attempt: 1}
 	switch spec.Kind {
 	case job.KindImage:
-		return r, []store.Product{{Media: job.Media{ContentType: "image/jpeg"}, Data: bytes.Repeat([]byte("image"), 100_000)}}
+		return r, []store.Product{{Media: job.Media{ContentType: "image/jpeg"}, Data: bytes.Repeat([]byte("picture"), 100_000)}}
 	case job.KindAudio:
 		return r, []store.Product{{Media: job.Media{ContentType: "audio/mpeg"}, Data: []byte("speech")}}
 	case job.KindPrompt, job.KindTranslation:

@@ -88,7 +88,7 @@ func TestSubmitFillsDefaults(t *testing.T) {
 	}
 }
 
-// TestSubmitFillsTheFormatOfTheModel leaves the format open for a model that does not speak in the usual one.
+// TestSubmitFillsTheFormatOfTheModel omits the format for a model that does not support the default one.
 func TestSubmitFillsTheFormatOfTheModel(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(_ *server.Config, deps *server.Deps) {
@@ -202,20 +202,20 @@ func TestLongPoll(t *testing.T) {
 		view view
 	}
 	poll := func(options ...option) chan outcome {
-		answer := make(chan outcome, 1)
+		outcomes := make(chan outcome, 1)
 		go func() {
 			o := outcome{resp: b.get(t, path+"?wait=60", options...)}
 			if o.resp.StatusCode == http.StatusOK {
 				o.resp.decode(t, &o.view)
 			}
-			answer <- o
+			outcomes <- o
 		}()
-		return answer
+		return outcomes
 	}
-	t.Log("a poll that knows the state ends when it changes")
+	t.Log("a poll with the current ETag ends at the next change")
 	changed := poll(header("If-None-Match", `W/"0.0"`))
 	ended := poll()
-	// Only a poll that has subscribed can miss nothing, and nothing shows that from outside; both ways lead to the answer.
+	// Whether the poll has subscribed before this change is not observable; the response is the same in both cases.
 	b.putProgress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
 	if o := <-changed; o.view.Status != "running" {
 		t.Errorf("changed: %d %s", o.resp.StatusCode, o.resp.body)
@@ -260,7 +260,7 @@ func TestWaitIsChecked(t *testing.T) {
 	b.get(t, "/api/jobs/job-a?wait=0").expect(t, http.StatusOK)
 }
 
-// strangeIDs are what comes in place of an id.
+// malformedIDs are values in place of a job id.
 var malformedIDs = []string{
 	"unknown", "%00", "a%00b", "..%2f..%2fetc%2fpasswd", "..", "%2e%2e", "*", "a.b", "%3E", "jobs.%3E", " ", "%20", "%F0%9F%99%82",
 	"%ff%fe", strings.Repeat("a", 65), strings.Repeat("a", 10_000), "'%20OR%201=1", "${7*7}", "-", "%0d%0aX-Evil:%201", "guest.x",
@@ -279,19 +279,13 @@ func TestMalformedIDsAreNotFound(t *testing.T) {
 			{http.MethodPost, "/api/jobs/" + id + "/cancel"},
 			{http.MethodDelete, "/api/jobs/" + id},
 		} {
-			r, err := http.NewRequestWithContext(t.Context(), route.method, b.url, http.NoBody)
-			must(t, err)
-			r.URL.Opaque = strings.TrimPrefix(b.url, "http:") + route.path // As it is, without being cleaned.
 			if strings.Contains(route.path, " ") {
 				continue
 			}
-			r.AddCookie(c)
-			resp, err := b.client.Do(r)
-			must(t, err)
-			_ = resp.Body.Close()
+			resp := b.raw(t, route.method, route.path, cookie(c))
 			want := http.StatusNotFound
 			if strings.Contains(strings.ToLower(id), "%2f") || id == ".." || id == "%2e%2e" {
-				want = http.StatusBadRequest // The path may lead elsewhere in a proxy.
+				want = http.StatusBadRequest // A proxy may resolve the path differently.
 			}
 			if resp.StatusCode != want {
 				t.Errorf("%s %.80s: status %d", route.method, route.path, resp.StatusCode)
@@ -312,15 +306,15 @@ func TestOthersJobsAreNotFound(t *testing.T) {
 	done := imageSpec(owner, "done")
 	_, products := succeedJob(done)
 	b.settle(t, done, &job.Record{Status: job.StatusSucceeded}, products...)
-	anonymous := b.push(t, imageSpec(job.OwnerAnonymous, "anyones"))
+	anonymous := b.push(t, imageSpec(job.OwnerAnonymous, "anonymous"))
 	forged := *mine
 	forged.Value = forged.Value[:len(forged.Value)-2] + "AA"
-	stranger := []struct {
+	others := []struct {
 		name    string
 		options []option
-	}{{"nobody", nil}, {"another guest", []option{cookie(other)}}, {"a forger", []option{cookie(&forged)}}}
+	}{{"anonymous", nil}, {"another guest", []option{cookie(other)}}, {"a forged cookie", []option{cookie(&forged)}}}
 	for _, id := range []string{"queued", "done"} {
-		for _, s := range stranger {
+		for _, s := range others {
 			for _, route := range []struct{ method, path string }{
 				{http.MethodGet, ""},
 				{http.MethodHead, ""},
@@ -340,7 +334,7 @@ func TestOthersJobsAreNotFound(t *testing.T) {
 		b.get(t, "/api/jobs/"+id, cookie(mine)).expect(t, http.StatusOK)
 	}
 	b.get(t, "/api/jobs/done/media/0", cookie(mine)).expect(t, http.StatusOK)
-	// A job that was submitted before the cookie came is still found by its id.
+	// A job that was submitted before the guest got a cookie is still found by its id.
 	b.get(t, "/api/jobs/"+anonymous.ID, cookie(mine)).expect(t, http.StatusOK)
 }
 
@@ -379,7 +373,7 @@ func TestCancel(t *testing.T) {
 		t.Errorf("job %v", f.Job)
 	}
 	if got := b.metric(t, "jobs_finished_total", "image", "canceled"); got != 2 {
-		t.Errorf("%v cancels counted, want 2", got)
+		t.Errorf("%v cancellations counted, want 2", got)
 	}
 }
 
@@ -404,14 +398,14 @@ func TestStopEndsLongPolls(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
-	answers := make(chan int, 3)
+	statuses := make(chan int, 3)
 	send := func(method, path string, body any, options ...option) {
-		go func() { answers <- b.request(t, method, path, body, options...).StatusCode }()
+		go func() { statuses <- b.request(t, method, path, body, options...).StatusCode }()
 	}
 	send(http.MethodGet, "/api/jobs/job-a?wait=60", nil)
 	send(http.MethodPost, "/api/jobs", goodBody, preferWait(60))
 	send(http.MethodPost, "/api/translate", fields{"text": "p"})
-	eventually(t, "both jobs are in the queue", func() bool {
+	eventually(t, "all jobs are in the queue", func() bool {
 		ids := b.queued(t, job.OwnerAnonymous)
 		return len(ids) == 3
 	})
@@ -419,18 +413,18 @@ func TestStopEndsLongPolls(t *testing.T) {
 	got := map[int]int{}
 	for range 3 {
 		select {
-		case status := <-answers:
+		case status := <-statuses:
 			got[status]++
 		case <-time.After(hang):
 			t.Fatalf("still waiting; so far %v", got)
 		}
 	}
-	// Whoever has not begun to wait yet is sent to come again.
+	// A request that has not begun to wait yet returns 503.
 	for status := range got {
 		switch status {
 		case http.StatusOK, http.StatusAccepted, http.StatusGatewayTimeout, http.StatusServiceUnavailable:
 		default:
-			t.Errorf("answers %v", got)
+			t.Errorf("statuses %v", got)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), hang)

@@ -8,7 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// durations counts what a histogram has measured of a route, by the values of the label mode; "" where it has none.
+// durations returns the sample counts of a histogram for a route by the label mode, which is "" if absent.
 func (b *bundle) durations(t testing.TB, name, route string) map[string]uint64 {
 	t.Helper()
 	families, err := b.metrics.Registry.Gather()
@@ -31,8 +31,8 @@ func (b *bundle) durations(t testing.TB, name, route string) map[string]uint64 {
 	return counts
 }
 
-// Requests that wait on purpose say nothing about the latency of the API: they are counted with all others and measured
-// apart. The same routes without a wait, and those that are refused before one, are ordinary.
+// TestWaitingIsNotLatency checks that requests that wait for a job are counted like all others but measured separately,
+// since they say nothing about the latency of the API. Requests that do not wait, or are rejected before, are ordinary.
 func TestWaitingIsNotLatency(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -57,7 +57,7 @@ func TestWaitingIsNotLatency(t *testing.T) {
 
 	s := b.stream(t, "/api/jobs/"+view.ID+"/events", cookie(c))
 	if !strings.Contains(s.rest(), "succeeded") {
-		t.Error("the stream does not show how the job ended")
+		t.Error("the stream has no final event")
 	}
 	for route, want := range map[string]struct {
 		long     map[string]uint64
@@ -75,7 +75,7 @@ func TestWaitingIsNotLatency(t *testing.T) {
 		}
 		eventually(t, route+" is measured as ordinary", func() bool { return b.durations(t, "http_request_duration_seconds", route)[""] == want.ordinary })
 		if got := b.metric(t, "http_requests_total", route); got != float64(all) {
-			t.Errorf("%s: %g of %d requests are counted", route, got, all)
+			t.Errorf("%s: %g of %d requests counted", route, got, all)
 		}
 	}
 }

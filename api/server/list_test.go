@@ -13,12 +13,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// list is a page of jobs as a client reads it.
+// jobPage is a page of jobs as a client reads it.
 type jobPage struct {
 	Jobs []view
 	Next *string `json:"next_cursor"`
 }
 
+// list returns a page of the jobs of a guest.
 func (b *bundle) list(t testing.TB, query string, c *http.Cookie) jobPage {
 	t.Helper()
 	var l jobPage
@@ -33,11 +34,11 @@ func jobIDs(l jobPage) (ids []string) {
 	return ids
 }
 
-// history makes jobs of all kinds and states for a new guest, the oldest first.
+// makeJobs creates n jobs of all kinds and in several states for a new guest and returns their ids, oldest first.
 func makeJobs(t testing.TB, b *bundle, n int) (*http.Cookie, []string) {
 	t.Helper()
 	c, owner := guest()
-	var made []string
+	var created []string
 	began := time.Now().Add(-time.Hour)
 	for i := range n {
 		kind := job.Kinds()[i%4]
@@ -59,23 +60,23 @@ func makeJobs(t testing.TB, b *bundle, n int) (*http.Cookie, []string) {
 		} else {
 			b.settle(t, spec, &job.Record{Status: []job.Status{job.StatusSucceeded, job.StatusFailed}[i/2%2], Result: &job.Result{}})
 		}
-		made = append(made, spec.ID)
+		created = append(created, spec.ID)
 	}
-	return c, made
+	return c, created
 }
 
 func TestListIsNewestFirst(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	c, made := makeJobs(t, b, 25)
-	makeJobs(t, b, 3) // Somebody else's.
-	slices.Reverse(made)
+	c, created := makeJobs(t, b, 25)
+	makeJobs(t, b, 3) // Another guest's.
+	slices.Reverse(created)
 	l := b.list(t, "", c)
-	if got := jobIDs(l); !slices.Equal(got, made[:20]) || l.Next == nil {
+	if got := jobIDs(l); !slices.Equal(got, created[:20]) || l.Next == nil {
 		t.Fatalf("got %v", got)
 	}
 	rest := b.list(t, "?cursor="+*l.Next, c)
-	if got := jobIDs(rest); !slices.Equal(got, made[20:]) || rest.Next != nil {
+	if got := jobIDs(rest); !slices.Equal(got, created[20:]) || rest.Next != nil {
 		t.Errorf("got %v, next %v", got, rest.Next)
 	}
 	var paged []string
@@ -87,7 +88,7 @@ func TestListIsNewestFirst(t *testing.T) {
 		}
 		cursor = *page.Next
 	}
-	if !slices.Equal(paged, made) {
+	if !slices.Equal(paged, created) {
 		t.Errorf("by pages: %v", paged)
 	}
 	if resp := b.get(t, "/api/jobs", cookie(c)); resp.Header.Get("Cache-Control") != "private, no-cache" {
@@ -177,7 +178,7 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-// TestUnknownQueryParameters gives routes parameters that they do not have, or have once.
+// TestUnknownQueryParameters sends unknown and duplicate parameters.
 func TestUnknownQueryParameters(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -205,7 +206,7 @@ func TestUnknownQueryParameters(t *testing.T) {
 			t.Errorf("%s %s: %s, want %s", tc.method, tc.target, got, tc.faults)
 		}
 	}
-	// Pages are led to with parameters of others.
+	// Links to pages may have arbitrary parameters.
 	for _, target := range []string{"/?utm_source=x", "/docs?x=1", "/livez?x=1"} {
 		b.get(t, target).expect(t, http.StatusOK)
 	}

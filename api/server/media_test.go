@@ -131,7 +131,7 @@ func TestActiveMediaTypesAreNotServed(t *testing.T) {
 		"application/xhtml+xml": "application/octet-stream", "text/html\r\nX: y": "application/octet-stream",
 	} {
 		if got := server.SafeType(contentType); got != want {
-			t.Errorf("%q is handed out as %q, want %q", contentType, got, want)
+			t.Errorf("%q is served as %q, want %q", contentType, got, want)
 		}
 	}
 	b := setup(t)

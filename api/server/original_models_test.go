@@ -10,11 +10,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestOriginalRoutesReplaceRetiredModels asks for models that are served no more. Pages of the original name some, and show
-// no error when they are refused.
+// TestOriginalRoutesReplaceRetiredModels requests models that are no longer served. Pages of the original request some of
+// them and do not show errors.
 func TestOriginalRoutesReplaceRetiredModels(t *testing.T) {
 	t.Parallel()
-	// The upstream's own lists, without most of the models that are built in.
+	// The upstream's lists, without most of the built-in models.
 	lists := catalogue.Merge(&job.Catalogue{
 		Source: job.SourceUpstream,
 		Images: []job.Model{{Name: "zimage"}, {Name: "klein", MaxPixels: 1 << 20}},
@@ -64,19 +64,19 @@ func TestOriginalRoutesReplaceRetiredModels(t *testing.T) {
 			t.Errorf("%v: %v, want %s", tc.body, v.Input, tc.model)
 		}
 	}
-	// The warning goes with the image, and with the failure of its job.
-	worked := setup(t)
+	// The warning is sent with the image and with the error of a failed job.
+	withWorker := setup(t)
 	for end, status := range map[string]int{"": http.StatusOK, job.CodeRejected: http.StatusBadGateway} {
 		if end == "" {
-			worked.work(t, job.KindImage, succeedJob)
+			withWorker.work(t, job.KindImage, succeedJob)
 		} else {
-			worked.work(t, job.KindImage, failJob(end))
+			withWorker.work(t, job.KindImage, failJob(end))
 		}
-		if resp := worked.post(t, "/api/generate", image("turbo")); resp.StatusCode != status || resp.Header.Get("Warning") == "" {
+		if resp := withWorker.post(t, "/api/generate", image("turbo")); resp.StatusCode != status || resp.Header.Get("Warning") == "" {
 			t.Errorf("status %d, headers %v", resp.StatusCode, resp.Header)
 		}
 	}
-	// Whoever reads errors is sent.
+	// Native routes return the error.
 	for kind, input := range map[string]fields{"image": {"prompt": "p", "model": "turbo"}, "audio": {"text": "p", "model": "openai-audio"}} {
 		resp := builtin.submit(t, fields{"kind": kind, "input": input})
 		if f := resp.problem(t, http.StatusBadRequest, "invalid_request"); len(f.Errors) != 1 || f.Errors[0].Code != "retired_model" || resp.Header.Get("Warning") != "" {

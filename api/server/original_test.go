@@ -27,7 +27,7 @@ func TestOriginalResponses(t *testing.T) {
 			data, err := base64.StdEncoding.DecodeString(got["data"].(string))
 			must(t, err)
 			if len(got) != 4 || got["type"] != "image" || got["format"] != "base64" || got["content_type"] != "image/jpeg" ||
-				!bytes.Equal(data, bytes.Repeat([]byte("image"), 100_000)) {
+				!bytes.Equal(data, bytes.Repeat([]byte("picture"), 100_000)) {
 				t.Errorf("%s: %d fields, %d bytes", path, len(got), len(data))
 			}
 		case job.KindTranslation:
@@ -71,7 +71,7 @@ func TestOriginalFieldsReachTheJob(t *testing.T) {
 			fields{"text": "p", "voice": "alloy", "model": "elevenlabs", "format": "wav", "speed": 2.0},
 		},
 		{
-			// The original's page plays the file at the chosen speed itself.
+			// The original's page applies the speed itself when it plays the file.
 			"/api/generate",
 			fields{"text": "p", "type": "audio", "voice": "nova", "mode": "tts", "speed": 2},
 			fields{"text": "p", "voice": "nova", "model": "elevenlabs", "format": "mp3"},
@@ -87,7 +87,7 @@ func TestOriginalFieldsReachTheJob(t *testing.T) {
 			fields{"text": "p", "voice": "nova", "model": "elevenlabs", "format": "wav", "speed": 2.0},
 		},
 		{
-			// What the original spoke with is retired, and clients name it still.
+			// The original's speech model is retired, but clients still request it.
 			"/api/generate",
 			fields{"text": "p", "type": "audio", "voice": "alloy", "model": "openai-audio"},
 			fields{"text": "p", "voice": "alloy", "model": "elevenlabs", "format": "mp3"},
@@ -124,8 +124,8 @@ func TestOriginalValidationErrors(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, tc := range []struct {
-		path, sentence string
-		body           fields
+		path, message string
+		body          fields
 	}{
 		{"/api/generate", "text must not be empty; type must not be empty", fields{}},
 		{"/api/generate", "type must not be empty", fields{"text": "p"}},
@@ -148,11 +148,11 @@ func TestOriginalValidationErrors(t *testing.T) {
 		{"/api/translate", "text must not contain control characters", fields{"text": "a\x00"}},
 	} {
 		resp := b.post(t, tc.path, tc.body)
-		if f := resp.originalError(t, http.StatusBadRequest, "invalid_request"); f.Error != tc.sentence {
-			t.Errorf("%s %.60v: %q, want %q", tc.path, tc.body, f.Error, tc.sentence)
+		if f := resp.originalError(t, http.StatusBadRequest, "invalid_request"); f.Error != tc.message {
+			t.Errorf("%s %.60v: %q, want %q", tc.path, tc.body, f.Error, tc.message)
 		}
 		if resp.Header.Get("X-Job-Id") != "" {
-			t.Errorf("%s: a job was made", tc.path)
+			t.Errorf("%s: a job was created", tc.path)
 		}
 	}
 	var got fields
@@ -229,12 +229,12 @@ func TestOriginalStillRunning(t *testing.T) {
 	}
 }
 
-// submitAndLeave calls one of the original's routes, waits until its job is in the queue, and calls before and then
-// hangs up.
-func submitAndLeave(t *testing.T, b *bundle, before func(spec *job.Spec)) *job.Spec {
+// submitAndDisconnect calls one of the original's routes, waits until its job is in the queue, calls before, and then
+// disconnects.
+func submitAndDisconnect(t *testing.T, b *bundle, before func(spec *job.Spec)) *job.Spec {
 	t.Helper()
 	c, owner := guest()
-	ctx, leave := context.WithCancel(t.Context())
+	ctx, disconnect := context.WithCancel(t.Context())
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -253,7 +253,7 @@ func submitAndLeave(t *testing.T, b *bundle, before func(spec *job.Spec)) *job.S
 	})
 	entry := b.queueEntry(t, owner, id)
 	before(entry.Spec)
-	leave()
+	disconnect()
 	<-gone
 	return entry.Spec
 }
@@ -261,7 +261,7 @@ func submitAndLeave(t *testing.T, b *bundle, before func(spec *job.Spec)) *job.S
 func TestDisconnectCancelsAQueuedJob(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	spec := submitAndLeave(t, b, func(*job.Spec) {})
+	spec := submitAndDisconnect(t, b, func(*job.Spec) {})
 	eventually(t, "the job is canceled", func() bool {
 		snap, err := b.jobs.Read(t.Context(), []string{spec.Owner}, spec.ID)
 		must(t, err)
@@ -271,14 +271,14 @@ func TestDisconnectCancelsAQueuedJob(t *testing.T) {
 		return b.metric(t, "http_requests_total", "/api/translate", "499") == 1
 	})
 	if strings.Contains(b.log.String(), `"level":"WARN"`) || strings.Contains(b.log.String(), `"level":"ERROR"`) {
-		t.Errorf("noise in the log: %s", b.log)
+		t.Errorf("warnings in the log: %s", b.log)
 	}
 }
 
 func TestDisconnectKeepsARunningJob(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	spec := submitAndLeave(t, b, func(spec *job.Spec) {
+	spec := submitAndDisconnect(t, b, func(spec *job.Spec) {
 		b.putProgress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
 	})
 	eventually(t, "the request has ended", func() bool {

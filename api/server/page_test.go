@@ -41,7 +41,7 @@ func TestPage(t *testing.T) {
 		}
 	}
 	if policy := b.get(t, "/livez").Header.Get("Content-Security-Policy"); policy != "default-src 'none'; frame-ancestors 'none'" {
-		t.Errorf("policy of an answer: %s", policy)
+		t.Errorf("policy of an API response: %s", policy)
 	}
 }
 
@@ -60,7 +60,7 @@ func TestDocs(t *testing.T) {
 		}
 	}
 	if css := b.get(t, "/assets/docs.css").expect(t, http.StatusOK); !strings.Contains(html, `href="/assets/docs.css"`) || len(css.body) == 0 {
-		t.Error("the style of the page is not found")
+		t.Error("the stylesheet of the page is not served")
 	}
 }
 

@@ -8,8 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestEncodedPathsAreRejected writes the paths of routes so that a proxy, which compares what is written, takes
-// them for others.
+// TestEncodedPathsAreRejected encodes the paths of routes so that a proxy that compares raw paths would not recognize them.
 func TestEncodedPathsAreRejected(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.AdminKey = adminKey })
@@ -36,7 +35,7 @@ func TestEncodedPathsAreRejected(t *testing.T) {
 		}
 	}
 	b.raw(t, http.MethodPost, "/api/admin/dead-letters//replay", key).problem(t, http.StatusBadRequest, "invalid_path")
-	// No other way of writing it leads there either.
+	// Other spellings do not reach the route either.
 	for _, path := range []string{
 		"//api/admin/control", "/api//admin/control", "/./api/admin/control", "/x/../api/admin/control", "/API/admin/control", "/api/admin/control/", "/api%252fadmin/control",
 		"/api/%2561dmin/control", "/api/admin;x/control", "/api/admin/control%00", "/api/admin/control%20", "/api/admin/%ef%bc%8fcontrol", "/ap%C4%B1/admin/control",
@@ -47,7 +46,7 @@ func TestEncodedPathsAreRejected(t *testing.T) {
 	}
 }
 
-// TestEncodedIDs writes parameters of paths with percent signs.
+// TestEncodedIDs percent-encodes path parameters.
 func TestEncodedIDs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -56,7 +55,7 @@ func TestEncodedIDs(t *testing.T) {
 		b.raw(t, http.MethodGet, "/api/jobs/"+id).expect(t, http.StatusOK)
 		b.raw(t, http.MethodGet, "/api/jobs/"+id+"?wait=0&x=%2f").expect(t, http.StatusBadRequest).problem(t, http.StatusBadRequest, "invalid_request")
 	}
-	// They are decoded once.
+	// Paths are decoded once.
 	b.raw(t, http.MethodGet, "/api/jobs/%2561bc-d_e").problem(t, http.StatusNotFound, "not_found")
 	for _, path := range []string{"/assets/js/app.js", "/assets/js/%61pp.js", "/assets/%6as/app.js"} {
 		b.raw(t, http.MethodGet, path).expect(t, http.StatusOK)

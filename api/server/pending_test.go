@@ -18,50 +18,50 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// slowStore is a NATS for jobs that takes nothing until release.
+// slowStore is a NATS server that confirms no job until release.
 type slowStore struct {
-	near *broker.Broker
+	broker *broker.Broker
 
 	mu   sync.Mutex
-	held chan struct{}
-	// seen counts the publishes of each job.
-	seen map[string]int
-	news chan struct{}
+	held chan struct{} // closed by release
+	// publishes counts the publishes of each job; changed is signaled after each.
+	publishes map[string]int
+	changed   chan struct{}
 }
 
-// onSlowStore has a server keep its jobs there.
+// withSlowStore has a server store its jobs in a slowStore.
 func withSlowStore(t *testing.T) (*slowStore, change) {
 	t.Helper()
 	s := &slowStore{
-		near: brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" }),
-		held: make(chan struct{}), seen: make(map[string]int), news: make(chan struct{}, 1),
+		broker: brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" }),
+		held:   make(chan struct{}), publishes: make(map[string]int), changed: make(chan struct{}, 1),
 	}
-	wire := brokertest.NewWire(t, s.near.ClientURL())
+	wire := brokertest.NewWire(t, s.broker.ClientURL())
 	wire.Hold(func(m brokertest.Message) <-chan struct{} {
 		if !m.FromClient || !strings.HasPrefix(m.Subject, "jobs.") {
 			return nil
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.seen[m.Subject]++
+		s.publishes[m.Subject]++
 		select {
-		case s.news <- struct{}{}:
+		case s.changed <- struct{}{}:
 		default:
 		}
 		return s.held
 	})
-	far := brokertest.Start(t, func(c *broker.Config) { c.URL, c.Follower = env.Secret(wire.URL), true })
+	client := brokertest.Start(t, func(c *broker.Config) { c.URL, c.Follower = env.Secret(wire.URL), true })
 	return s, func(_ *server.Config, deps *server.Deps) {
 		var err error
-		deps.Queue, err = queue.New(t.Context(), far)
+		deps.Queue, err = queue.New(t.Context(), client)
 		must(t, err)
-		deps.Store, err = store.New(t.Context(), far)
+		deps.Store, err = store.New(t.Context(), client)
 		must(t, err)
-		deps.Jobs = jobs.New(far, deps.Queue, deps.Store)
+		deps.Jobs = jobs.New(client, deps.Queue, deps.Store)
 	}
 }
 
-// await waits until so many jobs were published so often.
+// awaitPublishes waits until this many jobs have been published this many times.
 func (s *slowStore) awaitPublishes(t *testing.T, jobs, times int) {
 	t.Helper()
 	guard := time.NewTimer(2 * hang)
@@ -69,7 +69,7 @@ func (s *slowStore) awaitPublishes(t *testing.T, jobs, times int) {
 	for {
 		s.mu.Lock()
 		enough := 0
-		for _, n := range s.seen {
+		for _, n := range s.publishes {
 			if n >= times {
 				enough++
 			}
@@ -79,25 +79,26 @@ func (s *slowStore) awaitPublishes(t *testing.T, jobs, times int) {
 			return
 		}
 		select {
-		case <-s.news:
+		case <-s.changed:
 		case <-guard.C:
 			t.Fatalf("%d jobs were published %d times, want %d", enough, times, jobs)
 		}
 	}
 }
 
+// release lets the store confirm jobs.
 func (s *slowStore) release() { close(s.held) }
 
-// stored returns how many jobs are in the queue.
+// stored returns the number of jobs in the queue.
 func (s *slowStore) stored(t *testing.T) uint64 {
 	t.Helper()
-	stream, err := s.near.JetStream().Stream(t.Context(), broker.StreamJobs)
+	stream, err := s.broker.JetStream().Stream(t.Context(), broker.StreamJobs)
 	must(t, err)
 	return stream.CachedInfo().State.Msgs
 }
 
-// TestSubmissionsWaitForASlowStore has two hundred callers wait at a store that confirms nothing for a quarter of a minute, in
-// which each job is published three times: all are accepted, once, and nobody is turned away.
+// TestSubmissionsWaitForASlowStore sends two hundred submissions to a store that confirms nothing for about 15 seconds, in which
+// each job is published three times: each submission is accepted, once.
 func TestSubmissionsWaitForASlowStore(t *testing.T) {
 	t.Parallel()
 	const jobs = 200
@@ -131,7 +132,7 @@ func TestSubmissionsWaitForASlowStore(t *testing.T) {
 	}
 }
 
-// TestSlowSubmissionIsCharged has a submission find its own earlier publish: it is no replay, and is paid for.
+// TestSlowSubmissionIsCharged has a submission find its own earlier publish: it is not a replay, and is charged.
 func TestSlowSubmissionIsCharged(t *testing.T) {
 	t.Parallel()
 	slow, on := withSlowStore(t)
@@ -153,30 +154,29 @@ func TestSlowSubmissionIsCharged(t *testing.T) {
 	}
 }
 
-// TestPendingSubmissionsAreBounded fills the places of one address, then all of them. What has one is accepted in the end.
+// TestPendingSubmissionsAreBounded fills the slots of one address, then all slots. Pending submissions are accepted at the end.
 func TestPendingSubmissionsAreBounded(t *testing.T) {
 	t.Parallel()
 	slow, on := withSlowStore(t)
 	b := setup(t, on, func(cfg *server.Config, _ *server.Deps) {
 		cfg.MaxPending, cfg.SubmitTimeout, cfg.TrustedProxies = 4, 2*hang, []string{"127.0.0.1"}
 	})
-	from := func(address string) option { return fromIP(address) }
 	var wg sync.WaitGroup
 	pend := func(address string, jobs int) {
 		wg.Go(func() {
-			b.submit(t, goodBody, from(address)).expect(t, http.StatusAccepted)
+			b.submit(t, goodBody, fromIP(address)).expect(t, http.StatusAccepted)
 		})
 		slow.awaitPublishes(t, jobs, 1)
 	}
 	busy := func(address string) {
 		t.Helper()
-		resp := b.submit(t, goodBody, from(address))
+		resp := b.submit(t, goodBody, fromIP(address))
 		resp.problem(t, http.StatusServiceUnavailable, "unavailable")
 		if resp.Header.Get("Retry-After") != "5" || !strings.Contains(string(resp.body), "waiting to be stored") {
 			t.Errorf("%v %s", resp.Header, resp.body)
 		}
 		for _, path := range originalRoutes {
-			b.post(t, path, originalBody(path), from(address)).originalError(t, http.StatusServiceUnavailable, "unavailable")
+			b.post(t, path, originalBody(path), fromIP(address)).originalError(t, http.StatusServiceUnavailable, "unavailable")
 		}
 	}
 	pend("192.0.2.1", 1)
@@ -188,14 +188,15 @@ func TestPendingSubmissionsAreBounded(t *testing.T) {
 	slow.release()
 	wg.Wait()
 	for _, address := range []string{"192.0.2.1", "192.0.2.4"} {
-		b.submit(t, goodBody, from(address)).expect(t, http.StatusAccepted)
+		b.submit(t, goodBody, fromIP(address)).expect(t, http.StatusAccepted)
 	}
 	if n := slow.stored(t); n != 6 {
 		t.Errorf("%d messages", n)
 	}
 }
 
-// TestDisconnectDuringPendingSubmission gives its place up, unless it was charged: then the submission is brought to its end.
+// TestDisconnectDuringPendingSubmission checks that a disconnected caller frees its slot and that a charged submission still
+// completes.
 func TestDisconnectDuringPendingSubmission(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*server.Config, *server.Deps){
@@ -205,18 +206,18 @@ func TestDisconnectDuringPendingSubmission(t *testing.T) {
 			t.Parallel()
 			slow, on := withSlowStore(t)
 			b := setup(t, on, change, func(cfg *server.Config, _ *server.Deps) { cfg.MaxPending, cfg.SubmitTimeout = 2, 2*hang })
-			ctx, leave := context.WithCancel(t.Context())
+			ctx, disconnect := context.WithCancel(t.Context())
 			gone := make(chan struct{})
 			go func() {
 				defer close(gone)
 				resp, err := b.client.Do(b.newRequest(ctx, t, http.MethodPost, "/api/jobs", imageBody))
 				if err == nil {
 					_ = resp.Body.Close()
-					t.Errorf("it was answered with %d", resp.StatusCode)
+					t.Errorf("status %d after the disconnect", resp.StatusCode)
 				}
 			}()
 			slow.awaitPublishes(t, 1, 1)
-			leave()
+			disconnect()
 			<-gone
 			slow.release()
 			guard := time.Now().Add(hang)
@@ -237,7 +238,7 @@ func TestDisconnectDuringPendingSubmission(t *testing.T) {
 	}
 }
 
-// TestWaitCountsFromTheRequest lets a caller that prefers to wait for a second wait no longer because storing took it.
+// TestWaitCountsFromTheRequest checks that the wait of Prefer includes the time that storing the job takes.
 func TestWaitCountsFromTheRequest(t *testing.T) {
 	t.Parallel()
 	slow, on := withSlowStore(t)
@@ -246,7 +247,7 @@ func TestWaitCountsFromTheRequest(t *testing.T) {
 	go func() {
 		done <- b.submit(t, goodBody, preferWait(20))
 	}()
-	// Published twice: five seconds of the twenty are over.
+	// The second publish comes five seconds after the first.
 	slow.awaitPublishes(t, 1, 2)
 	slow.release()
 	began := time.Now()

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// TestProblemBodies holds the whole body of every error against a file.
+// TestProblemBodies compares the whole body of every error with a golden file.
 func TestProblemBodies(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
@@ -147,7 +147,7 @@ func TestPanicIsAnInternalError(t *testing.T) {
 	b.get(t, "/livez").expect(t, http.StatusOK)
 }
 
-// TestRefusalsAreLoggedOncePerMinute asks again and again while NATS is away.
+// TestRefusalsAreLoggedOncePerMinute repeats requests while NATS is unavailable.
 func TestRefusalsAreLoggedOncePerMinute(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -162,6 +162,6 @@ func TestRefusalsAreLoggedOncePerMinute(t *testing.T) {
 		t.Errorf("%d warnings for two routes", n)
 	}
 	if n := strings.Count(log, `"msg":"request"`); n != 60 {
-		t.Errorf("%d lines in all for those who want to see each", n)
+		t.Errorf("%d lines at all levels, want 60", n)
 	}
 }

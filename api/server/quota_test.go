@@ -13,27 +13,27 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
-// midday is ten seconds into a minute.
+// midday is a fixed time ten seconds into a minute.
 func midday() time.Time { return time.Date(2026, time.March, 4, 12, 0, 10, 0, time.UTC) }
 
-// planOf limits guests, and members to the tenfold.
+// planOf limits guests, and members to ten times as much.
 func planOf(perMinute, perDay int) quota.Plan {
 	return quota.Plan{
 		Guest: quota.Limits{PerMinute: perMinute, PerDay: perDay}, Member: quota.Limits{PerMinute: 10 * perMinute, PerDay: 10 * perDay},
 	}
 }
 
-// withQuota limits images and audio, at midday.
+// withQuota limits images and audio and sets the clock to midday.
 func withQuota(perMinute, perDay int) func(*server.Config, *server.Deps) {
 	return withPlans(quota.Plans{Media: planOf(perMinute, perDay)})
 }
 
-// withTextQuota limits texts, at midday.
+// withTextQuota limits texts and sets the clock to midday.
 func withTextQuota(perMinute, perDay int) func(*server.Config, *server.Deps) {
 	return withPlans(quota.Plans{Text: planOf(perMinute, perDay)})
 }
 
-// withAddressQuota limits what an address may have in a day.
+// withAddressQuota limits the daily usage of an address.
 func withAddressQuota(media, text int) func(*server.Config, *server.Deps) {
 	return withPlans(quota.Plans{Media: quota.Plan{AddressPerDay: media}, Text: quota.Plan{AddressPerDay: text}})
 }
@@ -46,17 +46,17 @@ func withPlans(plans quota.Plans) func(*server.Config, *server.Deps) {
 	}
 }
 
-// windowView is one window of GET /api/quota.
+// windowView is a window of GET /api/quota.
 type windowView struct {
 	Limit, Remaining int
 	ResetsAt         string `json:"resets_at"`
 	ResetsIn         int    `json:"resets_in"`
 }
 
-// windowsView is the windows of one group.
+// windowsView holds the windows of a group.
 type windowsView struct{ Minute, Day, Address *windowView }
 
-// quotaView is what GET /api/quota answers.
+// quotaView is the response of GET /api/quota.
 type quotaView struct {
 	Lane string
 	windowsView
@@ -70,7 +70,7 @@ func (b *bundle) quota(t testing.TB, options ...option) quotaView {
 	return v
 }
 
-// expectLeft checks how much a caller has left of its day.
+// expectLeft checks the remaining daily quota of a caller.
 func (b *bundle) expectLeft(t testing.TB, what string, want int, options ...option) {
 	t.Helper()
 	if v := b.quota(t, options...); v.Day.Remaining != want {
@@ -78,7 +78,7 @@ func (b *bundle) expectLeft(t testing.TB, what string, want int, options ...opti
 	}
 }
 
-// expectHeaders checks what an answer tells of quotas.
+// expectHeaders checks the RateLimit headers.
 func (r *reply) expectHeaders(t testing.TB, policy, left string) {
 	t.Helper()
 	if r.Header.Get("RateLimit-Policy") != policy || r.Header.Get("RateLimit") != left {
@@ -96,7 +96,7 @@ func TestQuota(t *testing.T) {
 		v.Day.Limit != 10 || v.Day.Remaining != 9 || v.Day.ResetsIn != 43190 || v.Day.ResetsAt != "2026-03-05T00:00:00.000Z" {
 		t.Errorf("%+v", v)
 	}
-	// Asking costs nothing.
+	// Reading the quota is free.
 	resp = b.get(t, "/api/quota")
 	resp.expectHeaders(t, `"minute";q=3;w=60, "day";q=10;w=86400`, `"minute";r=2;t=50, "day";r=9;t=43190`)
 	if resp.Header.Get("Cache-Control") != "no-store" {
@@ -112,13 +112,13 @@ func TestQuota(t *testing.T) {
 			t.Errorf("%v", resp.Header)
 		}
 	}
-	b.expectLeft(t, "after refusals", 7)
+	b.expectLeft(t, "after rejections", 7)
 	if n := b.metric(t, "quota_refusals_total", "minute", "guest"); n != 2 {
-		t.Errorf("%v refusals counted", n)
+		t.Errorf("%v rejections counted", n)
 	}
 }
 
-// TestQuotaOfMembers counts members by themselves, wherever they are, and guests of the same address apart from them.
+// TestQuotaOfMembers counts each member separately, whatever the address, and apart from guests at the same address.
 func TestQuotaOfMembers(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 1), behindProxy)
@@ -138,14 +138,14 @@ func TestQuotaOfMembers(t *testing.T) {
 	b.submitImage(t, cookie(c)).expect(t, http.StatusAccepted)
 	b.submitImage(t, bob).expect(t, http.StatusAccepted)
 	b.submitImage(t).problem(t, http.StatusPaymentRequired, "quota_exceeded")
-	// Whoever holds a token that is not good is no guest.
+	// A caller with an invalid token is not a guest.
 	b.get(t, "/api/quota", bearer("nonsense")).problem(t, http.StatusUnauthorized, "invalid_token")
 	if n := b.metric(t, "quota_refusals_total", "day", "member"); n != 1 {
-		t.Errorf("%v refusals counted", n)
+		t.Errorf("%v rejections counted", n)
 	}
 }
 
-// TestQuotaWithoutLimit is what the simulator's guests have.
+// TestQuotaWithoutLimit checks unlimited guests, as with the simulator.
 func TestQuotaWithoutLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 0))
@@ -156,7 +156,7 @@ func TestQuotaWithoutLimit(t *testing.T) {
 	}
 }
 
-// TestEveryRouteIsCharged submits on every route that makes something: images and audio to the one quota, texts to the other.
+// TestEveryRouteIsCharged submits on every route that creates jobs: images and audio count as media, the rest as texts.
 func TestEveryRouteIsCharged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withPlans(quota.Plans{Media: planOf(0, 100), Text: planOf(0, 50)}))
@@ -195,7 +195,7 @@ func TestEveryRouteIsCharged(t *testing.T) {
 	charged("speech", quota.GroupMedia, 1, b.post(t, "/api/generate", fields{"text": "t", "type": "audio"}, async))
 }
 
-// TestRejectedRequestsAreNotCharged is about everything that is refused or repeated.
+// TestRejectedRequestsAreNotCharged sends rejected and repeated requests.
 func TestRejectedRequestsAreNotCharged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 6), func(cfg *server.Config, _ *server.Deps) { cfg.MaxActiveGuest = 2 })
@@ -214,10 +214,10 @@ func TestRejectedRequestsAreNotCharged(t *testing.T) {
 	same("key reused", b.submitWithKey(t, "one", `{"kind":"image","input":{"prompt":"other"}}`, cookie(c)), http.StatusUnprocessableEntity)
 	same("too many active", b.submitImage(t, cookie(c)), http.StatusTooManyRequests)
 	same("invalid", b.submit(t, `{"kind":"image","input":{}}`), http.StatusBadRequest)
-	same("not there", b.retry(t, "nothing", nil), http.StatusNotFound)
+	same("unknown", b.retry(t, "nothing", nil), http.StatusNotFound)
 	same("read", b.get(t, "/api/jobs/"+v.ID, cookie(c)), http.StatusOK)
 	same("cancel", b.cancel(t, v.ID, cookie(c)), http.StatusOK)
-	// A retry under a key is a submission, and repeated it is a repetition.
+	// A retry with a key is charged once.
 	again := func() *reply { return b.retry(t, v.ID, nil, cookie(c), idempotencyKey("again")) }
 	again().expect(t, http.StatusAccepted)
 	b.expectLeft(t, "retry", 3)
@@ -225,7 +225,7 @@ func TestRejectedRequestsAreNotCharged(t *testing.T) {
 	b.expectLeft(t, "repeated retry", 3)
 }
 
-// TestReplaysWithExhaustedQuota answers who repeats a submission though nothing is left.
+// TestReplaysWithExhaustedQuota repeats submissions when the quota is exhausted.
 func TestReplaysWithExhaustedQuota(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]func(*server.Config, *server.Deps){"minute": withQuota(2, 0), "day": withQuota(0, 2)} {
@@ -248,7 +248,7 @@ func TestReplaysWithExhaustedQuota(t *testing.T) {
 	}
 }
 
-// TestGuestsAreCountedByAddress goes through what a caller may say of its address.
+// TestGuestsAreCountedByAddress sends forged and equivalent addresses.
 func TestGuestsAreCountedByAddress(t *testing.T) {
 	t.Parallel()
 	direct := setup(t, withQuota(0, 9))
@@ -260,32 +260,32 @@ func TestGuestsAreCountedByAddress(t *testing.T) {
 		direct.expectLeft(t, "without a proxy", 8-n)
 	}
 	b := setup(t, withQuota(0, 9), func(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1", "10.0.0.0/8"} })
-	from := func(lines ...string) option {
+	forwarded := func(lines ...string) option {
 		return func(r *http.Request) { r.Header["X-Forwarded-For"] = lines }
 	}
-	b.submitImage(t, from("203.0.113.1")).expect(t, http.StatusAccepted)
-	b.submitImage(t, from("2001:db8:1:2::1")).expect(t, http.StatusAccepted)
+	b.submitImage(t, forwarded("203.0.113.1")).expect(t, http.StatusAccepted)
+	b.submitImage(t, forwarded("2001:db8:1:2::1")).expect(t, http.StatusAccepted)
 	for name, tc := range map[string]struct {
 		option option
 		left   int
 	}{
-		"the same":                      {from("203.0.113.1"), 8},
-		"the same by two proxies":       {from("203.0.113.1, 10.1.2.3"), 8},
-		"with a forged one before":      {from("198.51.100.1, 203.0.113.1"), 8},
-		"with a forged line before":     {from("198.51.100.1", "203.0.113.1"), 8},
-		"written as IPv6":               {from("::ffff:203.0.113.1"), 8},
-		"the neighbour":                 {from("203.0.113.2"), 9},
-		"the same household, IPv6":      {from("2001:db8:1:2:ffff::9"), 8},
-		"the next household":            {from("2001:db8:1:3::1"), 9},
-		"the proxy itself":              {from(), 9},
-		"something that is no address":  {from("203.0.113.1, nonsense"), 9},
-		"an untrusted proxy in between": {from("203.0.113.1, 192.0.2.1"), 9},
+		"the same address":              {forwarded("203.0.113.1"), 8},
+		"the same by two proxies":       {forwarded("203.0.113.1, 10.1.2.3"), 8},
+		"after a forged address":        {forwarded("198.51.100.1, 203.0.113.1"), 8},
+		"after a forged line":           {forwarded("198.51.100.1", "203.0.113.1"), 8},
+		"as mapped IPv6":                {forwarded("::ffff:203.0.113.1"), 8},
+		"another address":               {forwarded("203.0.113.2"), 9},
+		"same /64, IPv6":                {forwarded("2001:db8:1:2:ffff::9"), 8},
+		"another /64":                   {forwarded("2001:db8:1:3::1"), 9},
+		"the proxy itself":              {forwarded(), 9},
+		"not an address":                {forwarded("203.0.113.1, nonsense"), 9},
+		"an untrusted proxy in between": {forwarded("203.0.113.1, 192.0.2.1"), 9},
 	} {
 		b.expectLeft(t, name, tc.left, tc.option)
 	}
 }
 
-// TestQuotaStoreUnavailable takes them away: nothing is accepted that cannot be counted.
+// TestQuotaStoreUnavailable makes the counters unwritable: submissions that cannot be counted are rejected.
 func TestQuotaStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withPlans(quota.Plans{Media: planOf(9, 9), Text: planOf(9, 9)}))
@@ -294,7 +294,7 @@ func TestQuotaStoreUnavailable(t *testing.T) {
 	stream, err := js.Stream(t.Context(), broker.StreamUsage)
 	must(t, err)
 	cfg := stream.CachedInfo().Config
-	// Sealed it takes nothing, and is not missing.
+	// A sealed stream exists but accepts no messages.
 	cfg.Sealed = true
 	_, err = js.UpdateStream(t.Context(), cfg)
 	must(t, err)
@@ -312,8 +312,8 @@ func TestQuotaStoreUnavailable(t *testing.T) {
 	}
 }
 
-// TestUnconfirmedSubmissionIsNotCharged has NATS store a job and never say so. Its caller is sent to try again and has not paid for it;
-// the job itself is worked, and gives nothing back when it fails.
+// TestUnconfirmedSubmissionIsNotCharged has NATS store a job without acknowledging it. The caller gets 503 and is not charged;
+// the job runs, and is not refunded when it fails.
 func TestUnconfirmedSubmissionIsNotCharged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(9, 2), func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 5 * time.Second })
@@ -321,14 +321,14 @@ func TestUnconfirmedSubmissionIsNotCharged(t *testing.T) {
 	stream, err := js.Stream(t.Context(), broker.StreamJobs)
 	must(t, err)
 	cfg := stream.CachedInfo().Config
-	say := func(nothing bool) {
-		cfg.NoAck = nothing
+	setNoAck := func(noAck bool) {
+		cfg.NoAck = noAck
 		_, err = js.UpdateStream(t.Context(), cfg)
 		must(t, err)
 	}
-	say(true)
+	setNoAck(true)
 	b.submitImage(t).problem(t, http.StatusServiceUnavailable, "unavailable")
-	say(false)
+	setNoAck(false)
 	b.expectLeft(t, "after 503", 2)
 	ids := b.queued(t, job.OwnerAnonymous)
 	if len(ids) != 1 {
@@ -343,13 +343,13 @@ func TestUnconfirmedSubmissionIsNotCharged(t *testing.T) {
 	}
 }
 
-// TestQuotaProblems holds the refusals' bodies against files, in both shapes and languages.
+// TestQuotaProblems compares the error bodies with golden files, in both shapes and languages.
 func TestQuotaProblems(t *testing.T) {
 	t.Parallel()
 	four := fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}
 	for name, tc := range map[string]struct {
 		limit change
-		takes int
+		jobs  int // submitted before, of each group
 		path  string
 		body  any
 	}{
@@ -374,7 +374,7 @@ func TestQuotaProblems(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, tc.limit)
-			for range tc.takes {
+			for range tc.jobs {
 				b.submitImage(t).expect(t, http.StatusAccepted)
 				b.submit(t, goodBody).expect(t, http.StatusAccepted)
 			}

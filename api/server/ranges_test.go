@@ -15,13 +15,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// chunkBytes is the size of the chunks in which the store keeps media.
+// chunkBytes is the chunk size of stored media.
 const chunkBytes = 512 << 10
 
-// countReads counts the chunks that are read from the store, from now on.
+// countReads returns a function that returns the number of chunks read since its last call.
 func (b *bundle) countReads(t *testing.T, owner, id string) func() int {
 	t.Helper()
-	// Behind the subject's last part, which numbers the chunk, nothing follows.
+	// The last token of the subject is the number of the chunk.
 	chunk := broker.ChunkSubject(owner, id, 0, "*", 0)
 	sub, err := b.broker.Conn().SubscribeSync("$JS.API.DIRECT.GET." + broker.ResultsStream + "." + chunk[:len(chunk)-1] + "*")
 	must(t, err)
@@ -38,7 +38,7 @@ func (b *bundle) countReads(t *testing.T, owner, id string) func() int {
 	}
 }
 
-// TestManyRangesReadFewChunks asks for as many single bytes as a header holds, each in another chunk than the one before.
+// TestManyRangesReadFewChunks requests as many single bytes as fit into a header, alternating between two chunks.
 func TestManyRangesReadFewChunks(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -53,23 +53,23 @@ func TestManyRangesReadFewChunks(t *testing.T) {
 	for name, tc := range map[string]struct {
 		ranges string
 		status int
-		// most is how many chunks may be read.
+		// most is the maximum number of chunks read.
 		most int
 	}{
-		"many":                      {far.String(), http.StatusOK, 4},
-		"one too many":              {"bytes=0-0,2-2,4-4,6-6,8-8", http.StatusOK, 4},
-		"overlapping":               {"bytes=0-10,5-20", http.StatusOK, 4},
-		"the same":                  {"bytes=7-7,7-7", http.StatusOK, 4},
-		"overlapping at the end":    {"bytes=1599990-,-20", http.StatusOK, 4},
-		"within one that is open":   {"bytes=0-,600000-600001", http.StatusOK, 4},
-		"a few":                     {"bytes=0-0,2-2,4-4,6-6", http.StatusPartialContent, 1},
-		"a few apart":               {"bytes=0-0,600000-600000,1100000-1100000,-1", http.StatusPartialContent, 4},
-		"side by side":              {"bytes=0-9,10-19", http.StatusPartialContent, 1},
-		"one within a chunk":        {"bytes=600000-600100", http.StatusPartialContent, 1},
-		"one across two":            {"bytes=524280-524300", http.StatusPartialContent, 2},
-		"one that ends with one":    {"bytes=0-524287", http.StatusPartialContent, 1},
-		"with some outside":         {"bytes=0-0,9999999-", http.StatusPartialContent, 1},
-		"four and the last nothing": {"bytes=0-0,2-2,4-4,6-6,-0", http.StatusPartialContent, 1},
+		"many":                   {far.String(), http.StatusOK, 4},
+		"one too many":           {"bytes=0-0,2-2,4-4,6-6,8-8", http.StatusOK, 4},
+		"overlapping":            {"bytes=0-10,5-20", http.StatusOK, 4},
+		"the same":               {"bytes=7-7,7-7", http.StatusOK, 4},
+		"overlapping at the end": {"bytes=1599990-,-20", http.StatusOK, 4},
+		"within an open range":   {"bytes=0-,600000-600001", http.StatusOK, 4},
+		"a few":                  {"bytes=0-0,2-2,4-4,6-6", http.StatusPartialContent, 1},
+		"a few apart":            {"bytes=0-0,600000-600000,1100000-1100000,-1", http.StatusPartialContent, 4},
+		"adjacent":               {"bytes=0-9,10-19", http.StatusPartialContent, 1},
+		"one within a chunk":     {"bytes=600000-600100", http.StatusPartialContent, 1},
+		"one across two":         {"bytes=524280-524300", http.StatusPartialContent, 2},
+		"up to a chunk boundary": {"bytes=0-524287", http.StatusPartialContent, 1},
+		"some unsatisfiable":     {"bytes=0-0,9999999-", http.StatusPartialContent, 1},
+		"four and an empty one":  {"bytes=0-0,2-2,4-4,6-6,-0", http.StatusPartialContent, 1},
 	} {
 		reads()
 		resp := b.get(t, "/api/jobs/job-a/media/0", header("Range", tc.ranges)).expect(t, tc.status)
@@ -89,7 +89,7 @@ func TestManyRangesReadFewChunks(t *testing.T) {
 	}
 }
 
-// checkParts holds every part of an answer against the bytes that its Content-Range names.
+// checkParts compares every part of a response with the bytes of its Content-Range.
 func checkParts(t *testing.T, name string, resp *reply, data []byte) {
 	t.Helper()
 	check := func(contentRange string, got []byte) {
@@ -120,7 +120,7 @@ func checkParts(t *testing.T, name string, resp *reply, data []byte) {
 	}
 }
 
-// TestManyRangesOfASavedImage asks the same of the route that hands out saved images.
+// TestManyRangesOfASavedImage requests many ranges of a saved image.
 func TestManyRangesOfASavedImage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -1,14 +1,13 @@
 package server_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"reflect"
 	"strings"
 	"testing"
 )
 
-// TestImageOptionsAreShown submits all that is handed on to the upstream and reads it in the job, as it will be worked.
+// TestImageOptionsAreShown submits all options of the upstream and reads their normalized values in the job.
 func TestImageOptionsAreShown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -18,22 +17,20 @@ func TestImageOptionsAreShown(t *testing.T) {
 			"reference_images": []any{"https://a.example/x.png", "http://b.example"},
 		}})
 		resp.expect(t, http.StatusAccepted)
-		var view struct{ Input map[string]any }
-		if err := json.Unmarshal(resp.body, &view); err != nil {
-			t.Fatal(err)
-		}
+		var v view
+		resp.decode(t, &v)
 		for name, want := range map[string]any{
 			"safe": "true", "guidance_scale": 7.5, "reasoning": "pro",
 			"reference_images": []any{"https://a.example/x.png", "http://b.example"},
 		} {
-			if got := view.Input[name]; !reflect.DeepEqual(got, want) {
+			if got := v.Input[name]; !reflect.DeepEqual(got, want) {
 				t.Errorf("%s is %v, want %v", name, got, want)
 			}
 		}
 	}
 }
 
-// TestReferenceURLsAreNotEchoed refuses addresses with a password in them and looks for it in the answer.
+// TestReferenceURLsAreNotEchoed checks that a rejected URL with a password is not in the response.
 func TestReferenceURLsAreNotEchoed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -46,7 +43,7 @@ func TestReferenceURLsAreNotEchoed(t *testing.T) {
 	}
 }
 
-// TestSafeSpellingsShareIdempotencyKey repeats a request with another spelling of the same truth value.
+// TestSafeSpellingsShareIdempotencyKey repeats a request with another spelling of the same boolean.
 func TestSafeSpellingsShareIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -55,7 +52,7 @@ func TestSafeSpellingsShareIdempotencyKey(t *testing.T) {
 	b.submit(t, body(true), key).expect(t, http.StatusAccepted)
 	again := b.submit(t, body("true"), key)
 	if again.expect(t, http.StatusAccepted); !again.replayed() {
-		t.Error("it made another job")
+		t.Error("another job was created")
 	}
 	b.submit(t, body(false), key).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 }

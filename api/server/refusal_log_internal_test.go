@@ -7,31 +7,31 @@ import (
 	"time"
 )
 
-// TestRefusalLogCountsSkippedLines counts lines over two minutes.
+// TestRefusalLogCountsSkippedLines counts logged and skipped lines over two intervals.
 func TestRefusalLogCountsSkippedLines(t *testing.T) {
 	t.Parallel()
 	l, at := newRefusalLog(), time.Now()
-	lines := func(route string, n int) (lines, leftOut int) {
+	lines := func(route string, n int) (lines, skipped int) {
 		for range n {
-			level, left := l.level(route, "code", at)
-			leftOut += left
+			level, before := l.level(route, "code", at)
+			skipped += before
 			if level == slog.LevelInfo {
 				lines++
 			}
 		}
-		return lines, leftOut
+		return lines, skipped
 	}
-	if n, left := lines("a", 1000); n != refusalsPerKind || left != 0 {
-		t.Errorf("%d lines, %d left out", n, left)
+	if n, skipped := lines("a", 1000); n != refusalsPerKind || skipped != 0 {
+		t.Errorf("%d lines, %d skipped", n, skipped)
 	}
 	for i := range 100 {
 		lines(fmt.Sprint("route ", i), 1)
 	}
 	if l.total != refusalsTotal {
-		t.Errorf("%d lines in all", l.total)
+		t.Errorf("%d lines in total", l.total)
 	}
 	at = at.Add(refusalEvery)
-	if n, left := lines("a", 1); n != 1 || left != 1000-refusalsPerKind {
-		t.Errorf("%d lines, %d left out", n, left)
+	if n, skipped := lines("a", 1); n != 1 || skipped != 1000-refusalsPerKind {
+		t.Errorf("%d lines, %d skipped", n, skipped)
 	}
 }

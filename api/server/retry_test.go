@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// retried is a job made of another one, as a client reads it.
+// retried is the job of a retry as a client reads it.
 type retried struct {
 	view
 	RetriedFrom string `json:"retried_from"`
@@ -55,7 +55,7 @@ func TestRetry(t *testing.T) {
 	if seed, ok := random.Input["seed"].(float64); !ok || seed < 0 {
 		t.Errorf("a random seed is %v", random.Input["seed"])
 	}
-	// The old record stays as it was.
+	// The old record is unchanged.
 	var old view
 	b.get(t, "/api/jobs/mine", cookie(c)).expect(t, http.StatusOK).decode(t, &old)
 	if old.Status != "failed" || old.Input["seed"] != 7.0 {
@@ -64,19 +64,19 @@ func TestRetry(t *testing.T) {
 	if got := b.metric(t, "jobs_submitted_total"); got != 6 {
 		t.Errorf("%v submissions counted, want 6", got)
 	}
-	// A job that belongs to nobody in particular becomes the caller's own.
-	b.storeFailedJob(t, job.OwnerAnonymous, "nobodys", job.CodeTimeout)
-	var taken retried
-	b.retry(t, "nobodys", nil, cookie(c)).expect(t, http.StatusAccepted).decode(t, &taken)
-	b.get(t, "/api/jobs/"+taken.ID).problem(t, http.StatusNotFound, "not_found")
-	b.get(t, "/api/jobs/"+taken.ID, cookie(c)).expect(t, http.StatusOK)
+	// The retry of an anonymous job belongs to the caller.
+	b.storeFailedJob(t, job.OwnerAnonymous, "anonymous", job.CodeTimeout)
+	var own retried
+	b.retry(t, "anonymous", nil, cookie(c)).expect(t, http.StatusAccepted).decode(t, &own)
+	b.get(t, "/api/jobs/"+own.ID).problem(t, http.StatusNotFound, "not_found")
+	b.get(t, "/api/jobs/"+own.ID, cookie(c)).expect(t, http.StatusOK)
 }
 
 func TestRetryErrors(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, me := guest()
-	stranger, _ := guest()
+	other, _ := guest()
 	b.storeFailedJob(t, me, "mine", job.CodeTimeout)
 	b.storeFailedJob(t, me, "unreadable", job.CodeInvalidJob)
 	b.push(t, fixedSpec(me, "queued"))
@@ -98,7 +98,7 @@ func TestRetryErrors(t *testing.T) {
 		"succeeded":        {"done", nil, nil, 409, "not_retryable", ""},
 		"unreadable":       {"unreadable", nil, nil, 409, "not_retryable", ""},
 		"unknown":          {"nothing", nil, nil, 404, "not_found", ""},
-		"somebody else's":  {"mine", nil, []option{header("Cookie", stranger.String())}, 404, "not_found", ""},
+		"another guest's":  {"mine", nil, []option{header("Cookie", other.String())}, 404, "not_found", ""},
 		"an unknown field": {"mine", fields{"prompt": "other"}, nil, 400, "invalid_request", "/prompt unknown_field"},
 		"a bad seed":       {"mine", fields{"seed": -2}, nil, 400, "invalid_request", "/seed out_of_range"},
 		"a text as seed":   {"mine", fields{"seed": "x"}, nil, 400, "invalid_request", "/seed wrong_type"},
@@ -106,7 +106,7 @@ func TestRetryErrors(t *testing.T) {
 		"a bad deadline":   {"mine", fields{"deadline_seconds": 0}, nil, 400, "invalid_request", "/deadline_seconds out_of_range"},
 		"a text's seed":    {"text", fields{"seed": 1}, nil, 400, "invalid_request", "/seed unknown_field"},
 		"a retired model":  {"retired", nil, nil, 400, "invalid_request", "/input/model retired_model"},
-		"no JSON":          {"mine", "{", nil, 400, "invalid_json", ""},
+		"not JSON":         {"mine", "{", nil, 400, "invalid_json", ""},
 		"a bad key":        {"mine", nil, []option{idempotencyKey("a b")}, 400, "invalid_idempotency_key", ""},
 		"another type":     {"mine", "{}", []option{header("Content-Type", "text/plain")}, 415, "unsupported_media_type", ""},
 	} {
@@ -124,7 +124,7 @@ func TestRetryErrors(t *testing.T) {
 	}
 }
 
-// TestRetryOncePerKey is the double click.
+// TestRetryOncePerKey sends concurrent retries with one key, as a double click does.
 func TestRetryOncePerKey(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -155,7 +155,7 @@ func TestRetryOncePerKey(t *testing.T) {
 	b.retry(t, "mine", fields{"seed": 1}, cookie(c), key).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 	b.submitWithKey(t, "click", goodBody, cookie(c)).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
 
-	// The key holds when the job that it made a new one of is no longer kept.
+	// The key stays valid after the original job has been deleted.
 	must(t, b.store.Delete(t.Context(), me, "mine", false))
 	resp := b.retry(t, "mine", nil, cookie(c), key).expect(t, http.StatusAccepted)
 	var again retried

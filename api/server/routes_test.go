@@ -9,18 +9,17 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 )
 
-// expectation is what a route answers to the callers that come uninvited.
+// expectation is the response of a route to unauthorized callers.
 type expectation struct {
 	// anonymous is the status for a caller without a cookie, and without a body.
 	anonymous int
-	// original says that errors have the shape of the original.
+	// original reports that errors have the shape of the original.
 	original bool
-	// largest is the largest body that is read, when it is not that of most routes.
+	// largest is the maximum body size, if it differs from that of most routes.
 	largest int
 }
 
-// expectations lists every route. A route that is not listed here fails the test, so that nobody adds one without a
-// thought for these callers.
+// expectations lists every route. The test fails for a route that is not listed, so that every new route is considered.
 func expectations() map[string]expectation {
 	read := map[string]expectation{
 		"/": {anonymous: 200}, "/docs": {anonymous: 200}, "/openapi.yaml": {anonymous: 200}, "/assets/*path": {anonymous: 404},
@@ -85,9 +84,9 @@ func TestEveryRouteRejectsUnauthorizedCallers(t *testing.T) {
 		if anonymous.StatusCode != e.anonymous {
 			t.Errorf("%s: a caller without a cookie gets %d, want %d", name, anonymous.StatusCode, e.anonymous)
 		}
-		for _, must := range []string{"X-Request-Id", "X-Content-Type-Options", "Referrer-Policy", "Permissions-Policy", "Content-Security-Policy"} {
-			if anonymous.Header.Get(must) == "" {
-				t.Errorf("%s: no %s", name, must)
+		for _, required := range []string{"X-Request-Id", "X-Content-Type-Options", "Referrer-Policy", "Permissions-Policy", "Content-Security-Policy"} {
+			if anonymous.Header.Get(required) == "" {
+				t.Errorf("%s: no %s", name, required)
 			}
 		}
 		if !strings.Contains(anonymous.Header.Get("Vary"), "Origin") {
@@ -109,11 +108,11 @@ func TestEveryRouteRejectsUnauthorizedCallers(t *testing.T) {
 	for name := range expected {
 		t.Errorf("no route %s", name)
 	}
-	// To other methods these are the address of a letter.
+	// To other methods these are paths of a dead letter.
 	for _, path := range []string{"/api/admin/dead-letters/replay", "/api/admin/dead-letters/purge"} {
 		methods[path] = append(methods[path], methods["/api/admin/dead-letters/:id"]...)
 	}
-	// And these that of a saved image.
+	// And these are paths of a saved image.
 	methods["/api/images/save"] = append(methods["/api/images/save"], methods["/api/images/:id"]...)
 	for _, path := range []string{"/api/images/daily", "/api/images/stats"} {
 		methods[path] = append(methods[path], http.MethodDelete)
@@ -147,11 +146,7 @@ func TestUnknownPaths(t *testing.T) {
 			if method == http.MethodPost && strings.HasPrefix(path, "/assets/") {
 				continue
 			}
-			r := b.newRequest(t.Context(), t, method, "", nil)
-			r.URL.Opaque = strings.TrimPrefix(b.url, "http:") + path
-			resp, err := b.client.Do(r)
-			must(t, err)
-			_ = resp.Body.Close()
+			resp := b.raw(t, method, path)
 			if resp.StatusCode != http.StatusNotFound || resp.Header.Get("Content-Type") != "application/problem+json" {
 				t.Errorf("%s %s: %d %s", method, path, resp.StatusCode, resp.Header.Get("Content-Type"))
 			}
@@ -227,7 +222,7 @@ func TestOneLogLinePerRequest(t *testing.T) {
 	eventually(t, "four lines", func() bool { return strings.Count(b.log.String(), `"msg":"request"`) == before+4 })
 	log := b.log.String()
 	if strings.Contains(log, canary) {
-		t.Errorf("the canary sings: %s", log)
+		t.Errorf("the canary is in the log: %s", log)
 	}
 	for _, want := range []string{
 		`"method":"POST","route":"/api/jobs","status":202,"duration_ms":`, `"route":"/api/jobs/:id","status":400`, `"route":"unmatched","status":404`,

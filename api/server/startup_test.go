@@ -12,19 +12,19 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// TestStartupHandlerKeepsContract asks for everything while the process starts.
+// TestStartupHandlerKeepsContract requests every operation while the process starts.
 func TestStartupHandlerKeepsContract(t *testing.T) {
 	t.Parallel()
 	var cfg server.Config
 	must(t, env.Load(nil, &cfg))
-	door, err := server.NewStartupHandler(cfg, telemetry.NewMetrics(), discardLogger())
+	handler, err := server.NewStartupHandler(cfg, telemetry.NewMetrics(), discardLogger())
 	must(t, err)
-	s := httptest.NewServer(door)
+	s := httptest.NewServer(handler)
 	t.Cleanup(s.Close)
 	c, err := contract()
 	must(t, err)
 	parameter := regexp.MustCompile(`\{[^}]*\}`)
-	asked := 0
+	requests := 0
 	for path, item := range c.Doc.Paths.Map() {
 		for method := range item.Operations() {
 			r, err := http.NewRequestWithContext(t.Context(), method, s.URL+parameter.ReplaceAllString(path, "audio"), nil)
@@ -42,10 +42,10 @@ func TestStartupHandlerKeepsContract(t *testing.T) {
 			if resp.StatusCode != want || (want != http.StatusOK && resp.Header.Get("Retry-After") == "") {
 				t.Errorf("%s %s: status %d", method, path, resp.StatusCode)
 			}
-			asked++
+			requests++
 		}
 	}
-	if asked < 50 {
-		t.Errorf("only %d operations were asked for", asked)
+	if requests < 50 {
+		t.Errorf("only %d operations requested", requests)
 	}
 }

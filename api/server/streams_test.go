@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// open opens a stream and leaves it open until close or the end of the test.
+// open opens a stream that stays open until closeStream or the end of the test.
 func (b *bundle) open(t *testing.T, path string, options ...option) (status int, closeStream func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -34,7 +34,7 @@ func (b *bundle) open(t *testing.T, path string, options ...option) (status int,
 	return resp.StatusCode, closeStream
 }
 
-// bounds sets how many streams there may be.
+// withStreamLimits limits the streams of a caller and of the process.
 func withStreamLimits(caller, all int) func(*server.Config, *server.Deps) {
 	return func(cfg *server.Config, _ *server.Deps) {
 		cfg.MaxStreamsPerCaller, cfg.MaxStreams, cfg.TrustedProxies = caller, all, []string{"127.0.0.1"}
@@ -52,14 +52,14 @@ func TestStreamsOfOneCallerAreBounded(t *testing.T) {
 	for name, tc := range map[string]struct {
 		path    string
 		options []option
-		// others are of another caller.
+		// others identify another caller.
 		others []option
 	}{
 		"a member":         {all, []option{ann, fromIP("10.0.0.1")}, []option{cookie(one), fromIP("10.0.0.1")}},
 		"a guest":          {all, []option{cookie(one), fromIP("10.0.0.2")}, []option{cookie(other), fromIP("10.0.0.2")}},
 		"a guest, one job": {single, []option{cookie(one), fromIP("10.0.0.3")}, []option{cookie(other), fromIP("10.0.0.3")}},
-		"nobody known":     {single, []option{fromIP("10.0.0.4")}, []option{fromIP("10.0.0.5")}},
-		"nobody, by IPv6":  {single, []option{fromIP("2001:db8::1")}, []option{fromIP("2001:db8:0:1::1")}},
+		"anonymous":        {single, []option{fromIP("10.0.0.4")}, []option{fromIP("10.0.0.5")}},
+		"anonymous, IPv6":  {single, []option{fromIP("2001:db8::1")}, []option{fromIP("2001:db8:0:1::1")}},
 	} {
 		var closers []func()
 		for range 2 {
@@ -74,11 +74,11 @@ func TestStreamsOfOneCallerAreBounded(t *testing.T) {
 		if resp.Header.Get("Retry-After") == "" || !strings.Contains(f.Detail, "GET /api/events") || !strings.Contains(f.Detail, "2") {
 			t.Errorf("%s: %v, %+v", name, resp.Header, f)
 		}
-		if name == "nobody, by IPv6" {
+		if name == "anonymous, IPv6" {
 			// The same /64 is the same caller.
 			b.get(t, tc.path, fromIP("2001:db8::2")).problem(t, http.StatusTooManyRequests, "too_many_streams")
 		}
-		// HEAD opens nothing, so it is answered, and counts nothing.
+		// HEAD opens no stream and is not limited.
 		b.head(t, tc.path, tc.options...).expect(t, http.StatusOK)
 		if status, closeStream := b.open(t, tc.path, tc.others...); status != http.StatusOK {
 			t.Errorf("%s: another caller gets %d", name, status)
@@ -86,7 +86,7 @@ func TestStreamsOfOneCallerAreBounded(t *testing.T) {
 			closeStream()
 		}
 		closers[0]()
-		eventually(t, "the place is free again", func() bool {
+		eventually(t, "the slot is free again", func() bool {
 			status, closeStream := b.open(t, tc.path, tc.options...)
 			closeStream()
 			return status == http.StatusOK
@@ -96,7 +96,7 @@ func TestStreamsOfOneCallerAreBounded(t *testing.T) {
 	}
 }
 
-// TestNewCookiesDoNotRaiseTheLimit has one address take a new cookie for every few streams.
+// TestNewCookiesDoNotRaiseTheLimit opens streams from one address with a new cookie each.
 func TestNewCookiesDoNotRaiseTheLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withStreamLimits(1, 0))
@@ -108,12 +108,12 @@ func TestNewCookiesDoNotRaiseTheLimit(t *testing.T) {
 	}
 	c, _ := guest()
 	b.get(t, "/api/events", cookie(c), fromIP("10.0.0.1")).problem(t, http.StatusTooManyRequests, "too_many_streams")
-	// Members are counted by themselves, and guests elsewhere by theirs.
+	// Members and guests at other addresses are counted separately.
 	if status, _ := b.open(t, "/api/events", b.newMember(t, annEmail), fromIP("10.0.0.1")); status != http.StatusOK {
 		t.Errorf("a member gets %d", status)
 	}
 	if status, _ := b.open(t, "/api/events", cookie(c), fromIP("10.0.0.2")); status != http.StatusOK {
-		t.Errorf("elsewhere: %d", status)
+		t.Errorf("another address gets %d", status)
 	}
 }
 
@@ -131,13 +131,13 @@ func TestStreamsOfTheProcessAreBounded(t *testing.T) {
 		t.Errorf("headers %v", resp.Header)
 	}
 	last()
-	eventually(t, "the place is free again", func() bool {
+	eventually(t, "the slot is free again", func() bool {
 		status, _ := b.open(t, "/api/events", cookie(c))
 		return status == http.StatusOK
 	})
 }
 
-// TestRejectedStreamsReleaseSlots give their places back.
+// TestRejectedStreamsReleaseSlots sends requests that do not open a stream.
 func TestRejectedStreamsReleaseSlots(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withStreamLimits(1, 1))
@@ -150,11 +150,11 @@ func TestRejectedStreamsReleaseSlots(t *testing.T) {
 		b.get(t, "/api/jobs/job-b?wait=1").problem(t, http.StatusNotFound, "not_found")
 	}
 	if n, keys := server.Streams(b.server); n != 0 || keys != 0 {
-		t.Errorf("%d streams of %d callers are left", n, keys)
+		t.Errorf("%d streams of %d callers are counted", n, keys)
 	}
 }
 
-// TestWaitsAreBounded holds as many requests open as one address may.
+// TestWaitsAreBounded opens as many long polls as one address may.
 func TestWaitsAreBounded(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withStreamLimits(1, 0))
@@ -174,12 +174,12 @@ func TestWaitsAreBounded(t *testing.T) {
 			statuses <- resp.StatusCode
 		}()
 	}
-	eventually(t, "all wait", func() bool { return server.Waits(b.server) == waits })
+	eventually(t, "all requests wait", func() bool { return server.Waits(b.server) == waits })
 	resp := b.get(t, "/api/jobs/job-a?wait=60")
 	if f := resp.problem(t, http.StatusTooManyRequests, "too_many_streams"); !strings.Contains(f.Detail, fmt.Sprint(waits)) {
 		t.Errorf("%+v", f)
 	}
-	// Who does not wait is answered, also who would have waited for a new job: it is accepted all the same.
+	// Requests that do not wait still succeed. A submission that asks to wait is accepted, without the wait.
 	b.get(t, "/api/jobs/job-a").expect(t, http.StatusOK)
 	accepted := b.submit(t, fields{"kind": "translation", "input": fields{"text": "x"}}, preferWait(60)).expect(t, http.StatusAccepted)
 	if got := accepted.Header.Get("Preference-Applied"); got != "" {
@@ -188,8 +188,8 @@ func TestWaitsAreBounded(t *testing.T) {
 	b.settle(t, spec, &job.Record{Status: job.StatusCanceled})
 	for range waits {
 		if status := <-statuses; status != http.StatusOK {
-			t.Errorf("a wait ends with %d", status)
+			t.Errorf("a long poll ended with status %d", status)
 		}
 	}
-	eventually(t, "the places are free again", func() bool { return server.Waits(b.server) == 0 })
+	eventually(t, "the slots are free again", func() bool { return server.Waits(b.server) == 0 })
 }

@@ -23,7 +23,7 @@ func TestRegisterAndLogin(t *testing.T) {
 	for name, body := range map[string]fields{
 		"/username required":            {"email": "a@b.c", "password": "abc12 xyz"},
 		"/email required":               {"username": "a", "password": "abc12 xyz"},
-		"/email invalid_email":          {"username": "a", "email": "nobody", "password": "abc12 xyz"},
+		"/email invalid_email":          {"username": "a", "email": "unknown", "password": "abc12 xyz"},
 		"/password too_short":           {"username": "a", "email": "a@b.c", "password": "ab12 yz"},
 		"/password password_too_common": {"username": "a", "email": "a@b.c", "password": "Password1"},
 		"/password wrong_type":          {"username": "a", "email": "a@b.c", "password": []int{1}},
@@ -46,7 +46,7 @@ func TestRegisterAndLogin(t *testing.T) {
 		}
 	}
 	for _, body := range []any{
-		fields{"email": annEmail, "password": "wrong"}, fields{"email": "nobody@example.org", "password": annPassword}, fields{"email": annEmail}, fields{}, fields{"email": 1, "password": []string{}},
+		fields{"email": annEmail, "password": "wrong"}, fields{"email": "unknown@example.org", "password": annPassword}, fields{"email": annEmail}, fields{}, fields{"email": 1, "password": []string{}},
 	} {
 		b.auth(t, "login", body).accountError(t, http.StatusUnauthorized, "wrong_credentials")
 	}
@@ -59,8 +59,8 @@ func TestResponsesDoNotRevealAccounts(t *testing.T) {
 	b := setup(t)
 	b.signUp(t, annEmail)
 	for route, bodies := range map[string][2]fields{
-		"login":           {{"email": annEmail, "password": "wrong"}, {"email": "nobody@example.org", "password": "wrong"}},
-		"forgot-password": {{"email": annEmail}, {"email": "nobody@example.org"}},
+		"login":           {{"email": annEmail, "password": "wrong"}, {"email": "unknown@example.org", "password": "wrong"}},
+		"forgot-password": {{"email": annEmail}, {"email": "unknown@example.org"}},
 		"reset-password":  {{"token": strings.Repeat("A", 86), "newPassword": "abc12 xyz"}, {"token": "x", "newPassword": "abc12 xyz"}},
 	} {
 		one, two := b.auth(t, route, bodies[0]), b.auth(t, route, bodies[1])
@@ -155,7 +155,7 @@ func TestPasswordReset(t *testing.T) {
 	emails, with := withResetEmails(t)
 	b := setup(t, with)
 	ann := b.signUp(t, annEmail)
-	ask := func(email string) *reply {
+	forgot := func(email string) *reply {
 		t.Helper()
 		return b.auth(t, "forgot-password", fields{"email": email}, language("zh")).expect(t, http.StatusOK)
 	}
@@ -163,10 +163,10 @@ func TestPasswordReset(t *testing.T) {
 		t.Helper()
 		return emailToken(t, emails, "zh", "reset-password")
 	}
-	ask("nobody@example.org")
-	ask(annEmail)
+	forgot("unknown@example.org")
+	forgot(annEmail)
 	first := link()
-	ask(strings.ToUpper(annEmail))
+	forgot(strings.ToUpper(annEmail))
 	second := link()
 	reset := func(token string) *reply {
 		t.Helper()
@@ -185,9 +185,9 @@ func TestPasswordReset(t *testing.T) {
 	}
 	b.auth(t, "forgot-password", fields{"email": "x"}).accountError(t, http.StatusBadRequest, "invalid_request")
 	// The third email of the hour is the last one; the response stays the same.
-	before := ask(annEmail)
+	before := forgot(annEmail)
 	link()
-	after := ask(annEmail)
+	after := forgot(annEmail)
 	if string(before.body) != string(after.body) {
 		t.Errorf("the responses differ: %s and %s", before.body, after.body)
 	}
@@ -212,7 +212,7 @@ func TestAccountAttemptLimits(t *testing.T) {
 	}
 	t.Run("one account", func(t *testing.T) {
 		t.Parallel()
-		for _, email := range []string{annEmail, "nobody@example.org"} {
+		for _, email := range []string{annEmail, "unknown@example.org"} {
 			b := setup(t)
 			b.signUp(t, annEmail)
 			for range 20 {
@@ -254,9 +254,9 @@ func TestAccountAttemptLimits(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
 		for range 10 {
-			b.auth(t, "forgot-password", fields{"email": "nobody@example.org"}).expect(t, http.StatusOK)
+			b.auth(t, "forgot-password", fields{"email": "unknown@example.org"}).expect(t, http.StatusOK)
 		}
-		b.auth(t, "forgot-password", fields{"email": "somebody@example.org"}).accountError(t, http.StatusTooManyRequests, "too_many_attempts")
+		b.auth(t, "forgot-password", fields{"email": "another@example.org"}).accountError(t, http.StatusTooManyRequests, "too_many_attempts")
 	})
 	t.Run("accounts", func(t *testing.T) {
 		t.Parallel()

@@ -17,8 +17,7 @@ func TestActiveJobLimit(t *testing.T) {
 	c, owner := guest()
 	var jobs []view
 	for range 4 {
-		var v view
-		b.submitImage(t, cookie(c)).expect(t, http.StatusAccepted).decode(t, &v)
+		v := b.submitImage(t, cookie(c)).job(t, http.StatusAccepted)
 		jobs = append(jobs, v)
 	}
 	b.submitImage(t, cookie(c)).expectTooManyActive(t)
@@ -93,8 +92,7 @@ func TestActiveJobLimitAllowsReplays(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, owner := guest()
-	var ended view
-	b.submitWithKey(t, "ended", goodBody, cookie(c)).expect(t, http.StatusAccepted).decode(t, &ended)
+	ended := b.submitWithKey(t, "ended", goodBody, cookie(c)).job(t, http.StatusAccepted)
 	entry, err := b.queue.Find(t.Context(), owner, ended.ID)
 	must(t, err)
 	b.settle(t, entry.Spec, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
@@ -152,8 +150,7 @@ func TestActiveJobLimitAndRetries(t *testing.T) {
 	b := setup(t)
 	c, owner := guest()
 	b.storeFailedJob(t, owner, "before", job.CodeTimeout)
-	var again view
-	b.retry(t, "before", nil, cookie(c), idempotencyKey("again")).expect(t, http.StatusAccepted).decode(t, &again)
+	again := b.retry(t, "before", nil, cookie(c), idempotencyKey("again")).job(t, http.StatusAccepted)
 	for range 3 {
 		b.submitImage(t, cookie(c)).expect(t, http.StatusAccepted)
 	}

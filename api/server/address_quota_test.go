@@ -14,7 +14,7 @@ import (
 )
 
 // withCeiling limits guests to 5 a day, members to 100 and an address to perDay, both for media and for texts.
-func withCeiling(perDay int) func(*server.Config, *server.Deps) {
+func withCeiling(perDay int) change {
 	plan := quota.Plan{Guest: quota.Limits{PerDay: 5}, Member: quota.Limits{PerDay: 100}, AddressPerDay: perDay}
 	return withPlans(quota.Plans{Media: plan, Text: plan})
 }
@@ -152,8 +152,7 @@ func TestAddressQuotaRefund(t *testing.T) {
 	})
 	ann := b.newMember(t, "ann@example.org")
 	b.submitImage(t, ann).expect(t, http.StatusAccepted)
-	var v view
-	b.submit(t, fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}, ann).expect(t, http.StatusAccepted).decode(t, &v)
+	v := b.submit(t, fields{"kind": "image", "input": fields{"prompt": "p", "n": 4}}, ann).job(t, http.StatusAccepted)
 	for range 3 {
 		b.cancel(t, v.ID, ann)
 		if left := b.quota(t, ann); left.Day.Remaining != 19 || left.Address.Remaining != 8 {

@@ -102,8 +102,8 @@ func TestAdminFeedback(t *testing.T) {
 		b.admin(t, http.MethodPost, "/feedback/"+id+"/pending", nil).problem(t, http.StatusNotFound, "not_found")
 		b.admin(t, http.MethodDelete, "/feedback/"+id, nil).problem(t, http.StatusNotFound, "not_found")
 	}
-	if mine := b.myFeedback(t, bearer(ann.Token)); mine.Count != 5 || mine.Feedbacks[4].Status != "processed" || mine.Feedbacks[3].Status != "pending" {
-		t.Errorf("Ann reads %+v", mine)
+	if list := b.myFeedback(t, bearer(ann.Token)); list.Count != 5 || list.Feedbacks[4].Status != "processed" || list.Feedbacks[3].Status != "pending" {
+		t.Errorf("Ann reads %+v", list)
 	}
 	b.admin(t, http.MethodDelete, "/feedback/"+ids[0], nil).expect(t, http.StatusNoContent)
 	b.admin(t, http.MethodDelete, "/feedback/"+ids[0], nil).problem(t, http.StatusNotFound, "not_found")

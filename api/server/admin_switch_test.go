@@ -94,8 +94,7 @@ func TestStoppedSubmissions(t *testing.T) {
 	b.storeFailedJob(t, me, "earlier", job.CodeTimeout)
 	submission := fields{"kind": "image", "input": fields{"prompt": "p"}}
 	key := idempotencyKey("k")
-	var first view
-	b.submit(t, submission, cookie(c), key).expect(t, http.StatusAccepted).decode(t, &first)
+	first := b.submit(t, submission, cookie(c), key).job(t, http.StatusAccepted)
 	b.admin(t, http.MethodPost, "/switches/accept", fields{"value": "off", "seconds": 90, "reason": "maintenance"}).expect(t, http.StatusOK)
 
 	for lang, want := range map[string]string{"en": "The operator has stopped accepting new jobs: maintenance.", "zh": "管理员已暂停接收新任务：maintenance。"} {

@@ -24,7 +24,7 @@ const adminKey = "a-key-of-the-operator"
 func withAdmin(cfg *server.Config, _ *server.Deps) { cfg.AdminKey = adminKey }
 
 // withErrorLog logs only errors, as by default.
-func withErrorLog(b **logBuffer) func(*server.Config, *server.Deps) {
+func withErrorLog(b **logBuffer) change {
 	return func(_ *server.Config, deps *server.Deps) {
 		*b = &logBuffer{}
 		deps.Log, _ = telemetry.NewLogger(*b, "error")
@@ -64,6 +64,15 @@ type deadLetterList struct {
 	Next    string `json:"next_cursor"`
 }
 
+// deadLetters returns a page of the dead letters.
+func (b *bundle) deadLetters(t testing.TB, query string) deadLetterList {
+	t.Helper()
+	var list deadLetterList
+	b.admin(t, http.MethodGet, "/dead-letters"+query, nil).expect(t, http.StatusOK).decode(t, &list)
+	return list
+}
+
+// ids returns the ids of the dead letters, separated by spaces.
 func (l deadLetterList) ids() string {
 	ids := []string{}
 	for _, l := range l.Letters {
@@ -75,15 +84,15 @@ func (l deadLetterList) ids() string {
 // operatorActions returns the log lines of operator actions.
 func (b *bundle) operatorActions(t testing.TB) []fields {
 	t.Helper()
-	var acts []fields
+	var actions []fields
 	for line := range strings.Lines(b.log.String()) {
 		var f fields
 		must(t, json.Unmarshal([]byte(line), &f))
 		if f["msg"] == "operator action" {
-			acts = append(acts, f)
+			actions = append(actions, f)
 		}
 	}
-	return acts
+	return actions
 }
 
 func TestAdminKey(t *testing.T) {
@@ -113,8 +122,8 @@ func TestAdminKey(t *testing.T) {
 			t.Errorf("%s: %v", name, resp.Header)
 		}
 	}
-	if acts := b.operatorActions(t); slices.ContainsFunc(acts, func(f fields) bool { return f["outcome"] != "done" }) {
-		t.Errorf("a request without a key counts as a guess: %v", acts)
+	if actions := b.operatorActions(t); slices.ContainsFunc(actions, func(f fields) bool { return f["outcome"] != "done" }) {
+		t.Errorf("a request without a key counts as a guess: %v", actions)
 	}
 }
 
@@ -125,8 +134,8 @@ func TestWrongAdminKeysAreLimited(t *testing.T) {
 		cfg.TrustedProxies = []string{"127.0.0.1"}
 		deps.Now = func() time.Time { return now }
 	})
-	guess := func(key, address string) *reply {
-		return b.post(t, "/api/admin/dead-letters/purge", fields{"all": true}, header("X-Admin-Key", key), fromIP(address))
+	guess := func(key, ip string) *reply {
+		return b.post(t, "/api/admin/dead-letters/purge", fields{"all": true}, header("X-Admin-Key", key), fromIP(ip))
 	}
 	for i := range 10 {
 		guess(fmt.Sprintf("canary %d", i), "192.0.2.1").problem(t, http.StatusUnauthorized, "admin_key_required")
@@ -146,18 +155,18 @@ func TestWrongAdminKeysAreLimited(t *testing.T) {
 	}
 	guess("canary", "2001:db8::ffff").problem(t, http.StatusTooManyRequests, "too_many_guesses")
 
-	acts := b.operatorActions(t)
-	refused := 0
-	for _, f := range acts {
+	actions := b.operatorActions(t)
+	rejected := 0
+	for _, f := range actions {
 		if f["outcome"] == "refused" {
-			refused++
+			rejected++
 			if f["act"] != "POST /api/admin/dead-letters/purge" || f["address"] == "" || f["request_id"] == "" {
 				t.Errorf("%v", f)
 			}
 		}
 	}
-	if refused != 20 {
-		t.Errorf("%d rejected keys in the log, want 20: %v", refused, acts)
+	if rejected != 20 {
+		t.Errorf("%d rejected keys in the log, want 20: %v", rejected, actions)
 	}
 	if log := b.log.String(); strings.Contains(log, "canary") || strings.Contains(log, adminKey) {
 		t.Errorf("a key is in the log: %s", log)
@@ -169,8 +178,7 @@ func TestWrongAdminKeysAreLimited(t *testing.T) {
 func TestListDeadLetters(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
-	var empty deadLetterList
-	b.admin(t, http.MethodGet, "/dead-letters", nil).expect(t, http.StatusOK).decode(t, &empty)
+	empty := b.deadLetters(t, "")
 	if empty.Letters == nil || empty.Total != 0 || empty.Next != "" {
 		t.Errorf("%+v", empty)
 	}
@@ -183,16 +191,14 @@ func TestListDeadLetters(t *testing.T) {
 		"?kind=image&kind=audio": "j4 j3 j2 j1 j0", "?since=2026-01-02T03:05:09Z": "j4 j3 j2 j1 j0", "?since=2026-01-02T03:05:10Z": "",
 		"?since=2100-01-01T00:00:00Z": "", "?code=worker_lost": "",
 	} {
-		var list deadLetterList
-		b.admin(t, http.MethodGet, "/dead-letters"+query, nil).expect(t, http.StatusOK).decode(t, &list)
+		list := b.deadLetters(t, query)
 		if list.ids() != want || list.Total != len(strings.Fields(want)) || list.Next != "" {
 			t.Errorf("%q: %s of %d, want %s", query, list.ids(), list.Total, want)
 		}
 	}
 	var pages []string
 	for cursor := ""; ; {
-		var list deadLetterList
-		b.admin(t, http.MethodGet, "/dead-letters?limit=2&cursor="+cursor, nil).expect(t, http.StatusOK).decode(t, &list)
+		list := b.deadLetters(t, "?limit=2&cursor="+cursor)
 		pages = append(pages, list.ids())
 		if cursor = list.Next; cursor == "" {
 			break
@@ -321,16 +327,15 @@ func TestPurgeDeadLetter(t *testing.T) {
 	b.storeDeadLetter(t, "u1", "j2", job.CodeTimeout)
 	b.admin(t, http.MethodDelete, "/dead-letters/j1", nil).expect(t, http.StatusNoContent)
 	b.admin(t, http.MethodDelete, "/dead-letters/j1", nil).problem(t, http.StatusNotFound, "not_found")
-	var list deadLetterList
-	b.admin(t, http.MethodGet, "/dead-letters", nil).expect(t, http.StatusOK).decode(t, &list)
+	list := b.deadLetters(t, "")
 	if list.ids() != "j2" {
 		t.Errorf("%+v", list)
 	}
 	// The record of the job is kept.
 	_, err := b.store.RecordLeader(t.Context(), "u1", "j1")
 	must(t, err)
-	if acts := b.operatorActions(t); len(acts) != 2 || acts[0]["act"] != "purge dead letter" || acts[0]["job_id"] != "j1" {
-		t.Errorf("%v", acts)
+	if actions := b.operatorActions(t); len(actions) != 2 || actions[0]["act"] != "purge dead letter" || actions[0]["job_id"] != "j1" {
+		t.Errorf("%v", actions)
 	}
 }
 
@@ -340,10 +345,11 @@ type bulkReply struct {
 	Next          string `json:"next_cursor"`
 }
 
-func (b *bundle) bulk(t testing.TB, act string, body fields) bulkReply {
+// bulk replays or purges dead letters.
+func (b *bundle) bulk(t testing.TB, action string, body fields) bulkReply {
 	t.Helper()
 	var got bulkReply
-	b.admin(t, http.MethodPost, "/dead-letters/"+act, body).expect(t, http.StatusOK).decode(t, &got)
+	b.admin(t, http.MethodPost, "/dead-letters/"+action, body).expect(t, http.StatusOK).decode(t, &got)
 	return got
 }
 
@@ -381,8 +387,7 @@ func TestBulk(t *testing.T) {
 	if purged := b.bulk(t, "purge", fields{"kind": "image", "code": "content_moderated,worker_lost", "limit": 7}); purged.Done != 7 || purged.Next == "" {
 		t.Errorf("%+v", purged)
 	}
-	var list deadLetterList
-	b.admin(t, http.MethodGet, "/dead-letters", nil).expect(t, http.StatusOK).decode(t, &list)
+	list := b.deadLetters(t, "")
 	if list.ids() != "bad m9 m8 m7" {
 		t.Errorf("left %s", list.ids())
 	}
@@ -402,20 +407,20 @@ func TestInvalidBulkRequests(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withAdmin)
 	b.storeDeadLetter(t, "u1", "j1", job.CodeTimeout)
-	for _, act := range []string{"replay", "purge"} {
+	for _, action := range []string{"replay", "purge"} {
 		for body, fault := range map[string]string{
 			`{}`: "/all all_needed", `{"all":false}`: "/all all_needed", `{"limit":0,"all":true}`: "/limit out_of_range", `{"limit":1001,"all":true}`: "/limit out_of_range",
 			`{"kind":"video"}`: "/kind unknown_value", `{"code":"odd"}`: "/code unknown_value", `{"owner":"*"}`: "/owner invalid_value",
 			`{"since":"x"}`: "/since invalid_value", `{"ids":[]}`: "/ids unknown_field", `{"all":"yes"}`: "/all wrong_type",
 		} {
-			f := b.admin(t, http.MethodPost, "/dead-letters/"+act, body).problem(t, http.StatusBadRequest, "invalid_request")
+			f := b.admin(t, http.MethodPost, "/dead-letters/"+action, body).problem(t, http.StatusBadRequest, "invalid_request")
 			if fmt.Sprint(f.Errors.list()) != "["+fault+"]" {
 				t.Errorf("%s: %v", body, f.Errors.list())
 			}
 		}
-		b.admin(t, http.MethodPost, "/dead-letters/"+act, nil).problem(t, http.StatusBadRequest, "body_required")
+		b.admin(t, http.MethodPost, "/dead-letters/"+action, nil).problem(t, http.StatusBadRequest, "body_required")
 		for _, cursor := range []string{"x", server.EncodeSequences("l1", 1), server.EncodeSequences("b1", 1)} {
-			b.admin(t, http.MethodPost, "/dead-letters/"+act, fields{"all": true, "cursor": cursor}).problem(t, http.StatusBadRequest, "invalid_cursor")
+			b.admin(t, http.MethodPost, "/dead-letters/"+action, fields{"all": true, "cursor": cursor}).problem(t, http.StatusBadRequest, "invalid_cursor")
 		}
 	}
 	if depth, err := b.store.DeadLetterCount(t.Context()); err != nil || depth != 1 {
@@ -431,12 +436,7 @@ func TestBulkStopsAtFullQueue(t *testing.T) {
 		b.storeDeadLetter(t, "u1", fmt.Sprintf("j%d", i), job.CodeTimeout)
 	}
 	setMaxMsgs := func(n int64) {
-		stream, err := b.broker.JetStream().Stream(t.Context(), broker.StreamJobs)
-		must(t, err)
-		cfg := stream.CachedInfo().Config
-		cfg.MaxMsgs = n
-		_, err = b.broker.JetStream().UpdateStream(t.Context(), cfg)
-		must(t, err)
+		b.updateStream(t, broker.StreamJobs, func(cfg *jetstream.StreamConfig) { cfg.MaxMsgs = n })
 	}
 	setMaxMsgs(2)
 	first := b.bulk(t, "replay", fields{"all": true})

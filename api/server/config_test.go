@@ -82,8 +82,8 @@ func TestDefaultSpeechModel(t *testing.T) {
 		{"kokoro", "nova", "", 0}, // Its voices are others; nova stays a voice of the catalogue.
 		{"kokoro", "af_heart", "", 0},
 		{"openai-audio", "nova", "", 1},
-		{"nobody", "nova", "DEFAULT_AUDIO_MODEL", 0},
-		{"", "nobody", "DEFAULT_AUDIO_VOICE", 0},
+		{"unknown", "nova", "DEFAULT_AUDIO_MODEL", 0},
+		{"", "unknown", "DEFAULT_AUDIO_VOICE", 0},
 	} {
 		cfg := loadConfig(t)
 		cfg.AudioModel, cfg.Voice = tc.model, tc.voice

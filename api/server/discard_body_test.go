@@ -291,7 +291,7 @@ func TestDisconnectIsDetectedAfterBody(t *testing.T) {
 	conn = dial(t, addr)
 	_, err = io.WriteString(conn, "GET /api/jobs/"+spec.ID+"/events HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
 	must(t, err)
-	eventually(t, "the stream is open", func() bool { return b.metric(t, "sse_streams_open") == 1 })
+	b.awaitStreams(t, 1)
 	must(t, conn.Close())
-	eventually(t, "the stream is closed", func() bool { return b.metric(t, "sse_streams_open") == 0 })
+	b.awaitStreams(t, 0)
 }

@@ -92,7 +92,7 @@ func TestEventsOfOneJob(t *testing.T) {
 	runThroughStates(t, b, spec, func() { transcript += s.block() + "\n\n" })
 	transcript += s.rest()
 	golden(t, "events/job.txt", transcript)
-	eventually(t, "the stream is closed", func() bool { return b.metric(t, "sse_streams_open") == 0 })
+	b.awaitStreams(t, 0)
 }
 
 func TestEventsInChinese(t *testing.T) {
@@ -199,17 +199,17 @@ func TestEventsByHead(t *testing.T) {
 	b.head(t, "/api/jobs/job-a/events", header("Last-Event-ID", "end")).expect(t, http.StatusNoContent)
 }
 
-// withFastTicks makes the feed send positions every 5 ms.
-func withFastTicks(t testing.TB) func(*server.Config, *server.Deps) {
+// withFeed replaces the feed of a server.
+func withFeed(t testing.TB, cfg feed.Config) change {
 	return func(_ *server.Config, deps *server.Deps) {
-		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, deps.Control, feed.Config{Tick: 5 * time.Millisecond}, discardLogger())
+		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, deps.Control, cfg, discardLogger())
 		t.Cleanup(deps.Feed.Stop)
 	}
 }
 
 func TestPositionTicksHaveNoID(t *testing.T) {
 	t.Parallel()
-	b := setup(t, withFastTicks(t))
+	b := setup(t, withFeed(t, feed.Config{Tick: 5 * time.Millisecond}))
 	c, owner := guest()
 	ahead := b.push(t, fixedSpec(job.OwnerAnonymous, "job-a"))
 	b.push(t, fixedSpec(owner, "job-b"))
@@ -262,7 +262,7 @@ func TestSilentStreamsAreKeptAlive(t *testing.T) {
 			t.Errorf("%s: %v streams open", path, got)
 		}
 		s.close()
-		eventually(t, "the stream is closed", func() bool { return b.metric(t, "sse_streams_open") == 0 })
+		b.awaitStreams(t, 0)
 	}
 }
 
@@ -338,7 +338,7 @@ func TestEventsOfAllJobsAreResumed(t *testing.T) {
 		}
 		b.dequeue(t, owner, next.ID)
 		s.close()
-		eventually(t, "the stream is closed", func() bool { return b.metric(t, "sse_streams_open") == 0 })
+		b.awaitStreams(t, 0)
 	}
 	for _, id := range []string{"x", "-5", "0", "1.3", strings.Repeat("9", 50)} {
 		s := b.stream(t, "/api/events", cookie(c), header("Last-Event-ID", id))
@@ -402,10 +402,7 @@ func TestFeedStopEndsStreams(t *testing.T) {
 
 func TestDeletedJobEndsItsStream(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(_ *server.Config, deps *server.Deps) {
-		deps.Feed = feed.New(deps.Broker, deps.Jobs, deps.Queue, deps.Control, feed.Config{Reread: 5 * time.Millisecond}, discardLogger())
-		t.Cleanup(deps.Feed.Stop)
-	})
+	b := setup(t, withFeed(t, feed.Config{Reread: 5 * time.Millisecond}))
 	spec := b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	s := b.stream(t, "/api/jobs/job-a/events")
 	s.block()

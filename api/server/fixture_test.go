@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/api/server"
@@ -247,6 +250,23 @@ func (b *bundle) metric(t testing.TB, name string, labels ...string) float64 {
 		}
 	}
 	return total
+}
+
+// awaitStreams waits until this many event streams are open.
+func (b *bundle) awaitStreams(t testing.TB, n float64) {
+	t.Helper()
+	eventually(t, fmt.Sprint(n, " streams are open"), func() bool { return b.metric(t, "sse_streams_open") == n })
+}
+
+// updateStream changes the configuration of a stream.
+func (b *bundle) updateStream(t testing.TB, name string, change func(*jetstream.StreamConfig)) {
+	t.Helper()
+	stream, err := b.broker.JetStream().Stream(t.Context(), name)
+	must(t, err)
+	cfg := stream.CachedInfo().Config
+	change(&cfg)
+	_, err = b.broker.JetStream().UpdateStream(t.Context(), cfg)
+	must(t, err)
 }
 
 // eventually waits until holds returns true.

@@ -143,7 +143,7 @@ func TestGoogleIsNotLogged(t *testing.T) {
 	t.Parallel()
 	g := withGoogle(t).browser(t)
 	target := g.startSignIn(t, "?return=/canary")
-	kept := g.jarCookie(t, "t2i_google").Value
+	flowCookie := g.jarCookie(t, "t2i_google").Value
 	code := authorize(t, target, "canary@example.com", "name", "Canary Bird", "sub", "31415926535")
 	g.get(t, server.GooglePath+"?code="+url.QueryEscape(code.code)+"&state="+code.state)
 	var m googleSession
@@ -158,7 +158,7 @@ func TestGoogleIsNotLogged(t *testing.T) {
 		b.auth(t, "google-oauth", b.authorizeAs(t, "canary@example.com").body())
 	}
 	log := strings.ToLower(g.log.String())
-	for _, private := range []string{"canary", "31415926535", "4/0a", code.state, kept[:40], m.Token, m.User.ID, token[:60], "eyj", "simulated-secret"} {
+	for _, private := range []string{"canary", "31415926535", "4/0a", code.state, flowCookie[:40], m.Token, m.User.ID, token[:60], "eyj", "simulated-secret"} {
 		if strings.Contains(log, strings.ToLower(private)) {
 			t.Errorf("%q is in the log: %s", private, log)
 		}

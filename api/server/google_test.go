@@ -27,7 +27,7 @@ func withGoogle(t testing.TB, changes ...change) *googleFixture {
 	return g
 }
 
-func simulatedGoogle(sim *simulator.Simulator) func(*server.Config, *server.Deps) {
+func simulatedGoogle(sim *simulator.Simulator) change {
 	return func(_ *server.Config, deps *server.Deps) {
 		client := google.New(google.Config{ClientID: simulator.GoogleClientID, ClientSecret: simulator.GoogleClientSecret, Issuer: sim.GoogleURL()})
 		deps.Google = &server.Google{Client: client, Redirect: func(host string) string { return "http://" + host + server.GooglePath }}
@@ -173,12 +173,12 @@ func TestGoogleStates(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
 		code := b.authorizeAs(t, "ada@example.com")
-		kept := b.jarCookie(t, "t2i_google")
+		flowCookie := b.jarCookie(t, "t2i_google")
 		b.auth(t, "google-oauth", code.body()).expect(t, http.StatusOK)
 		rejected(t, b.auth(t, "google-oauth", code.body()))
 		// A browser that kept the cookie, at this and at another process.
-		rejected(t, g.auth(t, "google-oauth", code.body(), cookie(kept)))
-		rejected(t, second.auth(t, "google-oauth", code.body(), cookie(kept)))
+		rejected(t, g.auth(t, "google-oauth", code.body(), cookie(flowCookie)))
+		rejected(t, second.auth(t, "google-oauth", code.body(), cookie(flowCookie)))
 	})
 	t.Run("another process", func(t *testing.T) {
 		t.Parallel()
@@ -191,9 +191,9 @@ func TestGoogleStates(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
 		code := b.authorizeAs(t, "ada@example.com")
-		kept, statuses := b.jarCookie(t, "t2i_google"), make(chan int, 8)
+		flowCookie, statuses := b.jarCookie(t, "t2i_google"), make(chan int, 8)
 		for range cap(statuses) {
-			go func() { statuses <- g.auth(t, "google-oauth", code.body(), cookie(kept)).StatusCode }()
+			go func() { statuses <- g.auth(t, "google-oauth", code.body(), cookie(flowCookie)).StatusCode }()
 		}
 		got := map[int]int{}
 		for range cap(statuses) {
@@ -223,10 +223,10 @@ func TestGoogleStates(t *testing.T) {
 		t.Parallel()
 		victim, attacker := g.browser(t), g.browser(t)
 		code := attacker.authorizeAs(t, "eve@example.com")
-		mine := victim.authorizeAs(t, "ada@example.com")
+		own := victim.authorizeAs(t, "ada@example.com")
 		rejected(t, victim.auth(t, "google-oauth", code.body()))
 		// With the victim's own state Google rejects the code, which belongs to another challenge.
-		f := victim.auth(t, "google-oauth", fields{"code": code.code, "state": mine.state})
+		f := victim.auth(t, "google-oauth", fields{"code": code.code, "state": own.state})
 		f.accountError(t, http.StatusUnauthorized, "google_refused")
 	})
 	t.Run("forged cookies", func(t *testing.T) {
@@ -254,8 +254,8 @@ func TestGoogleStates(t *testing.T) {
 		b := g.browser(t)
 		code := b.authorizeAs(t, "ada@example.com")
 		gone := &http.Cookie{Name: "auth_token", Value: "gone"}
-		kept := b.jarCookie(t, "t2i_google")
-		resp := g.auth(t, "google-oauth", code.body(), cookie(kept), cookie(gone)).expect(t, http.StatusOK)
+		flowCookie := b.jarCookie(t, "t2i_google")
+		resp := g.auth(t, "google-oauth", code.body(), cookie(flowCookie), cookie(gone)).expect(t, http.StatusOK)
 		if cookies := resp.Cookies(); cookies[len(cookies)-1].Name != "auth_token" || cookies[len(cookies)-1].Value == "" || resp.Header.Get("WWW-Authenticate") != "" {
 			t.Errorf("cookies %v", cookies)
 		}
@@ -301,8 +301,8 @@ func TestGoogleLogin(t *testing.T) {
 	b := g.browser(t)
 	target, err := url.Parse(b.startSignIn(t, ""))
 	must(t, err)
-	kept := b.jarCookie(t, "t2i_google")
-	login(g.idToken(t, "ada@example.com", fields{"nonce": "another"}), cookie(kept)).accountError(t, http.StatusUnauthorized, "google_token")
-	login(g.idToken(t, "ada@example.com", fields{"jti": "3"}), cookie(kept)).expect(t, http.StatusOK)
-	login(g.idToken(t, "ada@example.com", fields{"nonce": target.Query().Get("nonce")}), cookie(kept)).expect(t, http.StatusOK)
+	flowCookie := b.jarCookie(t, "t2i_google")
+	login(g.idToken(t, "ada@example.com", fields{"nonce": "another"}), cookie(flowCookie)).accountError(t, http.StatusUnauthorized, "google_token")
+	login(g.idToken(t, "ada@example.com", fields{"jti": "3"}), cookie(flowCookie)).expect(t, http.StatusOK)
+	login(g.idToken(t, "ada@example.com", fields{"nonce": target.Query().Get("nonce")}), cookie(flowCookie)).expect(t, http.StatusOK)
 }

@@ -162,7 +162,7 @@ func TestProbes(t *testing.T) {
 }
 
 // withBroker replaces the broker of a server and the dependencies that submissions and health checks use.
-func withBroker(t *testing.T, b *broker.Broker) func(*server.Config, *server.Deps) {
+func withBroker(t *testing.T, b *broker.Broker) change {
 	t.Helper()
 	return func(_ *server.Config, deps *server.Deps) {
 		var err error
@@ -286,7 +286,7 @@ func TestHealthShowsMail(t *testing.T) {
 			if logged := strings.Contains(b.log.String(), `"health check failed","check":"mail"`); logged != (c.overall != "ok") {
 				t.Errorf("logged: %t", logged)
 			}
-			// Users get the same answer in each case.
+			// Users get the same response in each case.
 			b.auth(t, "forgot-password", fields{"email": annEmail}).expect(t, http.StatusOK)
 		})
 	}

@@ -16,8 +16,8 @@ func withHost(host string) option { return func(r *http.Request) { r.Host = host
 func TestHosts(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		cfg           server.Config
-		good, refused []string
+		cfg               server.Config
+		allowed, rejected []string
 	}{
 		"on loopback": {
 			server.Config{Loopback: true},
@@ -47,10 +47,10 @@ func TestHosts(t *testing.T) {
 			b := setup(t, func(cfg *server.Config, _ *server.Deps) {
 				cfg.Loopback, cfg.PublicHosts, cfg.FrontendURLs = tc.cfg.Loopback, tc.cfg.PublicHosts, tc.cfg.FrontendURLs
 			})
-			for _, host := range tc.good {
+			for _, host := range tc.allowed {
 				b.get(t, "/api/models", withHost(host)).expect(t, http.StatusOK)
 			}
-			for _, host := range tc.refused {
+			for _, host := range tc.rejected {
 				for _, path := range []string{"/", "/api/models", "/internal/health", "/nowhere", "/assets/js/app.js"} {
 					f := b.get(t, path, withHost(host)).problem(t, http.StatusMisdirectedRequest, "host_not_allowed")
 					if !strings.Contains(f.Detail, "PUBLIC_HOSTS") {

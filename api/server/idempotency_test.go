@@ -150,8 +150,7 @@ func TestIdempotencyKeyOfANeighbor(t *testing.T) {
 	}
 	// The job that the neighbor got is its own, to cancel and to delete.
 	b.cancel(t, other.ID, neighbor).expect(t, http.StatusOK)
-	var still view
-	b.get(t, "/api/jobs/"+first.ID, victim).expect(t, http.StatusOK).decode(t, &still)
+	still := b.get(t, "/api/jobs/"+first.ID, victim).job(t, http.StatusOK)
 	if still.Status != "queued" {
 		t.Errorf("the job of the first caller is %s", still.Status)
 	}

@@ -41,6 +41,14 @@ type view struct {
 	Links fields
 }
 
+// job decodes the job in a response that must have this status.
+func (r *reply) job(t testing.TB, status int) view {
+	t.Helper()
+	var v view
+	r.expect(t, status).decode(t, &v)
+	return v
+}
+
 // newSpec returns a guest's job that was submitted a minute ago.
 func newSpec(owner, id string, kind job.Kind, in job.Input) *job.Spec {
 	created := time.Now().Add(-time.Minute)

@@ -105,8 +105,7 @@ func TestSubmitFillsTheFormatOfTheModel(t *testing.T) {
 		{`"model":"elevenlabs"`, "mp3"},
 		{`"voice":"nova"`, "mp3"},
 	} {
-		var v view
-		b.submit(t, `{"kind":"audio","input":{"text":"t",`+tc.input+`}}`).expect(t, http.StatusAccepted).decode(t, &v)
+		v := b.submit(t, `{"kind":"audio","input":{"text":"t",`+tc.input+`}}`).job(t, http.StatusAccepted)
 		if v.Input["format"] != tc.format {
 			t.Errorf("%s: %v", tc.input, v.Input)
 		}
@@ -342,8 +341,7 @@ func TestSubmittedJobBelongsToTheGuest(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	c, owner := guest()
-	var v view
-	b.submit(t, goodBody, cookie(c)).expect(t, http.StatusAccepted).decode(t, &v)
+	v := b.submit(t, goodBody, cookie(c)).job(t, http.StatusAccepted)
 	if _, err := b.jobs.Read(t.Context(), []string{owner}, v.ID); err != nil {
 		t.Error(err)
 	}

@@ -257,7 +257,7 @@ func TestStreamsEndWithTheSession(t *testing.T) {
 			ended <- b.get(t, path, bearer(ann.Token)).StatusCode
 		}()
 	}
-	eventually(t, "both streams are open", func() bool { return b.metric(t, "sse_streams_open") == 2 })
+	b.awaitStreams(t, 2)
 	b.auth(t, "change-password", fields{"currentPassword": annPassword, "newPassword": "another one"}, bearer(ann.Token)).expect(t, http.StatusOK)
 	for range 2 {
 		if status := <-ended; status != http.StatusOK {

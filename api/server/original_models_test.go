@@ -39,14 +39,14 @@ func TestOriginalRoutesReplaceRetiredModels(t *testing.T) {
 		{builtin, "/api/generate", speech("openai-audio"), "elevenlabs", `299 - "The model openai-audio is retired; elevenlabs was used."`, ""},
 		{builtin, "/api/generate", image("flux"), "flux", "", ""},
 		{builtin, "/api/generate", image(""), "flux", "", ""},
-		{builtin, "/api/generate", image("nobody's"), "", "", "unknown_value"},
-		{builtin, "/api/generate", speech("nobody's"), "", "", "unknown_value"},
+		{builtin, "/api/generate", image("unknown"), "", "", "unknown_value"},
+		{builtin, "/api/generate", speech("unknown"), "", "", "unknown_value"},
 		{listed, "/api/generate", image("turbo"), "zimage", `299 - "The model turbo is retired; zimage was used."`, ""},
 		{listed, "/api/generate", image("flux"), "zimage", `299 - "The model flux is retired; zimage was used."`, ""},
 		{listed, "/api/pollinations/image", prompt("sana"), "zimage", `299 - "The model dreamshaper is retired; zimage was used."`, ""},
 		{listed, "/api/generate", image("klein"), "klein", "", ""},
 		{listed, "/api/generate", speech("kokoro"), "elevenlabs", `299 - "The model kokoro is retired; elevenlabs was used."`, ""},
-		{listed, "/api/generate", image("nobody's"), "", "", "unknown_value"},
+		{listed, "/api/generate", image("unknown"), "", "", "unknown_value"},
 	} {
 		resp := tc.b.post(t, tc.path, tc.body, async)
 		if got := resp.Header.Get("Warning"); got != tc.warning {

@@ -98,8 +98,7 @@ func TestOriginalFieldsReachTheJob(t *testing.T) {
 			fields{"prompt": "p", "model": "flux", "width": 1024.0, "height": 1024.0, "seed": 0.0, "n": 1.0, "nologo": false},
 		},
 	} {
-		var v view
-		b.post(t, tc.path, tc.body, async).expect(t, http.StatusAccepted).decode(t, &v)
+		v := b.post(t, tc.path, tc.body, async).job(t, http.StatusAccepted)
 		if len(v.Input) != len(tc.want) {
 			t.Errorf("%s %v: input %v", tc.path, tc.body, v.Input)
 		}
@@ -137,7 +136,7 @@ func TestOriginalValidationErrors(t *testing.T) {
 		{"/api/generate", "width must be between 64 and 4096", fields{"type": "image", "text": "p", "width": "5000"}},
 		{"/api/generate", "width must be an integer", fields{"type": "image", "text": "p", "width": "wide"}},
 		{"/api/generate", "seed must be an integer", fields{"type": "image", "text": "p", "seed": 1.5}},
-		{"/api/generate", "voice is not a voice of any speech model", fields{"type": "audio", "text": "p", "voice": "nobody"}},
+		{"/api/generate", "voice is not a voice of any speech model", fields{"type": "audio", "text": "p", "voice": "unknown"}},
 		{"/api/generate", "speed must be between 0.25 and 4", fields{"type": "audio", "text": "p", "speed": 9}},
 		{"/api/generate", "speed must be between 0.25 and 4", fields{"type": "audio", "text": "p", "speed": 9, "mode": "tts"}},
 		{"/api/pollinations/image", "prompt must not be empty", fields{"text": "p"}},

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -23,7 +25,7 @@ func TestProblemBodies(t *testing.T) {
 	operator := header("X-Admin-Key", adminKey)
 	done := fixedSpec(job.OwnerAnonymous, "done")
 	b.settle(t, done, &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504), FinishedAt: at(9)})
-	b.settle(t, fixedSpec(job.OwnerAnonymous, "picture"), &job.Record{Status: job.StatusSucceeded, FinishedAt: at(9)},
+	b.settle(t, fixedSpec(job.OwnerAnonymous, "image"), &job.Record{Status: job.StatusSucceeded, FinishedAt: at(9)},
 		store.Product{Media: job.Media{ContentType: "image/png"}, Data: []byte("png")})
 	b.push(t, fixedSpec(job.OwnerAnonymous, "queued"))
 	b.submitWithKey(t, "used", goodBody).expect(t, http.StatusAccepted)
@@ -36,35 +38,35 @@ func TestProblemBodies(t *testing.T) {
 		body         any
 		options      []option
 	}{
-		"invalid_request":         {http.MethodPost, "/api/jobs", `{"kind":"image","input":{"width":1,"colour":"red","n":"x"},"deadline_seconds":0}`, nil},
-		"invalid_json":            {http.MethodPost, "/api/jobs", `{"kind":`, nil},
-		"body_required":           {http.MethodPost, "/api/jobs", nil, nil},
-		"body_too_large":          {http.MethodPost, "/api/jobs", strings.Repeat(" ", server.MaxBody+1), nil},
-		"unsupported_media_type":  {http.MethodPost, "/api/jobs", goodBody, []option{header("Content-Type", "text/xml")}},
-		"invalid_idempotency_key": {http.MethodPost, "/api/jobs", goodBody, []option{idempotencyKey(" ")}},
-		"idempotency_key_reused":  {http.MethodPost, "/api/jobs", `{"kind":"prompt","input":{"text":"other"}}`, []option{idempotencyKey("used")}},
-		"invalid_cursor":          {http.MethodGet, "/api/jobs?cursor=x", nil, []option{cookie(c)}},
-		"invalid_query":           {http.MethodGet, "/api/jobs?limit=1000&status=done", nil, []option{cookie(c)}},
-		"identity_required":       {http.MethodGet, "/api/jobs", nil, nil},
-		"cross_origin":            {http.MethodPost, "/api/jobs", goodBody, []option{header("Sec-Fetch-Site", "cross-site")}},
-		"not_found":               {http.MethodGet, "/api/jobs/nothing", nil, nil},
-		"not_found_path":          {http.MethodGet, "/api/no/such/path", nil, nil},
-		"media_not_found":         {http.MethodGet, "/api/jobs/queued/media/0", nil, nil},
-		"range_not_satisfiable":   {http.MethodGet, "/api/jobs/picture/media/0", nil, []option{header("Range", "bytes=9-")}},
-		"method_not_allowed":      {http.MethodPut, "/api/jobs", nil, nil},
-		"already_finished":        {http.MethodPost, "/api/jobs/done/cancel", nil, nil},
-		"not_retryable":           {http.MethodPost, "/api/jobs/picture/retry", nil, nil},
-		"admin_key_required":      {http.MethodGet, "/api/admin/dead-letters", nil, nil},
-		"not_found_letter":        {http.MethodGet, "/api/admin/dead-letters/nothing", nil, []option{operator}},
-		"not_retryable_letter":    {http.MethodPost, "/api/admin/dead-letters/unreadable/replay", nil, []option{operator}},
-		"invalid_bulk":            {http.MethodPost, "/api/admin/dead-letters/purge", "{}", []option{operator}},
-		"not_finished":            {http.MethodDelete, "/api/jobs/queued", nil, nil},
-		"too_many_active_jobs":    {http.MethodPost, "/api/jobs", goodBody, []option{cookie(busy)}},
-		"original_too_many":       {http.MethodPost, "/api/translate", fields{"text": "a pond"}, []option{cookie(busy)}},
-		"original_invalid":        {http.MethodPost, "/api/generate", fields{"type": "image", "width": 1}, nil},
-		"original_translate":      {http.MethodPost, "/api/translate", fields{"text": " "}, nil},
-		"original_optimize":       {http.MethodPost, "/api/prompts/optimize", fields{"text": ""}, nil},
-		"original_cross_origin":   {http.MethodPost, "/api/generate", fields{}, []option{header("Sec-Fetch-Site", "cross-site")}},
+		"invalid_request":           {http.MethodPost, "/api/jobs", `{"kind":"image","input":{"width":1,"colour":"red","n":"x"},"deadline_seconds":0}`, nil},
+		"invalid_json":              {http.MethodPost, "/api/jobs", `{"kind":`, nil},
+		"body_required":             {http.MethodPost, "/api/jobs", nil, nil},
+		"body_too_large":            {http.MethodPost, "/api/jobs", strings.Repeat(" ", server.MaxBody+1), nil},
+		"unsupported_media_type":    {http.MethodPost, "/api/jobs", goodBody, []option{header("Content-Type", "text/xml")}},
+		"invalid_idempotency_key":   {http.MethodPost, "/api/jobs", goodBody, []option{idempotencyKey(" ")}},
+		"idempotency_key_reused":    {http.MethodPost, "/api/jobs", `{"kind":"prompt","input":{"text":"other"}}`, []option{idempotencyKey("used")}},
+		"invalid_cursor":            {http.MethodGet, "/api/jobs?cursor=x", nil, []option{cookie(c)}},
+		"invalid_query":             {http.MethodGet, "/api/jobs?limit=1000&status=done", nil, []option{cookie(c)}},
+		"identity_required":         {http.MethodGet, "/api/jobs", nil, nil},
+		"cross_origin":              {http.MethodPost, "/api/jobs", goodBody, []option{header("Sec-Fetch-Site", "cross-site")}},
+		"not_found":                 {http.MethodGet, "/api/jobs/nothing", nil, nil},
+		"not_found_path":            {http.MethodGet, "/api/no/such/path", nil, nil},
+		"media_not_found":           {http.MethodGet, "/api/jobs/queued/media/0", nil, nil},
+		"range_not_satisfiable":     {http.MethodGet, "/api/jobs/image/media/0", nil, []option{header("Range", "bytes=9-")}},
+		"method_not_allowed":        {http.MethodPut, "/api/jobs", nil, nil},
+		"already_finished":          {http.MethodPost, "/api/jobs/done/cancel", nil, nil},
+		"not_retryable":             {http.MethodPost, "/api/jobs/image/retry", nil, nil},
+		"admin_key_required":        {http.MethodGet, "/api/admin/dead-letters", nil, nil},
+		"not_found_dead_letter":     {http.MethodGet, "/api/admin/dead-letters/nothing", nil, []option{operator}},
+		"not_retryable_dead_letter": {http.MethodPost, "/api/admin/dead-letters/unreadable/replay", nil, []option{operator}},
+		"invalid_bulk":              {http.MethodPost, "/api/admin/dead-letters/purge", "{}", []option{operator}},
+		"not_finished":              {http.MethodDelete, "/api/jobs/queued", nil, nil},
+		"too_many_active_jobs":      {http.MethodPost, "/api/jobs", goodBody, []option{cookie(busy)}},
+		"original_too_many":         {http.MethodPost, "/api/translate", fields{"text": "a pond"}, []option{cookie(busy)}},
+		"original_invalid":          {http.MethodPost, "/api/generate", fields{"type": "image", "width": 1}, nil},
+		"original_translate":        {http.MethodPost, "/api/translate", fields{"text": " "}, nil},
+		"original_optimize":         {http.MethodPost, "/api/prompts/optimize", fields{"text": ""}, nil},
+		"original_cross_origin":     {http.MethodPost, "/api/generate", fields{}, []option{header("Sec-Fetch-Site", "cross-site")}},
 	} {
 		for lang, accept := range map[string]string{"en": "", "zh": "zh-CN,zh;q=0.9,en;q=0.8"} {
 			resp := b.request(t, r.method, r.path, r.body, append(r.options, language(accept))...)
@@ -116,12 +118,7 @@ func TestInternalErrorsRevealNothing(t *testing.T) {
 func TestFullQueue(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	info, err := b.broker.JetStream().Stream(t.Context(), broker.StreamJobs)
-	must(t, err)
-	cfg := info.CachedInfo().Config
-	cfg.MaxMsgs = 1
-	_, err = b.broker.JetStream().UpdateStream(t.Context(), cfg)
-	must(t, err)
+	b.updateStream(t, broker.StreamJobs, func(cfg *jetstream.StreamConfig) { cfg.MaxMsgs = 1 })
 	b.submit(t, goodBody).expect(t, http.StatusAccepted)
 	resp := b.submit(t, goodBody)
 	resp.problem(t, http.StatusServiceUnavailable, "queue_full")

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -24,21 +26,21 @@ func planOf(perMinute, perDay int) quota.Plan {
 }
 
 // withQuota limits images and audio and sets the clock to midday.
-func withQuota(perMinute, perDay int) func(*server.Config, *server.Deps) {
+func withQuota(perMinute, perDay int) change {
 	return withPlans(quota.Plans{Media: planOf(perMinute, perDay)})
 }
 
 // withTextQuota limits texts and sets the clock to midday.
-func withTextQuota(perMinute, perDay int) func(*server.Config, *server.Deps) {
+func withTextQuota(perMinute, perDay int) change {
 	return withPlans(quota.Plans{Text: planOf(perMinute, perDay)})
 }
 
 // withAddressQuota limits the daily usage of an address.
-func withAddressQuota(media, text int) func(*server.Config, *server.Deps) {
+func withAddressQuota(media, text int) change {
 	return withPlans(quota.Plans{Media: quota.Plan{AddressPerDay: media}, Text: quota.Plan{AddressPerDay: text}})
 }
 
-func withPlans(plans quota.Plans) func(*server.Config, *server.Deps) {
+func withPlans(plans quota.Plans) change {
 	return func(cfg *server.Config, deps *server.Deps) {
 		deps.Now = midday
 		deps.Quota = quota.New(deps.Broker, plans, deps.Now)
@@ -205,8 +207,7 @@ func TestRejectedRequestsAreNotCharged(t *testing.T) {
 		resp.expect(t, status).expectHeaders(t, "", "")
 		b.expectLeft(t, what, 4)
 	}
-	var v view
-	b.submitWithKey(t, "one", imageBody, cookie(c)).expect(t, http.StatusAccepted).decode(t, &v)
+	v := b.submitWithKey(t, "one", imageBody, cookie(c)).job(t, http.StatusAccepted)
 	b.submitWithKey(t, "two", imageBody, cookie(c)).expect(t, http.StatusAccepted)
 	for range 3 {
 		same("replay", b.submitWithKey(t, "one", imageBody, cookie(c)), http.StatusAccepted)
@@ -290,14 +291,8 @@ func TestQuotaStoreUnavailable(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withPlans(quota.Plans{Media: planOf(9, 9), Text: planOf(9, 9)}))
 	b.submitImage(t).expect(t, http.StatusAccepted)
-	js := b.broker.JetStream()
-	stream, err := js.Stream(t.Context(), broker.StreamUsage)
-	must(t, err)
-	cfg := stream.CachedInfo().Config
 	// A sealed stream exists but accepts no messages.
-	cfg.Sealed = true
-	_, err = js.UpdateStream(t.Context(), cfg)
-	must(t, err)
+	b.updateStream(t, broker.StreamUsage, func(cfg *jetstream.StreamConfig) { cfg.Sealed = true })
 	resp := b.submitImage(t)
 	resp.problem(t, http.StatusServiceUnavailable, "unavailable")
 	if resp.Header.Get("Retry-After") != "5" {
@@ -317,14 +312,8 @@ func TestQuotaStoreUnavailable(t *testing.T) {
 func TestUnconfirmedSubmissionIsNotCharged(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(9, 2), func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 5 * time.Second })
-	js := b.broker.JetStream()
-	stream, err := js.Stream(t.Context(), broker.StreamJobs)
-	must(t, err)
-	cfg := stream.CachedInfo().Config
 	setNoAck := func(noAck bool) {
-		cfg.NoAck = noAck
-		_, err = js.UpdateStream(t.Context(), cfg)
-		must(t, err)
+		b.updateStream(t, broker.StreamJobs, func(cfg *jetstream.StreamConfig) { cfg.NoAck = noAck })
 	}
 	setNoAck(true)
 	b.submitImage(t).problem(t, http.StatusServiceUnavailable, "unavailable")

@@ -56,8 +56,7 @@ func TestRetry(t *testing.T) {
 		t.Errorf("a random seed is %v", random.Input["seed"])
 	}
 	// The old record is unchanged.
-	var old view
-	b.get(t, "/api/jobs/mine", cookie(c)).expect(t, http.StatusOK).decode(t, &old)
+	old := b.get(t, "/api/jobs/mine", cookie(c)).job(t, http.StatusOK)
 	if old.Status != "failed" || old.Input["seed"] != 7.0 {
 		t.Errorf("the old job is %+v", old)
 	}

@@ -35,7 +35,7 @@ func (b *bundle) open(t *testing.T, path string, options ...option) (status int,
 }
 
 // withStreamLimits limits the streams of a caller and of the process.
-func withStreamLimits(caller, all int) func(*server.Config, *server.Deps) {
+func withStreamLimits(caller, all int) change {
 	return func(cfg *server.Config, _ *server.Deps) {
 		cfg.MaxStreamsPerCaller, cfg.MaxStreams, cfg.TrustedProxies = caller, all, []string{"127.0.0.1"}
 	}

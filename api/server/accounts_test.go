@@ -272,16 +272,9 @@ func TestConcurrentLoginsAreCounted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.signUp(t, annEmail)
-	statuses := make(chan int, 40)
-	for range cap(statuses) {
-		go func() {
-			statuses <- b.auth(t, "login", fields{"email": annEmail, "password": "wrong"}).StatusCode
-		}()
-	}
-	got := map[int]int{}
-	for range cap(statuses) {
-		got[<-statuses]++
-	}
+	got := countStatuses(40, func(int) *reply {
+		return b.auth(t, "login", fields{"email": annEmail, "password": "wrong"})
+	})
 	if got[http.StatusUnauthorized] != 10 || got[http.StatusTooManyRequests] != 30 {
 		t.Errorf("statuses %v", got)
 	}

@@ -2,9 +2,9 @@ package server_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -98,26 +98,14 @@ func TestSignupLimitAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	other := b.secondProcess(t)
-	var mu sync.Mutex
-	created, rejected := 0, 0
-	var wg sync.WaitGroup
-	for n := range 10 {
-		wg.Go(func() {
-			resp := []*bundle{b, other}[n%2].auth(t, "register", fields{"username": "a", "email": fmt.Sprintf("a%d@example.org", n), "password": annPassword})
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case resp.StatusCode == http.StatusCreated:
-				created++
-			case resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") != "":
-				rejected++
-			default:
-				t.Errorf("%d %s", resp.StatusCode, resp.body)
-			}
-		})
-	}
-	wg.Wait()
-	if created != 5 || rejected != 5 {
-		t.Errorf("%d accounts created, %d rejected", created, rejected)
+	got := countStatuses(10, func(n int) *reply {
+		resp := []*bundle{b, other}[n%2].auth(t, "register", fields{"username": "a", "email": fmt.Sprintf("a%d@example.org", n), "password": annPassword})
+		if resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") == "" {
+			t.Errorf("no Retry-After: %v", resp.Header)
+		}
+		return resp
+	})
+	if want := map[int]int{http.StatusCreated: 5, http.StatusTooManyRequests: 5}; !maps.Equal(got, want) {
+		t.Errorf("statuses %v, want %v", got, want)
 	}
 }

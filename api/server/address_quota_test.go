@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -26,7 +27,7 @@ func TestAddressQuota(t *testing.T) {
 	ann, bob := b.newMember(t, "ann@example.org"), b.newMember(t, "bob@example.org")
 	const home, office = "203.0.113.7", "198.51.100.1"
 	resp := b.submitImage(t, ann, fromIP(home)).expect(t, http.StatusAccepted)
-	resp.expectHeaders(t, `"day";q=100;w=86400, "address";q=8;w=86400`, `"day";r=99;t=43190, "address";r=7;t=43190`)
+	resp.expectRateLimit(t, `"day";q=100;w=86400, "address";q=8;w=86400`, `"day";r=99;t=43190, "address";r=7;t=43190`)
 	for _, who := range []option{ann, ann, bob, bob, bob, bob} {
 		b.submitImage(t, who, fromIP(home)).expect(t, http.StatusAccepted)
 	}
@@ -34,7 +35,7 @@ func TestAddressQuota(t *testing.T) {
 	for name, who := range map[string]option{"ann": ann, "bob": bob, "a guest": header("X-Unused", "1")} {
 		resp := b.submitImage(t, who, fromIP(home))
 		resp.problem(t, http.StatusPaymentRequired, "quota_exceeded")
-		resp.expectHeaders(t, `"address";q=8;w=86400`, `"address";r=0;t=43190`)
+		resp.expectRateLimit(t, `"address";q=8;w=86400`, `"address";r=0;t=43190`)
 		if resp.Header.Get("Retry-After") != "43190" {
 			t.Errorf("%s: %v", name, resp.Header)
 		}
@@ -91,24 +92,16 @@ func TestAddressQuotaAcrossProcesses(t *testing.T) {
 	for n := range accounts {
 		tokens = append(tokens, b.newMember(t, fmt.Sprintf("u%d@example.org", n)))
 	}
-	var accepted, rejected atomic.Int32
-	inParallel(1000, func(n int) {
+	got := countStatuses(1000, func(n int) *reply {
 		// Each account uses one process, as a browser's connection does.
 		who, process := n%accounts, b
 		if who%2 == 0 {
 			process = second
 		}
-		switch resp := process.submitImage(t, tokens[who], fromIP(fmt.Sprintf("2001:db8::%x", n))); resp.StatusCode {
-		case http.StatusAccepted:
-			accepted.Add(1)
-		case http.StatusPaymentRequired:
-			rejected.Add(1)
-		default:
-			t.Errorf("status %d: %s", resp.StatusCode, resp.body)
-		}
+		return process.submitImage(t, tokens[who], fromIP(fmt.Sprintf("2001:db8::%x", n)))
 	})
-	if accepted.Load() != ceiling || rejected.Load() != 1000-ceiling {
-		t.Errorf("%d accepted and %d rejected, want %d and %d", accepted.Load(), rejected.Load(), ceiling, 1000-ceiling)
+	if want := map[int]int{http.StatusAccepted: ceiling, http.StatusPaymentRequired: 1000 - ceiling}; !maps.Equal(got, want) {
+		t.Errorf("statuses %v, want %v", got, want)
 	}
 	counted := 0
 	for _, token := range tokens {

@@ -55,15 +55,15 @@ func TestPauseAndResume(t *testing.T) {
 			t.Errorf("%+v", resumed)
 		}
 	}
-	acts := []string{}
-	for _, act := range b.operatorActions(t) {
-		acts = append(acts, act["act"].(string))
-		if strings.Contains(act["act"].(string), "maintenance") || act["note"] != nil {
-			t.Errorf("the note is in the log: %v", act)
+	actions := []string{}
+	for _, action := range b.operatorActions(t) {
+		actions = append(actions, action["act"].(string))
+		if strings.Contains(action["act"].(string), "maintenance") || action["note"] != nil {
+			t.Errorf("the note is in the log: %v", action)
 		}
 	}
-	if got := strings.Join(acts, ", "); got != "pause kind, show control, resume kind, resume kind" {
-		t.Errorf("acts: %s", got)
+	if got := strings.Join(actions, ", "); got != "pause kind, show control, resume kind, resume kind" {
+		t.Errorf("actions: %s", got)
 	}
 }
 

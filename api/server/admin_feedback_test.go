@@ -111,8 +111,8 @@ func TestAdminFeedback(t *testing.T) {
 		t.Errorf("after a deletion %+v", got)
 	}
 	actions := map[string]int{}
-	for _, act := range b.operatorActions(t) {
-		actions[fmt.Sprint(act["act"], " ", act["outcome"])]++
+	for _, action := range b.operatorActions(t) {
+		actions[fmt.Sprint(action["act"], " ", action["outcome"])]++
 	}
 	if actions["mark feedback done"] != 4 || actions["delete feedback done"] != 1 || actions["list feedback done"] == 0 {
 		t.Errorf("actions %v", actions)

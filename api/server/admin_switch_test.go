@@ -51,17 +51,17 @@ func TestSwitches(t *testing.T) {
 		}
 	}
 	var audited []string
-	for _, act := range b.operatorActions(t) {
-		if act["switch"] == nil {
+	for _, action := range b.operatorActions(t) {
+		if action["switch"] == nil {
 			continue
 		}
-		audited = append(audited, act["act"].(string)+" "+act["before"].(string)+">"+act["after"].(string))
-		if act["key"] != set.By.Key || act["address"] != "127.0.0.1" || act["request_id"] == "" {
-			t.Errorf("no operator in %v", act)
+		audited = append(audited, action["act"].(string)+" "+action["before"].(string)+">"+action["after"].(string))
+		if action["key"] != set.By.Key || action["address"] != "127.0.0.1" || action["request_id"] == "" {
+			t.Errorf("no operator in %v", action)
 		}
 	}
 	if got := strings.Join(audited, ", "); got != "set switch warn>debug, reset switch debug>warn, reset switch warn>warn" {
-		t.Errorf("acts: %s", got)
+		t.Errorf("actions: %s", got)
 	}
 }
 

@@ -16,13 +16,13 @@ func BenchmarkSubmit(b *testing.B) {
 			if who == "unlimited" {
 				perDay = 0
 			}
-			rig := setup(b, withQuota(perDay, perDay), func(cfg *server.Config, _ *server.Deps) { cfg.MaxActiveMember = 0 })
+			s := setup(b, withQuota(perDay, perDay), func(cfg *server.Config, _ *server.Deps) { cfg.MaxActiveMember = 0 })
 			var options []option
 			if who == "member" {
-				options = append(options, bearer(rig.signUp(b, annEmail).Token))
+				options = append(options, bearer(s.signUp(b, annEmail).Token))
 			}
 			for b.Loop() {
-				rig.submitImage(b, options...).expect(b, http.StatusAccepted)
+				s.submitImage(b, options...).expect(b, http.StatusAccepted)
 			}
 		})
 	}

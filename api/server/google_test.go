@@ -191,14 +191,8 @@ func TestGoogleStates(t *testing.T) {
 		t.Parallel()
 		b := g.browser(t)
 		code := b.authorizeAs(t, "ada@example.com")
-		flowCookie, statuses := b.jarCookie(t, "t2i_google"), make(chan int, 8)
-		for range cap(statuses) {
-			go func() { statuses <- g.auth(t, "google-oauth", code.body(), cookie(flowCookie)).StatusCode }()
-		}
-		got := map[int]int{}
-		for range cap(statuses) {
-			got[<-statuses]++
-		}
+		flowCookie := b.jarCookie(t, "t2i_google")
+		got := countStatuses(8, func(int) *reply { return g.auth(t, "google-oauth", code.body(), cookie(flowCookie)) })
 		if got[http.StatusOK] != 1 || got[http.StatusUnauthorized] != 7 {
 			t.Errorf("statuses %v", got)
 		}

@@ -169,14 +169,10 @@ func (b *bundle) checkDownload(t *testing.T, who option, id string, data []byte,
 	if !bytes.Equal(resp.body, data) {
 		t.Errorf("%d bytes, want %d", len(resp.body), len(data))
 	}
-	for name, want := range map[string]string{
+	resp.expectHeaders(t, map[string]string{
 		"Content-Type": contentType, "X-Content-Type-Options": "nosniff", "Content-Disposition": fmt.Sprintf(`attachment; filename="image_%s.%s"`, id, ext),
 		"Content-Security-Policy": "sandbox; default-src 'none'", "Cross-Origin-Resource-Policy": "same-origin", "Content-Length": fmt.Sprint(len(data)),
-	} {
-		if got := resp.Header.Get(name); got != want {
-			t.Errorf("%s is %q, want %q", name, got, want)
-		}
-	}
+	})
 	var age int
 	if _, err := fmt.Sscanf(resp.Header.Get("Cache-Control"), "private, max-age=%d, immutable", &age); err != nil || age < 86000 || age > 86400 {
 		t.Errorf("Cache-Control %q", resp.Header.Get("Cache-Control"))

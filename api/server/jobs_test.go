@@ -37,14 +37,10 @@ func TestSubmit(t *testing.T) {
 		if deadline.Sub(created) != 90*time.Second || v.Status != "queued" || v.MaxAttempts != 8 || v.QueuePosition == nil || *v.QueuePosition != 0 {
 			t.Errorf("%s: %s", kind, resp.body)
 		}
-		for name, want := range map[string]string{
+		resp.expectHeaders(t, map[string]string{
 			"Location": "/api/jobs/" + v.ID, "Retry-After": "1", "Content-Type": "application/json; charset=utf-8",
 			"ETag": `W/"0.0"`, "Preference-Applied": "", "Idempotent-Replayed": "",
-		} {
-			if got := resp.Header.Get(name); got != want {
-				t.Errorf("%s: header %s is %q, want %q", kind, name, got, want)
-			}
-		}
+		})
 		entry := b.queueEntry(t, job.OwnerAnonymous, v.ID)
 		if entry.Spec.RequestID != resp.Header.Get("X-Request-Id") || entry.Spec.Lane != job.LaneGuest {
 			t.Errorf("%s: stored %+v", kind, entry.Spec)
@@ -241,7 +237,7 @@ func TestLongPollTimesOut(t *testing.T) {
 	began := time.Now()
 	b.get(t, "/api/jobs/job-a?wait=1").expect(t, http.StatusOK)
 	if time.Since(began) < 900*time.Millisecond {
-		t.Error("it did not wait")
+		t.Error("the request did not wait")
 	}
 	b.get(t, "/api/jobs/job-a?wait=1", header("If-None-Match", `W/"0.0"`)).expect(t, http.StatusNotModified)
 }

@@ -25,17 +25,13 @@ func TestMedia(t *testing.T) {
 		if !bytes.Equal(resp.body, data) {
 			t.Fatalf("%d bytes, want %d", len(resp.body), len(data))
 		}
-		for name, want := range map[string]string{
+		resp.expectHeaders(t, map[string]string{
 			"ETag": etag, "Cache-Control": "private, max-age=86400, immutable", "X-Content-Type-Options": "nosniff",
 			"Content-Disposition":          fmt.Sprintf("inline; filename=image-0199d0f4-%d.%s", index, ext),
 			"Content-Security-Policy":      "sandbox; default-src 'none'",
 			"Cross-Origin-Resource-Policy": "same-origin", "Accept-Ranges": "bytes",
 			"Content-Length": fmt.Sprint(len(data)),
-		} {
-			if got := resp.Header.Get(name); got != want {
-				t.Errorf("%s is %q, want %q", name, got, want)
-			}
-		}
+		})
 		head := b.head(t, path).expect(t, http.StatusOK)
 		if head.ContentLength != int64(len(data)) || len(head.body) > 0 || head.Header.Get("ETag") != etag {
 			t.Errorf("HEAD: %v", head.Header)

@@ -199,7 +199,7 @@ func TestPendingSubmissionsAreBounded(t *testing.T) {
 // completes.
 func TestDisconnectDuringPendingSubmission(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*server.Config, *server.Deps){
+	for name, change := range map[string]change{
 		"without a quota": func(*server.Config, *server.Deps) {}, "with a quota": withQuota(9, 9),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -254,7 +254,7 @@ func TestWaitCountsFromTheRequest(t *testing.T) {
 	resp := <-done
 	resp.expect(t, http.StatusAccepted)
 	if took := time.Since(began); took > 18*time.Second {
-		t.Errorf("it waited for %s after the job was stored", took)
+		t.Errorf("the request waited %s after the job was stored", took)
 	}
 	if got := resp.Header.Get("Preference-Applied"); got != "wait=20" {
 		t.Errorf("Preference-Applied %q", got)

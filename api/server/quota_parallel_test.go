@@ -3,11 +3,10 @@ package server_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -18,24 +17,10 @@ func TestQuotaAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 100))
 	second := b.secondProcess(t, withQuota(0, 100))
-	var accepted, rejected atomic.Int32
-	inParallel(1000, func(n int) {
-		process := b
-		if n%2 == 0 {
-			process = second
-		}
-		switch resp := process.submitImage(t); resp.StatusCode {
-		case http.StatusAccepted:
-			accepted.Add(1)
-		case http.StatusPaymentRequired:
-			rejected.Add(1)
-		default:
-			t.Errorf("status %d: %s", resp.StatusCode, resp.body)
-		}
-	})
+	got := countStatuses(1000, func(n int) *reply { return []*bundle{b, second}[n%2].submitImage(t) })
 	ids := b.queued(t, job.OwnerAnonymous)
-	if accepted.Load() != 100 || rejected.Load() != 900 || len(ids) != 100 {
-		t.Errorf("%d accepted, %d rejected, %d in the queue", accepted.Load(), rejected.Load(), len(ids))
+	if want := map[int]int{http.StatusAccepted: 100, http.StatusPaymentRequired: 900}; !maps.Equal(got, want) || len(ids) != 100 {
+		t.Errorf("statuses %v, want %v; %d in the queue", got, want, len(ids))
 	}
 	b.expectLeft(t, "at the end", 0)
 }
@@ -72,20 +57,6 @@ func TestReplaysDoNotConsumeQuota(t *testing.T) {
 		t.Errorf("%d jobs, want 60", len(ids))
 	}
 	b.expectLeft(t, "at the end", 0)
-}
-
-// inParallel calls f the given number of times, with at most 64 calls at once.
-func inParallel(times int, f func(n int)) {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, 64)
-	for n := range times {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			f(n)
-		})
-	}
-	wg.Wait()
 }
 
 // TestQuotaAfterDisconnects disconnects before the response: the number of charged units equals the number of jobs.

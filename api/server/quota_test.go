@@ -80,8 +80,8 @@ func (b *bundle) expectLeft(t testing.TB, what string, want int, options ...opti
 	}
 }
 
-// expectHeaders checks the RateLimit headers.
-func (r *reply) expectHeaders(t testing.TB, policy, left string) {
+// expectRateLimit checks the RateLimit headers.
+func (r *reply) expectRateLimit(t testing.TB, policy, left string) {
 	t.Helper()
 	if r.Header.Get("RateLimit-Policy") != policy || r.Header.Get("RateLimit") != left {
 		t.Errorf("RateLimit-Policy %s, RateLimit %s", r.Header.Get("RateLimit-Policy"), r.Header.Get("RateLimit"))
@@ -92,7 +92,7 @@ func TestQuota(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(3, 10))
 	resp := b.submitImage(t).expect(t, http.StatusAccepted)
-	resp.expectHeaders(t, `"minute";q=3;w=60, "day";q=10;w=86400`, `"minute";r=2;t=50, "day";r=9;t=43190`)
+	resp.expectRateLimit(t, `"minute";q=3;w=60, "day";q=10;w=86400`, `"minute";r=2;t=50, "day";r=9;t=43190`)
 	v := b.quota(t)
 	if v.Lane != "guest" || v.Minute.Limit != 3 || v.Minute.Remaining != 2 || v.Minute.ResetsIn != 50 || v.Minute.ResetsAt != "2026-03-04T12:01:00.000Z" ||
 		v.Day.Limit != 10 || v.Day.Remaining != 9 || v.Day.ResetsIn != 43190 || v.Day.ResetsAt != "2026-03-05T00:00:00.000Z" {
@@ -100,7 +100,7 @@ func TestQuota(t *testing.T) {
 	}
 	// Reading the quota is free.
 	resp = b.get(t, "/api/quota")
-	resp.expectHeaders(t, `"minute";q=3;w=60, "day";q=10;w=86400`, `"minute";r=2;t=50, "day";r=9;t=43190`)
+	resp.expectRateLimit(t, `"minute";q=3;w=60, "day";q=10;w=86400`, `"minute";r=2;t=50, "day";r=9;t=43190`)
 	if resp.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%v", resp.Header)
 	}
@@ -109,7 +109,7 @@ func TestQuota(t *testing.T) {
 	for range 2 {
 		resp = b.submitImage(t)
 		resp.problem(t, http.StatusTooManyRequests, "rate_limited")
-		resp.expectHeaders(t, `"minute";q=3;w=60`, `"minute";r=0;t=50`)
+		resp.expectRateLimit(t, `"minute";q=3;w=60`, `"minute";r=0;t=50`)
 		if resp.Header.Get("Retry-After") != "50" || resp.Header.Get("Location") != "" {
 			t.Errorf("%v", resp.Header)
 		}
@@ -131,7 +131,7 @@ func TestQuotaOfMembers(t *testing.T) {
 	}
 	resp := b.submitImage(t, ann)
 	resp.problem(t, http.StatusPaymentRequired, "quota_exceeded")
-	resp.expectHeaders(t, `"day";q=10;w=86400`, `"day";r=0;t=43190`)
+	resp.expectRateLimit(t, `"day";q=10;w=86400`, `"day";r=0;t=43190`)
 	if v := b.quota(t, ann); v.Lane != "member" || v.Day.Limit != 10 || v.Day.Remaining != 0 {
 		t.Errorf("%+v", v)
 	}
@@ -151,7 +151,7 @@ func TestQuotaOfMembers(t *testing.T) {
 func TestQuotaWithoutLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t, withQuota(0, 0))
-	b.submitImage(t).expect(t, http.StatusAccepted).expectHeaders(t, "", "")
+	b.submitImage(t).expect(t, http.StatusAccepted).expectRateLimit(t, "", "")
 	const none = `"minute":null,"day":null,"address":null`
 	if resp := b.get(t, "/api/quota"); string(resp.body) != `{"lane":"guest",`+none+`,"text":{`+none+"}}\n" {
 		t.Errorf("%s", resp.body)
@@ -178,7 +178,7 @@ func TestEveryRouteIsCharged(t *testing.T) {
 		if group == quota.GroupText {
 			name, limit = "text-day", 50
 		}
-		resp.expectHeaders(t, fmt.Sprintf(`"%s";q=%d;w=86400`, name, limit), fmt.Sprintf(`"%s";r=%d;t=43190`, name, left[group]))
+		resp.expectRateLimit(t, fmt.Sprintf(`"%s";q=%d;w=86400`, name, limit), fmt.Sprintf(`"%s";r=%d;t=43190`, name, left[group]))
 	}
 	for _, n := range []int{1, 2, 4} {
 		charged(fmt.Sprint(n, " images"), quota.GroupMedia, n, b.submit(t, fields{"kind": "image", "input": fields{"prompt": "p", "n": n, "optimize": true}}))
@@ -204,7 +204,7 @@ func TestRejectedRequestsAreNotCharged(t *testing.T) {
 	c, _ := guest()
 	same := func(what string, resp *reply, status int) {
 		t.Helper()
-		resp.expect(t, status).expectHeaders(t, "", "")
+		resp.expect(t, status).expectRateLimit(t, "", "")
 		b.expectLeft(t, what, 4)
 	}
 	v := b.submitWithKey(t, "one", imageBody, cookie(c)).job(t, http.StatusAccepted)
@@ -229,7 +229,7 @@ func TestRejectedRequestsAreNotCharged(t *testing.T) {
 // TestReplaysWithExhaustedQuota repeats submissions when the quota is exhausted.
 func TestReplaysWithExhaustedQuota(t *testing.T) {
 	t.Parallel()
-	for name, limit := range map[string]func(*server.Config, *server.Deps){"minute": withQuota(2, 0), "day": withQuota(0, 2)} {
+	for name, limit := range map[string]change{"minute": withQuota(2, 0), "day": withQuota(0, 2)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, limit)

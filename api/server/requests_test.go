@@ -308,3 +308,40 @@ func (r *reply) expectTooManyActive(t testing.TB) {
 		t.Errorf("headers %v", r.Header)
 	}
 }
+
+// inParallel calls f the given number of times, with at most 64 calls at once.
+func inParallel(times int, f func(n int)) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 64)
+	for n := range times {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			f(n)
+		})
+	}
+	wg.Wait()
+}
+
+// countStatuses calls f like inParallel and returns the number of responses by status.
+func countStatuses(times int, f func(n int) *reply) map[int]int {
+	var mu sync.Mutex
+	counts := map[int]int{}
+	inParallel(times, func(n int) {
+		status := f(n).StatusCode
+		mu.Lock()
+		defer mu.Unlock()
+		counts[status]++
+	})
+	return counts
+}
+
+// expectHeaders checks the values of headers; an empty value means that the header is absent.
+func (r *reply) expectHeaders(t testing.TB, want map[string]string) {
+	t.Helper()
+	for name, value := range want {
+		if got := r.Header.Get(name); got != value {
+			t.Errorf("%s: %s is %q, want %q", r.Request.URL.Path, name, got, value)
+		}
+	}
+}

@@ -28,7 +28,7 @@ It appears under its name once it is complete and verified; until then it is cal
 
 `
 
-// backupCommand writes a backup. When it fails it exits with 1 and leaves no file.
+// backupCommand writes a backup. If it fails it exits with 1 and leaves no file.
 func backupCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("api backup", flag.ContinueOnError)
 	flags.Usage = func() {
@@ -67,7 +67,7 @@ func backupCommand(ctx context.Context, args, environ []string, stdout, stderr i
 	return 0
 }
 
-// backupSource returns what begins a backup: a download from an API, or the NATS of NATS_URL.
+// backupSource returns a function that opens a backup: a download from an API, or a backup of the NATS at NATS_URL.
 func backupSource(address string, environ []string, stderr io.Writer) (func(context.Context) (io.ReadCloser, error), error) {
 	var cfg app.BackupConfig
 	var api operatorConfig
@@ -96,7 +96,7 @@ func backupSource(address string, environ []string, stderr io.Writer) (func(cont
 	return o.download, nil
 }
 
-// pipeBackup returns a backup that is made while it is read.
+// pipeBackup returns a reader of a backup that is created while it is read.
 func pipeBackup(ctx context.Context, cfg app.BackupConfig, log *slog.Logger) io.ReadCloser {
 	r, w := io.Pipe()
 	go func() {
@@ -106,8 +106,8 @@ func pipeBackup(ctx context.Context, cfg app.BackupConfig, log *slog.Logger) io.
 	return r
 }
 
-// download begins to download a backup from an API. The time that it takes is not bounded: a response that stops for half
-// a minute is aborted by the API.
+// download starts the download of a backup from an API. It has no timeout: the API aborts a response that stalls for half a
+// minute.
 func (o *operator) download(ctx context.Context) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.base.JoinPath("api", "admin", "backup").String(), nil)
 	if err != nil {
@@ -125,7 +125,7 @@ func (o *operator) download(ctx context.Context) (io.ReadCloser, error) {
 	return resp.Body, nil
 }
 
-// receiveBackup copies a backup to w and verifies it on the way.
+// receiveBackup copies a backup to w and verifies it.
 func receiveBackup(ctx context.Context, open func(context.Context) (io.ReadCloser, error), w io.Writer) (*backup.Manifest, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -141,13 +141,13 @@ func receiveBackup(ctx context.Context, open func(context.Context) (io.ReadClose
 	return m, errors.Join(err, body.Close())
 }
 
-// errorReader keeps the error that ended a reader early.
+// errorReader records the error of a reader other than io.EOF.
 type errorReader struct {
 	r   io.Reader
 	err error
 }
 
-// Read is io.Reader.
+// Read implements io.Reader.
 func (f *errorReader) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -156,13 +156,13 @@ func (f *errorReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// writeBackup writes a backup to a new file, which only its owner may read. The file is on the disk under its name when it
-// returns; when it fails nothing is left.
+// writeBackup writes a backup to a new file that only its owner can read. The file is synced to disk when writeBackup returns. If
+// writeBackup fails, it leaves no file.
 func writeBackup(ctx context.Context, open func(context.Context) (io.ReadCloser, error), path string) (m *backup.Manifest, err error) {
 	if _, err := os.Lstat(path); err == nil { //nolint:gosec // The operator names the file.
 		return nil, fmt.Errorf("%s already exists", path)
 	}
-	// Each run has a file of its own, which its owner alone may read: another run for the same path must not touch it.
+	// Each run has its own temporary file, so that a concurrent run for the same path does not interfere.
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.partial")
 	if err != nil {
 		return nil, err
@@ -187,7 +187,7 @@ func writeBackup(ctx context.Context, open func(context.Context) (io.ReadCloser,
 
 // nameBackup renames a finished file and syncs its directory.
 func nameBackup(partial, path string) error {
-	// Unlike a rename, a link replaces nothing that has come to the name meanwhile. Not every file system has links.
+	// Unlike a rename, a link never replaces a file that was created meanwhile. Not every file system supports links.
 	err := os.Link(partial, path)
 	switch {
 	case err == nil:
@@ -205,12 +205,12 @@ func nameBackup(partial, path string) error {
 		return err
 	}
 	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
-		return errors.Join(err, dir.Close()) // A file system that cannot sync directories does so by itself.
+		return errors.Join(err, dir.Close()) // Such a file system does not need it.
 	}
 	return dir.Close()
 }
 
-// printManifest prints what a backup contains.
+// printManifest prints the contents of a backup.
 func printManifest(out io.Writer, m *backup.Manifest) {
 	_, _ = fmt.Fprintf(out, "backup of %s, by version %s, format %d\n", m.StartedAt.Format(time.RFC3339), printable(m.Program), m.Version)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)

@@ -27,7 +27,7 @@ func command(t *testing.T, environ []string, args ...string) (code int, stdout, 
 	return code, out.String(), errs.String()
 }
 
-// submitImages submits jobs until stop is closed and notes those that were accepted.
+// submitImages submits jobs until stop is closed and records the accepted ones.
 func submitImages(t *testing.T, client *http.Client, url string, stop <-chan struct{}, accepted *sync.Map, count *atomic.Int64) {
 	t.Helper()
 	pace := time.NewTicker(20 * time.Millisecond)
@@ -38,11 +38,11 @@ func submitImages(t *testing.T, client *http.Client, url string, stop <-chan str
 			return
 		case <-pace.C:
 		}
-		kind, input := "image", map[string]any{"prompt": fmt.Sprint("picture ", n), "width": 64, "height": 64}
+		kind, input := "image", map[string]any{"prompt": fmt.Sprint("image ", n), "width": 64, "height": 64}
 		if n%4 == 3 {
 			kind, input = "prompt", map[string]any{"text": fmt.Sprint("text ", n)}
 		}
-		v, status, err := ask(t.Context(), client, http.MethodPost, url+"/api/jobs", map[string]any{"kind": kind, "input": input})
+		v, status, err := request(t.Context(), client, http.MethodPost, url+"/api/jobs", map[string]any{"kind": kind, "input": input})
 		if err == nil && status == http.StatusAccepted {
 			accepted.Store(v.ID, true)
 			count.Add(1)
@@ -50,27 +50,27 @@ func submitImages(t *testing.T, client *http.Client, url string, stop <-chan str
 	}
 }
 
-// get returns a job, and fails the test when there is none.
-func get(t *testing.T, client *http.Client, url, id, query string) jobView {
+// getJob returns a job, and fails the test when there is none.
+func getJob(t *testing.T, client *http.Client, url, id, query string) jobView {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
-	v, status, err := ask(ctx, client, http.MethodGet, url+"/api/jobs/"+id+query, nil)
+	v, status, err := request(ctx, client, http.MethodGet, url+"/api/jobs/"+id+query, nil)
 	if err != nil || status != http.StatusOK {
 		t.Errorf("job %s: status %d, %v", id, status, err)
 	}
 	return v
 }
 
-// TestBackupUnderLoad backs a system up while jobs are submitted and worked, by its own route and by NATS, and restores each
-// backup elsewhere. Every job that was accepted before the backup began ends there; those that had ended are as they were,
-// with their media byte for byte.
+// TestBackupUnderLoad makes backups through the API and through NATS while jobs are submitted and run, and restores each. Jobs
+// that were accepted before the backup must end after the restore; jobs that had ended must be unchanged, including their
+// media.
 func TestBackupUnderLoad(t *testing.T) {
 	t.Parallel()
 	const key = "an-operators-key"
 	dir := t.TempDir()
 	slots := []string{"WORKER_SLOTS_IMAGE=48", "WORKER_SLOTS_TEXT=48", "NATS_SYNC=1m"}
-	p := launch(t, dir, append(slots, "ADMIN_KEY="+key, "NATS_LISTEN=127.0.0.1:0", "NATS_LISTEN_USER=u", "NATS_LISTEN_PASSWORD=p4ssword")...)
+	p := startAPI(t, dir, append(slots, "ADMIN_KEY="+key, "NATS_LISTEN=127.0.0.1:0", "NATS_LISTEN_USER=u", "NATS_LISTEN_PASSWORD=p4ssword")...)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
 	defer client.CloseIdleConnections()
 	var accepted sync.Map
@@ -87,14 +87,14 @@ func TestBackupUnderLoad(t *testing.T) {
 		"route": {"ADMIN_KEY=" + key, "API_URL=" + p.url},
 		"nats":  {"NATS_URL=" + strings.Replace(p.nats, "nats://", "nats://u:p4ssword@", 1)},
 	}
-	type made struct {
+	type backupFile struct {
 		path     string
 		accepted []string
 		ended    map[string]jobView
 	}
-	var backups []made
+	var backups []backupFile
 	for name, environ := range sources {
-		b := made{path: filepath.Join(t.TempDir(), name+".backup"), ended: map[string]jobView{}}
+		b := backupFile{path: filepath.Join(t.TempDir(), name+".backup"), ended: map[string]jobView{}}
 		for limit, from := time.Now().Add(hang), count.Load(); count.Load() < from+60 || len(b.ended) < 15; {
 			if time.Now().After(limit) {
 				t.Fatalf("only %d jobs were accepted and %d ended: %s", count.Load(), len(b.ended), &p.stderr)
@@ -108,7 +108,7 @@ func TestBackupUnderLoad(t *testing.T) {
 				if _, known := b.ended[id]; known {
 					continue
 				}
-				if v := get(t, client, p.url, id, ""); v.FinishedAt != "" {
+				if v := getJob(t, client, p.url, id, ""); v.FinishedAt != "" {
 					b.ended[id] = v
 				}
 			}
@@ -130,29 +130,29 @@ func TestBackupUnderLoad(t *testing.T) {
 	}
 	for _, b := range backups {
 		t.Logf("%s: %d accepted before it, of which %d had ended", filepath.Base(b.path), len(b.accepted), len(b.ended))
-		there := t.TempDir()
-		if err := os.WriteFile(filepath.Join(there, "jwt_secret"), secret, 0o600); err != nil {
+		target := t.TempDir()
+		if err := os.WriteFile(filepath.Join(target, "jwt_secret"), secret, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if code, out, errs := command(t, []string{"DATA_DIR=" + there}, "restore", b.path); code != 0 || strings.Contains(errs, "warning") {
+		if code, out, errs := command(t, []string{"DATA_DIR=" + target}, "restore", b.path); code != 0 || strings.Contains(errs, "warning") {
 			t.Fatalf("restore: exit %d: %s%s", code, out, errs)
 		}
-		r := launch(t, there, slots...)
+		r := startAPI(t, target, slots...)
 		for _, id := range b.accepted {
-			v := get(t, client, r.url, id, "?wait=60")
+			v := getJob(t, client, r.url, id, "?wait=60")
 			for limit := time.Now().Add(hang); v.FinishedAt == "" && time.Now().Before(limit); {
-				v = get(t, client, r.url, id, "?wait=60")
+				v = getJob(t, client, r.url, id, "?wait=60")
 			}
 			if v.Status != "succeeded" {
 				t.Errorf("job %s: %+v", id, v)
 			}
 			for _, m := range v.Result.Media {
-				checkBytes(t.Context(), t, client, r.url+m.URL, m.SHA256)
+				checkDownload(t.Context(), t, client, r.url+m.URL, m.SHA256)
 			}
 			if was, ok := b.ended[id]; ok && (fmt.Sprint(was.Result) != fmt.Sprint(v.Result) || was.FinishedAt != v.FinishedAt) {
 				t.Errorf("job %s had ended as %+v and is %+v", id, was, v)
 			}
-			if again := get(t, client, r.url, id, ""); again.FinishedAt != v.FinishedAt {
+			if again := getJob(t, client, r.url, id, ""); again.FinishedAt != v.FinishedAt {
 				t.Errorf("job %s ended twice: %+v, %+v", id, v, again)
 			}
 		}
@@ -160,12 +160,12 @@ func TestBackupUnderLoad(t *testing.T) {
 	}
 }
 
-// TestBackupCommands makes, verifies and refuses files as an operator would meet it.
+// TestBackupCommands makes and verifies backups, and checks the errors of backup and restore.
 func TestBackupCommands(t *testing.T) {
 	t.Parallel()
 	const key = "an-operators-key"
 	dir := t.TempDir()
-	p := launch(t, dir, "ADMIN_KEY="+key, "NATS_SYNC=1m")
+	p := startAPI(t, dir, "ADMIN_KEY="+key, "NATS_SYNC=1m")
 	environ := []string{"ADMIN_KEY=" + key, "API_URL=" + p.url}
 	path := filepath.Join(t.TempDir(), "a.backup")
 	if code, _, errs := command(t, environ, "backup", path); code != 0 {
@@ -196,7 +196,7 @@ func TestBackupCommands(t *testing.T) {
 		environ []string
 		args    []string
 		code    int
-		says    string
+		stderr  string
 	}{
 		"file exists":      {environ, []string{"backup", path}, 1, "already exists"},
 		"no file":          {environ, []string{"backup"}, 2, "name one file"},
@@ -212,8 +212,8 @@ func TestBackupCommands(t *testing.T) {
 		},
 	} {
 		code, out, errs := command(t, c.environ, c.args...)
-		if code != c.code || !strings.Contains(errs, c.says) {
-			t.Errorf("%s: exit %d, %s%s, want %d and %q", name, code, out, errs, c.code, c.says)
+		if code != c.code || !strings.Contains(errs, c.stderr) {
+			t.Errorf("%s: exit %d, %s%s, want %d and %q", name, code, out, errs, c.code, c.stderr)
 		}
 	}
 	if left, _ := filepath.Glob(path + "*partial"); left != nil {
@@ -228,9 +228,9 @@ func TestBackupCommands(t *testing.T) {
 	}
 }
 
-// TestTwoBackupsOfOneName starts a second backup of a name while the first is being made: the second fails without touching
+// TestConcurrentBackupsToSameFile starts a second backup of a name while the first is being made: the second fails without touching
 // what the first one writes.
-func TestTwoBackupsOfOneName(t *testing.T) {
+func TestConcurrentBackupsToSameFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "one.backup")
 	refused := errors.New("one backup at a time")

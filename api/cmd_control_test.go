@@ -8,7 +8,7 @@ import (
 // TestControlCommands pauses and resumes a kind of job of a running program.
 func TestControlCommands(t *testing.T) {
 	t.Parallel()
-	p := launch(t, t.TempDir(), "ADMIN_KEY="+operatorsKey)
+	p := startAPI(t, t.TempDir(), "ADMIN_KEY="+operatorKey)
 	for _, step := range []struct {
 		args []string
 		want string
@@ -21,7 +21,7 @@ func TestControlCommands(t *testing.T) {
 		{[]string{"status", "-o", "json"}, `"state": "closed"`},
 		{[]string{"probe", "language-model"}, "language-model is available"},
 	} {
-		if got := p.must(t, step.args...); !strings.Contains(got, step.want) {
+		if got := p.mustRun(t, step.args...); !strings.Contains(got, step.want) {
 			t.Errorf("api %v: no %q in\n%s", step.args, step.want, got)
 		}
 	}

@@ -26,7 +26,7 @@ The commands call a running API and need its ADMIN_KEY. "api dead list -h" lists
 Exit status: 0 on success, 1 if something was refused or failed, 2 on incorrect usage.
 `
 
-// deadCommand lists, shows, replays and purges dead letters by way of a running API.
+// deadCommand lists, shows, replays and purges dead letters through a running API.
 func deadCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	return operationGroup{name: "dead", usage: deadUsage, commands: map[string]func(*flag.FlagSet) operation{
 		"list": deadList, "show": deadShow, "replay": deadReplay, "purge": deadPurge,
@@ -46,12 +46,12 @@ func (f *deadFilter) bind(flags *flag.FlagSet) {
 	flags.Var(&f.since, "since", "only jobs that failed since then: a duration such as 24h, or a time such as 2026-01-31T12:00:00Z")
 }
 
-// parameters returns what the API filters by, some of which may be empty, with the cursor of a page.
+// parameters returns the query parameters of the filter and the cursor. Values may be empty.
 func (f *deadFilter) parameters(cursor string) map[string]string {
 	return map[string]string{"kind": f.kind, "code": f.code, "owner": f.owner, "since": string(f.since), "cursor": cursor}
 }
 
-// isSet reports whether a flag selects some dead letters only.
+// isSet reports whether any flag is set.
 func (f *deadFilter) isSet() bool { return *f != deadFilter{} }
 
 // deadLetter is a dead letter as the API returns it.
@@ -73,7 +73,7 @@ type deadLetter struct {
 	Input       json.RawMessage `json:"input"`
 }
 
-// code returns the error code with which the job failed.
+// statusOf returns the error code with which the job failed.
 func (l *deadLetter) code() string {
 	if l.Error == nil {
 		return "unreadable"
@@ -133,7 +133,7 @@ func deadShow(*flag.FlagSet) operation {
 	}
 }
 
-// checkIDs fails for what cannot be the ID of a job and would be another URL.
+// checkIDs returns an error for an argument that is not a valid ID, which could name another URL.
 func checkIDs(ids []string) error {
 	for _, id := range ids {
 		if !job.ValidToken(id) {
@@ -143,7 +143,7 @@ func checkIDs(ids []string) error {
 	return nil
 }
 
-// printLetter prints everything about a dead letter.
+// printLetter prints all fields of a dead letter.
 func (o *operator) printLetter(l *deadLetter) error {
 	var rows [][]string
 	row := func(name, value string) {
@@ -166,7 +166,7 @@ func (o *operator) printLetter(l *deadLetter) error {
 			row("upstream status", strconv.Itoa(l.Error.UpstreamStatus))
 		}
 	}
-	row("upstream said", l.Detail)
+	row("upstream message", l.Detail)
 	row("retried from", l.RetriedFrom)
 	row("request", l.RequestID)
 	row("can be replayed", map[bool]string{true: "yes", false: "no"}[l.Replayable])

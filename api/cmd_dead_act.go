@@ -8,14 +8,14 @@ import (
 	"net/http"
 )
 
-// bulkLimit is how many dead letters one request acts on.
+// bulkLimit is the maximum number of dead letters per request.
 const bulkLimit = 100
 
-// bulkAction acts on dead letters, or on other things with an ID.
+// bulkAction acts on dead letters or other resources with an ID.
 type bulkAction struct {
-	// done is the past participle that is printed.
+	// done is the past participle to print.
 	done string
-	// route acts on many.
+	// route is the route that acts on many.
 	route string
 	// one acts on one and returns the ID of the new job, if there is one.
 	one func(ctx context.Context, o *operator, id string) (newID string, err error)
@@ -70,7 +70,7 @@ type outcome struct {
 	Error    string `json:"error,omitempty"`
 }
 
-// each acts on IDs. It continues after one that fails.
+// each acts on IDs one by one and continues after errors.
 func (a bulkAction) each(ctx context.Context, o *operator, ids []string) error {
 	outcomes := make([]outcome, 0, len(ids))
 	failed := 0
@@ -101,15 +101,15 @@ func (a bulkAction) each(ctx context.Context, o *operator, ids []string) error {
 	return nil
 }
 
-// bulkResult is the result for all that were selected.
+// bulkResult is the result of a bulk request.
 type bulkResult struct {
 	Done      int    `json:"done"`
 	Skipped   int    `json:"skipped"`
 	StoppedBy string `json:"stopped_by,omitempty"`
 }
 
-// many acts on all dead letters that filter selects, up to limit, in several requests. The cursor ends at the newest dead
-// letter of the first request, so that replayed jobs that fail again are not replayed for ever.
+// many acts on all dead letters that match filter, up to limit, in several requests. The cursor excludes dead letters that are
+// newer than the first request, so that jobs that fail again are not replayed endlessly.
 func (a bulkAction) many(ctx context.Context, o *operator, filter *deadFilter, limit int) error {
 	var sum bulkResult
 	var failure error

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// deployment is one entry of the change record as the API returns it.
+// deployment is an entry of the change record as the API returns it.
 type deployment struct {
 	Version       string `json:"version"`
 	Commit        string `json:"commit"`

@@ -21,7 +21,7 @@ The commands call a running API and need its ADMIN_KEY. "api feedback list -h" l
 Exit status: 0 on success, 1 if something was refused or failed, 2 on incorrect usage.
 `
 
-// feedbackCommand lists, marks and deletes feedback by way of a running API.
+// feedbackCommand lists, marks and deletes feedback through a running API.
 func feedbackCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	return operationGroup{name: "feedback", usage: feedbackUsage, commands: map[string]func(*flag.FlagSet) operation{
 		"list":      feedbackList,
@@ -31,7 +31,7 @@ func feedbackCommand(ctx context.Context, args, environ []string, stdout, stderr
 	}}.exec(ctx, args, environ, stdout, stderr)
 }
 
-// feedbackAct acts on feedback by its IDs.
+// feedbackAct returns a command that acts on feedback by ID.
 func feedbackAct(done, method, suffix string) func(*flag.FlagSet) operation {
 	act := bulkAction{done: done, one: func(ctx context.Context, o *operator, id string) (string, error) {
 		return "", o.call(ctx, method, "feedback/"+id+suffix, nil, nil, nil)
@@ -82,7 +82,7 @@ func feedbackList(flags *flag.FlagSet) operation {
 	}}
 }
 
-// printFeedback prints entries with their texts, which do not fit into a table.
+// printFeedback prints feedback with its texts, which do not fit into a table.
 func (o *operator) printFeedback(page *feedbackPage) error {
 	for _, f := range page.Feedbacks {
 		o.printf("%s  %s  %s  %s  %s\n", printable(f.CreatedAt), printable(f.Status), printable(f.Category), printable(f.Email), printable(f.ID))

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// say gives feedback as a new member and returns its id.
-func (p *program) say(t *testing.T, email, category, content string) string {
+// submitFeedback gives feedback as a new member and returns its id.
+func (p *program) submitFeedback(t *testing.T, email, category, content string) string {
 	t.Helper()
 	post := func(path, token string, body map[string]any, into any) {
 		t.Helper()
@@ -41,35 +41,35 @@ func (p *program) say(t *testing.T, email, category, content string) string {
 
 func TestFeedbackCommand(t *testing.T) {
 	t.Parallel()
-	p := launch(t, t.TempDir(), "ADMIN_KEY="+operatorsKey, "PBKDF2_ITERATIONS=600000")
-	if got := p.must(t, "feedback", "list"); got != "0 in total: 0 pending, 0 processed; 0 today\n" {
+	p := startAPI(t, t.TempDir(), "ADMIN_KEY="+operatorKey, "PBKDF2_ITERATIONS=600000")
+	if got := p.mustRun(t, "feedback", "list"); got != "0 in total: 0 pending, 0 processed; 0 today\n" {
 		t.Errorf("list: %s", got)
 	}
-	first, second := p.say(t, "ann@example.org", "bug", "It\nbreaks \x1b[31m\u202e."), p.say(t, "bob@example.org", "other", "Thanks")
-	list := p.must(t, "feedback", "list")
+	first, second := p.submitFeedback(t, "ann@example.org", "bug", "It\nbreaks \x1b[31m\u202e."), p.submitFeedback(t, "bob@example.org", "other", "Thanks")
+	list := p.mustRun(t, "feedback", "list")
 	for _, part := range []string{"  pending  bug  ann@example.org  " + first + "\n    It\n    breaks [31m·.\n", "Thanks", "2 in total: 2 pending, 0 processed; 2 today\n"} {
 		if !strings.Contains(list, part) {
 			t.Errorf("no %q in %s", part, list)
 		}
 	}
-	page := p.must(t, "feedback", "list", "--limit", "1", "--since", "1h")
+	page := p.mustRun(t, "feedback", "list", "--limit", "1", "--since", "1h")
 	_, cursor, found := strings.Cut(strings.TrimSpace(page), "next page: --cursor ")
 	if !found || !strings.Contains(page, second) || strings.Contains(page, first) {
 		t.Fatalf("a page: %s", page)
 	}
-	if got := p.must(t, "feedback", "list", "--cursor", cursor); !strings.Contains(got, first) || strings.Contains(got, second) {
+	if got := p.mustRun(t, "feedback", "list", "--cursor", cursor); !strings.Contains(got, first) || strings.Contains(got, second) {
 		t.Errorf("the next page: %s", got)
 	}
-	if got := p.must(t, "feedback", "processed", first, second); got != "marked as processed "+first+"\nmarked as processed "+second+"\n" {
+	if got := p.mustRun(t, "feedback", "processed", first, second); got != "marked as processed "+first+"\nmarked as processed "+second+"\n" {
 		t.Errorf("processed: %s", got)
 	}
-	if got := p.must(t, "feedback", "pending", second); got != "marked as pending "+second+"\n" {
+	if got := p.mustRun(t, "feedback", "pending", second); got != "marked as pending "+second+"\n" {
 		t.Errorf("pending: %s", got)
 	}
-	if got := p.must(t, "feedback", "list", "--status", "processed", "--category", "bug", "-o", "json"); !strings.Contains(got, first) || strings.Contains(got, second) || !strings.Contains(got, `"processed": 1`) {
+	if got := p.mustRun(t, "feedback", "list", "--status", "processed", "--category", "bug", "-o", "json"); !strings.Contains(got, first) || strings.Contains(got, second) || !strings.Contains(got, `"processed": 1`) {
 		t.Errorf("json: %s", got)
 	}
-	if got := p.must(t, "feedback", "delete", first); got != "deleted "+first+"\n" {
+	if got := p.mustRun(t, "feedback", "delete", first); got != "deleted "+first+"\n" {
 		t.Errorf("delete: %s", got)
 	}
 	exit, _, stderr := p.command(t, "feedback", "delete", first, second)

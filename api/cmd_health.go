@@ -17,14 +17,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
-// healthConfig is how the command health reaches the API; flags override the environment.
+// healthConfig has the settings of the command health. Flags override the environment.
 type healthConfig struct {
 	URL      string        `env:"HEALTH_CHECK_URL" envDefault:"http://127.0.0.1:8080" doc:"URL that api health checks: the root of the API or the full path of its health check."`
 	Token    env.Secret    `env:"HEALTH_CHECK_TOKEN" doc:"Token for /internal/health."`
 	Retries  int           `env:"HEALTH_CHECK_RETRIES" envDefault:"3" doc:"Retries of api health after a failed attempt."`
 	Interval time.Duration `env:"HEALTH_CHECK_INTERVAL_MS" envDefault:"1000" doc:"Milliseconds between two attempts of api health."`
 	Verbose  bool
-	// Ready checks whether the API accepts jobs instead of the health of everything behind it.
+	// Ready checks /readyz only, instead of the full health report.
 	Ready bool
 }
 
@@ -33,12 +33,12 @@ const (
 	readyPath  = "/readyz"
 	// healthTimeout bounds one attempt.
 	healthTimeout = 10 * time.Second
-	// healthBytes bounds the response that is read.
+	// healthBytes bounds the size of the response.
 	healthBytes = 1 << 20
 )
 
-// healthCommand checks a running API until it is healthy or the retries are used up. It exits with 0 when the API is
-// healthy, with 1 when it is not, and with 2 when the command cannot be used as given.
+// healthCommand checks a running API until it is healthy or no retries are left. It exits with 0 if the API is healthy, with 1 if
+// it is not, and with 2 on incorrect usage.
 func healthCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	cfg, err := healthSettings(args, environ, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -134,7 +134,7 @@ func requestHealth(ctx context.Context, cfg healthConfig) (status int, body []by
 	return resp.StatusCode, body, nil
 }
 
-// unhealthy returns the failed checks of a report, with their hints.
+// unhealthy returns an error with the failed checks of a report and their hints.
 func unhealthy(status int, body []byte) error {
 	var report struct {
 		Status string

@@ -24,7 +24,7 @@ const migrateUsage = `usage: api migrate [--dry-run] [--recreate STREAM]... [-o 
 
 `
 
-// migrateConfig is the settings that the command reads.
+// migrateConfig has the settings of the command.
 type migrateConfig struct {
 	Broker   broker.Config
 	LogLevel string `env:"LOG_LEVEL" envDefault:"error" doc:"Least severity that is logged: error, warn, info or debug."`
@@ -42,7 +42,7 @@ func (l *stringList) Set(value string) error {
 	return nil
 }
 
-// migrateCommand exits with 0 also when there is nothing to change, and with 1 when the migration failed or was refused.
+// migrateCommand exits with 0 on success, also if there is nothing to change, and with 1 if the migration failed or was refused.
 func migrateCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("api migrate", flag.ContinueOnError)
 	flags.SetOutput(stderr)

@@ -14,8 +14,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
-// earlierNATS is an external NATS in which a stream is as an earlier version might have made it.
-func earlierNATS(t *testing.T, config jetstream.StreamConfig) string {
+// natsWithStream is an external NATS in which a stream is as an earlier version might have made it.
+func natsWithStream(t *testing.T, config jetstream.StreamConfig) string {
 	t.Helper()
 	url := brokertest.StartServer(t).ClientURL()
 	js := brokertest.JetStream(t, url)
@@ -27,7 +27,7 @@ func earlierNATS(t *testing.T, config jetstream.StreamConfig) string {
 
 func TestMigrateCommand(t *testing.T) {
 	t.Parallel()
-	url := earlierNATS(t, jetstream.StreamConfig{
+	url := natsWithStream(t, jetstream.StreamConfig{
 		Name: "KV_USERS", Subjects: []string{"$KV.USERS.>"}, MaxMsgsPerSubject: 1, AllowRollup: true, AllowDirect: true, Discard: jetstream.DiscardNew,
 	})
 	environ := []string{"NATS_URL=" + url, "JWT_SECRET=0123456789abcdef0123456789abcdef", "LISTEN_ADDR=127.0.0.1:0"}
@@ -51,7 +51,7 @@ func TestMigrateCommand(t *testing.T) {
 
 func TestMigrateCommandRecreates(t *testing.T) {
 	t.Parallel()
-	url := earlierNATS(t, jetstream.StreamConfig{Name: "USAGE", Subjects: []string{"usage.day.*.*"}})
+	url := natsWithStream(t, jetstream.StreamConfig{Name: "USAGE", Subjects: []string{"usage.day.*.*"}})
 	nc, err := nats.Connect(url)
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func TestMigrateCommandRecreates(t *testing.T) {
 		!strings.Contains(errs.String(), "messages: 1") || !strings.Contains(errs.String(), "--recreate") {
 		t.Errorf("it exits with %d: %s%s", code, &out, &errs)
 	}
-	var answer struct {
+	var output struct {
 		DryRun  bool `json:"dry_run"`
 		Changes []struct {
 			Target, Action string
@@ -77,8 +77,8 @@ func TestMigrateCommandRecreates(t *testing.T) {
 	if code := run(t.Context(), []string{"migrate", "-o", "json", "--recreate", "USAGE"}, environ, &out, &errs); code != 0 {
 		t.Fatalf("it exits with %d: %s", code, &errs)
 	}
-	if err := json.Unmarshal(out.Bytes(), &answer); err != nil || len(answer.Changes) != 1 || answer.DryRun ||
-		answer.Changes[0].Action != "recreate" || answer.Changes[0].Messages != 1 || len(answer.Changes[0].Settings) == 0 {
+	if err := json.Unmarshal(out.Bytes(), &output); err != nil || len(output.Changes) != 1 || output.DryRun ||
+		output.Changes[0].Action != "recreate" || output.Changes[0].Messages != 1 || len(output.Changes[0].Settings) == 0 {
 		t.Errorf("%v in %s", err, &out)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// kindState is what the API returns about a kind of job.
+// kindState is a kind of job as the API returns it.
 type kindState struct {
 	Kind   string `json:"kind"`
 	Paused bool   `json:"paused"`

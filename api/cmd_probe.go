@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// upstreamState is what the API returns about the circuit breaker of an upstream.
+// upstreamState is the circuit breaker of an upstream as the API returns it.
 type upstreamState struct {
 	Name   string `json:"name"`
 	State  string `json:"state"`

@@ -23,7 +23,7 @@ Use the JWT_SECRET of the backed-up installation; otherwise every session ends.
 
 `
 
-// restoreCommand restores a backup, or verifies one.
+// restoreCommand restores or verifies a backup.
 func restoreCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("api restore", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -31,8 +31,8 @@ func restoreCommand(ctx context.Context, args, environ []string, stdout, stderr 
 		_, _ = fmt.Fprint(flags.Output(), restoreUsage)
 		flags.PrintDefaults()
 	}
-	dryRun := flags.Bool("dry-run", false, "only verify the file and print what is in it")
-	discard := flags.Bool("discard-unfinished", false, "first remove what an interrupted restore has left in the store")
+	dryRun := flags.Bool("dry-run", false, "only verify the file and print its contents")
+	discard := flags.Bool("discard-unfinished", false, "first remove the data of an interrupted restore from the store")
 	others, err := parseMixed(flags, args)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -51,7 +51,7 @@ func restoreCommand(ctx context.Context, args, environ []string, stdout, stderr 
 	return 0
 }
 
-// fileBuffer is how much of a file is read at once.
+// fileBuffer is the buffer size for reading a backup.
 const fileBuffer = 1 << 20
 
 func restoreFile(ctx context.Context, path string, dryRun, discard bool, environ []string, stdout, stderr io.Writer) error {

@@ -48,8 +48,8 @@ func status(ctx context.Context, o *operator, _ []string) error {
 	})
 }
 
-// describe returns the state of an upstream for a person, and the reason for it. Operators may read "closed" as "out of
-// service"; for a circuit breaker it is the opposite.
+// describe returns the state of an upstream and its reason. It does not use "closed", which operators may misread as "out of
+// service".
 func (u upstreamState) describe() (state, reason string) {
 	switch u.State {
 	case "closed":

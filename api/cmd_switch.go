@@ -25,7 +25,7 @@ const (
 		"accepted jobs continue and can be read. Calls a running API and needs its ADMIN_KEY.\n\n"
 )
 
-// switchState is what the API returns about a runtime switch.
+// switchState is a runtime switch as the API returns it.
 type switchState struct {
 	Name    string `json:"name"`
 	Value   string `json:"value"`
@@ -40,7 +40,7 @@ type switchState struct {
 	} `json:"by,omitempty"`
 }
 
-// describe returns in one line how a switch was changed last.
+// describe returns a line about the last change of a switch.
 func (s switchState) describe() string {
 	changed := s.Since
 	if s.By != nil {
@@ -65,7 +65,7 @@ func (s switchState) describe() string {
 	return strings.Join(parts, ", ")
 }
 
-// switchCommand shows and changes the runtime switch of a name, which is also that of the command.
+// switchCommand returns the command that shows and changes the runtime switch with the same name.
 func switchCommand(name control.SwitchName, usage string) operationCommand {
 	return operationCommand{usage, func(flags *flag.FlagSet) operation {
 		var c switchChange
@@ -85,7 +85,7 @@ func switchCommand(name control.SwitchName, usage string) operationCommand {
 			},
 			run: func(ctx context.Context, o *operator, _ []string) error {
 				switch {
-				// Accepting jobs is what every process does by itself.
+				// Every process accepts jobs by default.
 				case c.reset, name == control.SwitchAccept && len(body) == 1 && body["value"] == control.SwitchOn:
 					return changeSwitch(ctx, o, http.MethodDelete, name, nil)
 				case body == nil:
@@ -97,14 +97,14 @@ func switchCommand(name control.SwitchName, usage string) operationCommand {
 	}}
 }
 
-// switchChange is how the flags change a switch.
+// switchChange has the flags that change a switch.
 type switchChange struct {
 	length        time.Duration
 	until, reason string
 	reset         bool
 }
 
-// body returns the body of the request that changes the switch to the value in args; nil to show or reset it.
+// body returns the request body for a change of the switch to the value in args, or nil to show or reset it.
 func (c switchChange) body(name control.SwitchName, args []string) (map[string]any, error) {
 	if len(args) > 1 {
 		return nil, fmt.Errorf("unexpected argument %q", args[1])

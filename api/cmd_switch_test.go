@@ -2,7 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"net"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -10,17 +10,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
-// freeAddress returns an address on which nobody listens.
-func freeAddress(t *testing.T) string {
+// freeAddress returns an address with an unused port.
+func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return fmt.Sprint("127.0.0.1:", brokertest.FreePort(t))
 }
 
 // eventually waits until something holds.
@@ -37,8 +34,8 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// code returns the status with which an address answers, 0 when nobody listens.
-func code(t *testing.T, method, url, body string) int {
+// statusOf returns the status with which an address answers, 0 when nobody listens.
+func statusOf(t *testing.T, method, url, body string) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -69,7 +66,7 @@ func loggingWorker(t *testing.T, path, nats, dir, metrics string) (*exec.Cmd, fu
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	eventually(t, "the worker is ready", func() bool { return code(t, http.MethodGet, "http://"+metrics+"/readyz", "") == http.StatusOK })
+	eventually(t, "the worker is ready", func() bool { return statusOf(t, http.MethodGet, "http://"+metrics+"/readyz", "") == http.StatusOK })
 	return cmd, func() string {
 		data, err := os.ReadFile(name)
 		if err != nil {
@@ -84,11 +81,11 @@ func TestSwitchCommands(t *testing.T) {
 	t.Parallel()
 	worker, dir := buildWorker(t), t.TempDir()
 	own, others := freeAddress(t), freeAddress(t)
-	variables := []string{"NATS_LISTEN=127.0.0.1:0", "ADMIN_KEY=" + operatorsKey, "METRICS_ADDR=" + own, "WORKER_SLOTS_IMAGE=0"}
-	api := launch(t, dir, variables...)
+	variables := []string{"NATS_LISTEN=127.0.0.1:0", "ADMIN_KEY=" + operatorKey, "METRICS_ADDR=" + own, "WORKER_SLOTS_IMAGE=0"}
+	api := startAPI(t, dir, variables...)
 	first, log := loggingWorker(t, worker, api.nats, dir, others)
 	submit := func() int {
-		return code(t, http.MethodPost, api.url+"/api/jobs", `{"kind":"prompt","input":{"text":"x"}}`)
+		return statusOf(t, http.MethodPost, api.url+"/api/jobs", `{"kind":"prompt","input":{"text":"x"}}`)
 	}
 	for _, step := range []struct {
 		args []string
@@ -98,21 +95,21 @@ func TestSwitchCommands(t *testing.T) {
 		{[]string{"log-level", "info", "--reason", "ticket 7"}, "log-level is info (set 20"},
 		{[]string{"metrics", "on"}, "metrics is on (set 20"},
 		{[]string{"accept"}, "accept is on (from the environment)"},
-		{[]string{"accept", "off", "--for", "10m", "--reason", "moving house"}, "reason: moving house, environment: on)"},
-		{[]string{"status"}, "moving house"},
+		{[]string{"accept", "off", "--for", "10m", "--reason", "maintenance"}, "reason: maintenance, environment: on)"},
+		{[]string{"status"}, "maintenance"},
 		{[]string{"accept", "-o", "json"}, `"value": "off"`},
 	} {
-		if got := api.must(t, step.args...); !strings.Contains(got, step.want) {
+		if got := api.mustRun(t, step.args...); !strings.Contains(got, step.want) {
 			t.Errorf("api %v: no %q in\n%s", step.args, step.want, got)
 		}
 	}
-	eventually(t, "the API serves metrics", func() bool { return code(t, http.MethodGet, "http://"+own+"/metrics", "") == http.StatusOK })
-	api.must(t, "metrics", "off")
-	eventually(t, "the API serves no metrics", func() bool { return code(t, http.MethodGet, "http://"+own+"/metrics", "") == 0 })
+	eventually(t, "the API serves metrics", func() bool { return statusOf(t, http.MethodGet, "http://"+own+"/metrics", "") == http.StatusOK })
+	api.mustRun(t, "metrics", "off")
+	eventually(t, "the API serves no metrics", func() bool { return statusOf(t, http.MethodGet, "http://"+own+"/metrics", "") == 0 })
 	eventually(t, "the worker serves no metrics", func() bool {
-		return code(t, http.MethodGet, "http://"+others+"/metrics", "") == http.StatusServiceUnavailable
+		return statusOf(t, http.MethodGet, "http://"+others+"/metrics", "") == http.StatusServiceUnavailable
 	})
-	if got := code(t, http.MethodGet, "http://"+others+"/livez", ""); got != http.StatusOK {
+	if got := statusOf(t, http.MethodGet, "http://"+others+"/livez", ""); got != http.StatusOK {
 		t.Errorf("the worker's probe: %d", got)
 	}
 	eventually(t, "the worker logs at info", func() bool {
@@ -125,38 +122,38 @@ func TestSwitchCommands(t *testing.T) {
 	_ = first.Process.Kill()
 	_ = first.Wait()
 	api.kill()
-	api = launch(t, dir, variables...)
+	api = startAPI(t, dir, variables...)
 	_, log = loggingWorker(t, worker, api.nats, dir, others)
 	if got := submit(); got != http.StatusServiceUnavailable {
 		t.Errorf("a submission after the start: %d", got)
 	}
-	if got := code(t, http.MethodGet, "http://"+others+"/metrics", ""); got != http.StatusServiceUnavailable {
+	if got := statusOf(t, http.MethodGet, "http://"+others+"/metrics", ""); got != http.StatusServiceUnavailable {
 		t.Errorf("the metrics of a worker that starts while they are off: %d", got)
 	}
 	if got := log(); !strings.Contains(got, `"after":"info"`) {
 		t.Errorf("a worker that starts later logs %s", got)
 	}
-	if got := api.must(t, "accept", "on"); !strings.HasPrefix(got, "accept is on (from the environment, last changed 20") {
+	if got := api.mustRun(t, "accept", "on"); !strings.HasPrefix(got, "accept is on (from the environment, last changed 20") {
 		t.Errorf("accept on: %s", got)
 	}
 	if got := submit(); got != http.StatusAccepted {
 		t.Errorf("a submission in the end: %d", got)
 	}
-	api.must(t, "metrics", "--reset")
-	eventually(t, "the worker serves metrics", func() bool { return code(t, http.MethodGet, "http://"+others+"/metrics", "") == http.StatusOK })
+	api.mustRun(t, "metrics", "--reset")
+	eventually(t, "the worker serves metrics", func() bool { return statusOf(t, http.MethodGet, "http://"+others+"/metrics", "") == http.StatusOK })
 
 	var record struct{ Deployments []deployment }
-	if err := json.Unmarshal([]byte(api.must(t, "deployments", "-o", "json")), &record); err != nil || len(record.Deployments) != 1 || record.Deployments[0].Starts != 2 {
+	if err := json.Unmarshal([]byte(api.mustRun(t, "deployments", "-o", "json")), &record); err != nil || len(record.Deployments) != 1 || record.Deployments[0].Starts != 2 {
 		t.Errorf("%+v, %v", record, err)
 	}
-	if got := api.must(t, "deployments"); !strings.HasPrefix(got, "FIRST START ") || strings.Count(got, "\n") != 2 {
+	if got := api.mustRun(t, "deployments"); !strings.HasPrefix(got, "FIRST START ") || strings.Count(got, "\n") != 2 {
 		t.Errorf("deployments: %s", got)
 	}
 }
 
-func TestSwitchCommandsRefuseNonsense(t *testing.T) {
+func TestSwitchCommandsUsage(t *testing.T) {
 	t.Parallel()
-	api := launch(t, t.TempDir(), "ADMIN_KEY="+operatorsKey)
+	api := startAPI(t, t.TempDir(), "ADMIN_KEY="+operatorKey)
 	for exit, all := range map[int][][]string{
 		exitUsage: {
 			{"log-level", "loud"},

@@ -1,7 +1,7 @@
 //go:build compat
 
-// The tests of this file run the release before, which they build from the history of the repository, beside this version
-// and on the same data. `make compat` runs them.
+// The tests of this file build the previous release from the history of the repository, and run it beside this version and on
+// the same data. `make compat` runs them.
 
 package main
 
@@ -27,8 +27,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
-// releaseBefore returns the source of the release whose commit deploy/release-before names. Without the history of the
-// repository the test is skipped, but not in CI.
+// releaseBefore returns the source of the release whose commit is in deploy/release-before. Without the history of the
+// repository it skips the test, or fails it in CI.
 func releaseBefore(t *testing.T) (dir, commit string) {
 	t.Helper()
 	data, err := os.ReadFile("../deploy/release-before")
@@ -39,16 +39,16 @@ func releaseBefore(t *testing.T) (dir, commit string) {
 	archive := filepath.Join(t.TempDir(), "source.tar")
 	out, err := exec.CommandContext(t.Context(), "git", "-C", "..", "archive", "--output", archive, commit).CombinedOutput()
 	if err != nil {
-		lacks := fmt.Sprintf("the release before (%s) is not in the history of this checkout: %s", commit, out)
+		message := fmt.Sprintf("the previous release (%s) is not in the history of this checkout: %s", commit, out)
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s; check out with the whole history (fetch-depth: 0)", lacks)
+			t.Fatalf("%s; check out with the whole history (fetch-depth: 0)", message)
 		}
-		t.Skip(lacks)
+		t.Skip(message)
 	}
 	dir = t.TempDir()
 	run := exec.CommandContext(t.Context(), "tar", "-x", "-f", archive, "-C", dir)
 	if out, err := run.CombinedOutput(); err != nil {
-		t.Fatalf("unpack the release before: %v: %s", err, out)
+		t.Fatalf("unpack the previous release: %v: %s", err, out)
 	}
 	return dir, commit
 }
@@ -67,7 +67,7 @@ func build(t *testing.T, source string, flags ...string) string {
 	return dir
 }
 
-// TestReleaseBefore builds the release before once for all its parts.
+// TestReleaseBefore builds the previous release once for all subtests.
 func TestReleaseBefore(t *testing.T) {
 	t.Parallel()
 	source, _ := releaseBefore(t)
@@ -79,32 +79,32 @@ func TestReleaseBefore(t *testing.T) {
 	t.Run("leaves jobs of a newer version alone", func(t *testing.T) { t.Parallel(); testNewerJob(t, before, now) })
 }
 
-// fill puts one of everything into the store of a program, through its API, as a new member. The program must have
-// storedAdminKey and simulate its upstreams.
-func fill(ctx context.Context, t *testing.T, p *program, name string) stored {
+// fill stores one of everything through the API of a program, as a new member. The program must have storedAdminKey and use the
+// simulator.
+func fill(ctx context.Context, t *testing.T, p *program, name string) storedData {
 	t.Helper()
-	operator := someone{url: p.url, token: storedAdminKey}
-	member := someone{url: p.url}
-	w := stored{Email: name + "@example.org", Password: name + " remembers 1", Key: "key-of-" + name}
+	operator := apiClient{url: p.url, token: storedAdminKey}
+	member := apiClient{url: p.url}
+	w := storedData{Email: name + "@example.org", Password: name + " remembers 1", Key: "key-of-" + name}
 	member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/auth/register",
 		map[string]any{"username": name, "email": w.Email, "password": w.Password}, nil)
 	member.token = login(ctx, t, member, w)
 	w.Token = member.token
 
-	rules := someone{url: p.simulator}
+	rules := apiClient{url: p.simulator}
 	rules.must(ctx, t, http.StatusOK, http.MethodPost, "/_control/rules", map[string]any{"contains": "refused", "status": 400}, nil)
 	for n, j := range []storedJob{
 		{Kind: "image", Input: map[string]any{"prompt": "a lighthouse of " + name, "width": 64, "height": 64}, Status: "succeeded"},
 		{Kind: "prompt", Input: map[string]any{"text": "a harbour of " + name}, Status: "succeeded"},
 		{Kind: "prompt", Input: map[string]any{"text": "refused to " + name}, Status: "failed"},
 	} {
-		var v jobAnswer
+		var v jobView
 		headers := []string{"Idempotency-Key", w.Key}
 		if n > 0 {
 			headers = nil
 		}
 		member.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs", map[string]any{"kind": j.Kind, "input": j.Input}, &v, headers...)
-		done := member.ended(ctx, t, v.ID)
+		done := member.awaitJob(ctx, t, v.ID)
 		if done.Status != j.Status || (j.Status == "succeeded" && done.Text == "" && len(done.Media) == 0) {
 			t.Fatalf("a job became %+v", done)
 		}
@@ -112,7 +112,7 @@ func fill(ctx context.Context, t *testing.T, p *program, name string) stored {
 	}
 
 	operator.must(ctx, t, http.StatusOK, http.MethodPost, "/api/admin/kinds/"+storedKind+"/pause", map[string]any{"seconds": 720 * 3600}, nil)
-	var v jobAnswer
+	var v jobView
 	member.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs",
 		map[string]any{"kind": storedKind, "input": map[string]any{"text": "你好 " + name}}, &v)
 	w.Waiting = v.ID
@@ -127,39 +127,39 @@ func fill(ctx context.Context, t *testing.T, p *program, name string) stored {
 	return w
 }
 
-// testSameStore has one version write, the other read that and add to it, and the first one read both.
+// testSameStore writes a store with one version, reads and extends it with the other, and reads both parts with the first.
 func testSameStore(t *testing.T, first, second string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*hang)
 	defer cancel()
 	dir := t.TempDir()
 	const key = "ADMIN_KEY=" + storedAdminKey
-	p := launchBinary(t, first, dir, key, "RESULT_TTL=30h", "MAX_QUEUED_JOBS=500")
+	p := startBinary(t, first, dir, key, "RESULT_TTL=30h", "MAX_QUEUED_JOBS=500")
 	one := fill(ctx, t, p, "one")
 	p.stop(t)
 
-	p = launchBinary(t, second, dir, key)
-	check(ctx, t, p, one, true)
+	p = startBinary(t, second, dir, key)
+	checkStored(ctx, t, p, one, true)
 	two := fill(ctx, t, p, "two")
 	p.stop(t)
 
-	p = launchBinary(t, first, dir, key)
-	check(ctx, t, p, one, true)
-	check(ctx, t, p, two, true)
+	p = startBinary(t, first, dir, key)
+	checkStored(ctx, t, p, one, true)
+	checkStored(ctx, t, p, two, true)
 	checkWaiting(ctx, t, p, one, two)
-	// A crash in place of a stop: the store is not as either of them would leave it.
+	// A crash in place of a stop.
 	p.kill()
 
-	p = launchBinary(t, second, dir, key)
-	check(ctx, t, p, one, true)
-	check(ctx, t, p, two, true)
+	p = startBinary(t, second, dir, key)
+	checkStored(ctx, t, p, one, true)
+	checkStored(ctx, t, p, two, true)
 	p.kill()
 
-	p = launchBinary(t, first, dir, key)
-	check(ctx, t, p, two, true)
+	p = startBinary(t, first, dir, key)
+	checkStored(ctx, t, p, two, true)
 	p.stop(t)
 }
 
-// natsServer is an external NATS in this process, with a connection to it.
+// natsServer starts an external NATS server and returns its URL and a connection.
 func natsServer(t *testing.T) (string, jetstream.JetStream) {
 	t.Helper()
 	srv := brokertest.StartServer(t, func(o *server.Options) { o.SyncAlways = true })
@@ -168,44 +168,44 @@ func natsServer(t *testing.T) (string, jetstream.JetStream) {
 
 const sharedSecret = "JWT_SECRET=7f1e7c2b9a5d4e8f8b6a3c1d0e9f2a4b"
 
-// testSideBySide runs both versions on one NATS: whoever takes a job in, either works it and either shows it.
+// testSideBySide runs both versions on one NATS. Each version must run and return jobs that the other accepted.
 func testSideBySide(t *testing.T, before, now string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*hang)
 	defer cancel()
 	url, js := natsServer(t)
 	api := func(dir string) *program {
-		return launchBinary(t, dir+"api", t.TempDir(), "NATS_URL="+url, sharedSecret, "MAX_ACTIVE_JOBS_MEMBER=0", "QUOTA_MEMBER_PER_MINUTE=0")
+		return startBinary(t, dir+"api", t.TempDir(), "NATS_URL="+url, sharedSecret, "MAX_ACTIVE_JOBS_MEMBER=0", "QUOTA_MEMBER_PER_MINUTE=0")
 	}
 	former, current := api(before), api(now)
-	// Each of them starts while the other one runs, so that each finds what the other has declared.
+	// Each version starts while the other runs, so that each finds the streams that the other has declared.
 	former.kill()
 	former = api(before)
 
-	member := someone{url: former.url}
-	w := stored{Email: "both@example.org", Password: "both remember 1"}
+	member := apiClient{url: former.url}
+	w := storedData{Email: "both@example.org", Password: "both remember 1"}
 	member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/auth/register",
 		map[string]any{"username": "both", "email": w.Email, "password": w.Password}, nil)
-	member.token = login(ctx, t, someone{url: current.url}, w)
+	member.token = login(ctx, t, apiClient{url: current.url}, w)
 	submit := func(p *program, n int) string {
 		t.Helper()
-		var v jobAnswer
+		var v jobView
 		kind, input := "image", map[string]any{"prompt": fmt.Sprintf("image %d", n), "width": 64, "height": 64}
 		if n%2 == 1 {
 			kind, input = "prompt", map[string]any{"text": fmt.Sprintf("text %d", n)}
 		}
-		someone{url: p.url, token: member.token}.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs", map[string]any{"kind": kind, "input": input}, &v)
+		apiClient{url: p.url, token: member.token}.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs", map[string]any{"kind": kind, "input": input}, &v)
 		return v.ID
 	}
 	succeeded := func(ids ...string) {
 		t.Helper()
 		for n, id := range ids {
 			p := []*program{former, current}[n%2]
-			if got := (someone{url: p.url, token: member.token}).ended(ctx, t, id); got.Status != "succeeded" {
+			if got := (apiClient{url: p.url, token: member.token}).awaitJob(ctx, t, id); got.Status != "succeeded" {
 				t.Errorf("job %s is %+v", id, got)
 			}
 		}
 	}
-	// What one takes in, the worker of the other works.
+	// The worker of one version runs jobs that the API of the other accepted.
 	ids := []string{submit(current, 0), submit(current, 1)}
 	worker := startWorker(t, before+"worker", url, t.TempDir())
 	succeeded(ids...)
@@ -214,7 +214,7 @@ func testSideBySide(t *testing.T, before, now string) {
 	ids = []string{submit(former, 2), submit(former, 3)}
 	startWorker(t, now+"worker", url, t.TempDir())
 	succeeded(ids...)
-	// Both work, and one of them dies among it.
+	// Both workers run jobs, and one of them is killed.
 	worker = startWorker(t, before+"worker", url, t.TempDir())
 	ids = nil
 	for n := range 40 {
@@ -235,15 +235,15 @@ func testSideBySide(t *testing.T, before, now string) {
 	current.stop(t)
 }
 
-// testNewerJob has both versions meet a job that only a version to come can read.
+// testNewerJob queues a job in a format that neither version can read.
 func testNewerJob(t *testing.T, before, now string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*hang)
 	defer cancel()
 	url, js := natsServer(t)
 	for name, dir := range map[string]string{"before": before, "now": now} {
-		p := launchBinary(t, dir+"api", t.TempDir(), "NATS_URL="+url, sharedSecret)
+		p := startBinary(t, dir+"api", t.TempDir(), "NATS_URL="+url, sharedSecret)
 		worker := startWorker(t, dir+"worker", url, t.TempDir())
-		subject := "jobs.prompt.guest.somebody." + name
+		subject := "jobs.prompt.guest.u1." + name
 		body, err := json.Marshal(map[string]any{"v": 99, "anything": "else"})
 		if err != nil {
 			t.Fatal(err)
@@ -255,7 +255,7 @@ func testNewerJob(t *testing.T, before, now string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// It is delivered, and handed back.
+		// The job is delivered and returned to the queue.
 		for {
 			info, err := consumer.Info(ctx)
 			if err != nil {
@@ -265,15 +265,15 @@ func testNewerJob(t *testing.T, before, now string) {
 				break
 			}
 		}
-		// A job behind it is worked all the same.
-		var v jobAnswer
-		member := someone{url: p.url}
-		w := stored{Email: name + "@example.org", Password: name + " remembers 1"}
+		// A later job is run nevertheless.
+		var v jobView
+		member := apiClient{url: p.url}
+		w := storedData{Email: name + "@example.org", Password: name + " remembers 1"}
 		member.must(ctx, t, http.StatusCreated, http.MethodPost, "/api/auth/register", map[string]any{"username": name, "email": w.Email, "password": w.Password}, nil)
 		member.token = login(ctx, t, member, w)
 		member.must(ctx, t, http.StatusAccepted, http.MethodPost, "/api/jobs", map[string]any{"kind": "prompt", "input": map[string]any{"text": "x"}}, &v)
-		if got := member.ended(ctx, t, v.ID); got.Status != "succeeded" {
-			t.Errorf("the job behind it is %+v", got)
+		if got := member.awaitJob(ctx, t, v.ID); got.Status != "succeeded" {
+			t.Errorf("the later job is %+v", got)
 		}
 		_ = worker.Process.Signal(os.Interrupt)
 		_ = worker.Wait()
@@ -295,11 +295,11 @@ func testNewerJob(t *testing.T, before, now string) {
 	}
 }
 
-// TestKeepStore writes the store that TestKeptStore opens: `go test -tags compat ./api -run TestKeepStore -update`. The
-// release before is built with a clock that is 70 years ahead, so that nothing in it has expired when it is opened.
+// TestKeepStore writes the store that TestKeptStore opens: `go test -tags compat ./api -run TestKeepStore -update`. It builds
+// the previous release with a clock 70 years ahead, so that no data has expired when the store is opened.
 func TestKeepStore(t *testing.T) {
 	if !*update {
-		t.Skip("it writes testdata, with -update only")
+		t.Skip("writes testdata; needs -update")
 	}
 	source, commit := releaseBefore(t)
 	clock := filepath.Join(runtime.GOROOT(), "src", "time", "time.go") //nolint:staticcheck // The tests run where Go is.
@@ -310,7 +310,7 @@ func TestKeepStore(t *testing.T) {
 	const reads = "sec, nsec, mono := runtimeNow()\n"
 	ahead := strings.Replace(string(code), reads, reads+"\tsec += 70 * 365 * 86400\n", 1)
 	if ahead == string(code) {
-		t.Fatal("time.Now of this Go reads the clock in another way")
+		t.Fatal("time.Now of this version of Go reads the clock differently")
 	}
 	dir := t.TempDir()
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{clock: filepath.Join(dir, "time.go")}})
@@ -324,7 +324,7 @@ func TestKeepStore(t *testing.T) {
 	}
 	bin := build(t, source, "-overlay", filepath.Join(dir, "overlay.json"))
 	store := t.TempDir()
-	p := launchBinary(t, bin+"api", store, "ADMIN_KEY="+storedAdminKey)
+	p := startBinary(t, bin+"api", store, "ADMIN_KEY="+storedAdminKey)
 	w := fill(t.Context(), t, p, "ann")
 	p.stop(t)
 	kept := "../pkg/broker/testdata/store-" + commit[:7]
@@ -339,7 +339,7 @@ func TestKeepStore(t *testing.T) {
 	pack(t, store, kept+".tar.gz")
 }
 
-// pack writes the files below a directory into an archive, empty directories left out.
+// pack archives the files in a directory. Empty directories are omitted.
 func pack(t *testing.T, dir, path string) {
 	t.Helper()
 	var b bytes.Buffer

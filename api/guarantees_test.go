@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestGuaranteesNameTestsThatExist reads the guides of what is promised and looks for every test that they name.
-func TestGuaranteesNameTestsThatExist(t *testing.T) {
+// TestGuaranteesCiteExistingTests checks that every test cited in the guarantees exists.
+func TestGuaranteesCiteExistingTests(t *testing.T) {
 	t.Parallel()
 	named := regexp.MustCompile("`([a-z/]+)\\.(Test[A-Za-z0-9]+)`")
 	var first []string

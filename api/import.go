@@ -22,9 +22,9 @@ const importUsage = `usage: api import [--users users.json] [--feedback feedback
 
 `
 
-// exports are the namespaces that can be imported, in the order in which they are.
+// exports are the namespaces that can be imported, in the order of import.
 var exports = []struct {
-	// noun names what is imported.
+	// noun is the plural of an entry.
 	flag, noun, doc string
 	run             func(*app.Importer, context.Context, io.Reader) (*migrate.Result, error)
 }{
@@ -33,8 +33,8 @@ var exports = []struct {
 	{"images", "images", "export of saved images, the KV namespace IMAGES_CACHE", (*app.Importer).Images},
 }
 
-// importCommand imports exports of the Cloudflare system. It exits with 1 when an import failed, and with 0 when entries
-// were skipped, which it lists by their position and never by their content.
+// importCommand imports exports of the Cloudflare system. It exits with 1 if an import failed. Skipped entries are no failure; it
+// lists them by position, never by content.
 func importCommand(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("api import", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -67,7 +67,7 @@ func importCommand(ctx context.Context, args, environ []string, stdout, stderr i
 	return 0
 }
 
-// importFiles imports the exports one after the other. All of them are opened before the first is read.
+// importFiles imports the exports one by one. It opens all files first.
 func importFiles(ctx context.Context, paths, environ []string, stdout, stderr io.Writer) (err error) {
 	cfg, err := app.Load(environ)
 	if err != nil {
@@ -82,7 +82,7 @@ func importFiles(ctx context.Context, paths, environ []string, stdout, stderr io
 		if path == "" {
 			continue
 		}
-		if files[i], err = os.Open(path); err != nil { //nolint:gosec // The file that the operator names is the one to read.
+		if files[i], err = os.Open(path); err != nil { //nolint:gosec // The operator names the file.
 			return fmt.Errorf("open export: %w", err)
 		}
 		defer func() { _ = files[i].Close() }()
@@ -105,7 +105,7 @@ func importFiles(ctx context.Context, paths, environ []string, stdout, stderr io
 	return nil
 }
 
-// printResult prints what became of an export, as far as it was read.
+// printResult prints the result of an import.
 func printResult(out io.Writer, noun string, r *migrate.Result) {
 	if r == nil {
 		return

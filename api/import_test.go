@@ -46,9 +46,9 @@ func TestImportCommand(t *testing.T) {
 	}
 }
 
-// TestImportOfFeedback imports both stores with one command, and feedback again by itself. The files are as tools write
+// TestImportFeedback imports both stores with one command, and feedback again by itself. The files are as tools write
 // them that mark their texts and say the key twice.
-func TestImportOfFeedback(t *testing.T) {
+func TestImportFeedback(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -88,8 +88,8 @@ func TestImportOfFeedback(t *testing.T) {
 	}
 }
 
-// TestImportOfImages imports pictures of accounts that come with the same command.
-func TestImportOfImages(t *testing.T) {
+// TestImportImages imports pictures of accounts that come with the same command.
+func TestImportImages(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -101,13 +101,13 @@ func TestImportOfImages(t *testing.T) {
 	}
 	users := write("users.json", `[{"name":"ann@example.org","value":"{\"id\":\"1a\",\"email\":\"ann@example.org\",\"passwordHash\":\"ab\",\"salt\":\"cd\",\"isActive\":true}"}]`)
 	now := time.Now().UTC()
-	picture := func(age time.Duration, data string) string {
+	image := func(age time.Duration, data string) string {
 		created := now.Add(-age)
 		return fmt.Sprintf(`{"id":"hd_%d","prompt":"canary","data":%q,"seed":7,"created_at":%q}`, created.UnixMilli(), data, created.Format(time.RFC3339Nano))
 	}
 	const webp = "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="
 	images := write("images.json", fmt.Sprintf(`[{"name":"hd_images:1a:%[1]s","key":"hd_images:1a:%[1]s","value":[%[2]s,%[3]s,%[4]s]},{"name":"x","value":1},{"name":"hd_images:canary:x","value":"[]"}]`,
-		now.Format(time.DateOnly), picture(time.Minute, webp), picture(25*time.Hour, webp), picture(time.Minute, "canary!")))
+		now.Format(time.DateOnly), image(time.Minute, webp), image(25*time.Hour, webp), image(time.Minute, "canary!")))
 	environ := []string{"DATA_DIR=" + filepath.Join(dir, "data"), "NATS_SYNC=1m"}
 	for _, c := range []struct {
 		args []string

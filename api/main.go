@@ -1,5 +1,5 @@
-// The program api serves the HTTP interface and the page. By itself it is the whole system: NATS, a worker and, while
-// no upstream is configured, the simulator run inside it.
+// The program api serves the HTTP API and the page. Without NATS_URL it is the whole system: NATS, a worker and, if no upstream
+// is configured, the simulator run in the same process.
 package main
 
 import (
@@ -21,7 +21,7 @@ const (
 	exitUsage   = 2
 )
 
-// contract is the OpenAPI document, which is served at /openapi.yaml.
+// contract is the OpenAPI document served at /openapi.yaml.
 //
 //go:embed openapi.yaml
 var contract []byte

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,43 +22,41 @@ import (
 	"time"
 )
 
-// runsProgram makes the test binary be the program itself, so that a test can kill it.
-const runsProgram = "T2I_TEST_RUNS_PROGRAM"
+// runProgramEnv makes the test binary be the program itself, so that a test can kill it.
+const runProgramEnv = "T2I_TEST_RUNS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(runsProgram) != "" {
+	if os.Getenv(runProgramEnv) != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)
 		os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "api-test")
+	if err != nil {
+		panic(err)
+	}
+	workerPath = filepath.Join(dir, "worker")
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
 
-// hang bounds what a test waits for; it is no expectation.
+// hang bounds every wait. It is generous because the machine may be busy.
 const hang = 2 * time.Minute
 
-// program is the program in a process of its own.
+// program is the program in its own process.
 type program struct {
-	cmd  *exec.Cmd
-	url  string
-	nats string
-	// simulator is the address of the simulator.
-	simulator string
-	stderr    bytes.Buffer
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+	// url, nats and simulator are the URLs that the API prints.
+	url, nats, simulator string
 }
 
-// launch starts the program on a directory and returns when it says that it is ready.
-func launch(t *testing.T, dir string, variables ...string) *program {
-	t.Helper()
-	return launchBinary(t, os.Args[0], dir, variables...)
-}
-
-// launchBinary does the same with the program of a path, which may be another version.
-func launchBinary(t *testing.T, path, dir string, variables ...string) *program {
+// startProgram starts a program and returns once ready returns true for a line of its standard output.
+func startProgram(t *testing.T, path string, environ []string, ready func(p *program, line string) bool) *program {
 	t.Helper()
 	p := &program{cmd: exec.CommandContext(t.Context(), path)}
-	p.cmd.Env = append([]string{runsProgram + "=1", "DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0"}, variables...)
-	p.cmd.Stderr = &p.stderr
+	p.cmd.Env, p.cmd.Stderr = environ, &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -65,28 +64,38 @@ func launchBinary(t *testing.T, path, dir string, variables ...string) *program 
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.kill() })
-	lines := bufio.NewScanner(stdout)
-	for lines.Scan() {
-		if _, url, ok := strings.Cut(lines.Text(), "page and API"); ok {
-			p.url = strings.TrimSpace(url)
-		}
-		if _, url, ok := strings.Cut(lines.Text(), "open to workers at "); ok {
-			p.nats = strings.TrimSpace(url)
-		}
-		if _, url, ok := strings.Cut(lines.Text(), "  simulator "); ok {
-			p.simulator = strings.TrimSpace(url)
-		}
-		if strings.HasPrefix(lines.Text(), "Ready.") {
+	t.Cleanup(p.kill)
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		if ready(p, lines.Text()) {
 			go func() { _, _ = io.Copy(io.Discard, stdout) }()
 			return p
 		}
 	}
-	t.Fatalf("the program did not become ready: %s", &p.stderr)
+	t.Fatalf("%s did not become ready: %s", path, &p.stderr)
 	return nil
 }
 
-// stop ends the program in good order.
+// startAPI starts the API with data in dir and returns once it is ready.
+func startAPI(t *testing.T, dir string, variables ...string) *program {
+	t.Helper()
+	return startBinary(t, os.Args[0], dir, variables...)
+}
+
+// startBinary starts the API at path, which may be another version.
+func startBinary(t *testing.T, path, dir string, variables ...string) *program {
+	t.Helper()
+	environ := append([]string{runProgramEnv + "=1", "DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0"}, variables...)
+	return startProgram(t, path, environ, func(p *program, line string) bool {
+		for label, url := range map[string]*string{"page and API": &p.url, "open to workers at ": &p.nats, "  simulator ": &p.simulator} {
+			if _, value, ok := strings.Cut(line, label); ok {
+				*url = strings.TrimSpace(value)
+			}
+		}
+		return strings.HasPrefix(line, "Ready.")
+	})
+}
+
+// stop sends SIGTERM and fails the test unless the program exits with 0.
 func (p *program) stop(t *testing.T) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -102,11 +111,18 @@ func (p *program) kill() {
 	_ = p.cmd.Wait()
 }
 
+// jobView is a job as the API returns it.
 type jobView struct {
-	ID         string `json:"id"`
-	Status     string `json:"status"`
-	FinishedAt string `json:"finished_at"`
-	Result     struct {
+	ID         string         `json:"id"`
+	Kind       string         `json:"kind"`
+	Status     string         `json:"status"`
+	FinishedAt string         `json:"finished_at"`
+	Input      map[string]any `json:"input"`
+	Error      *struct {
+		Code string `json:"code"`
+	} `json:"error"`
+	Result struct {
+		Text  string `json:"text"`
 		Media []struct {
 			URL    string `json:"url"`
 			SHA256 string `json:"sha256"`
@@ -114,7 +130,8 @@ type jobView struct {
 	} `json:"result"`
 }
 
-func ask(ctx context.Context, client *http.Client, method, url string, body any) (jobView, int, error) {
+// request sends a JSON request and returns the job and status of the response.
+func request(ctx context.Context, client *http.Client, method, url string, body any) (jobView, int, error) {
 	var v jobView
 	encoded, err := json.Marshal(body)
 	if err != nil {
@@ -133,8 +150,8 @@ func ask(ctx context.Context, client *http.Client, method, url string, body any)
 	return v, resp.StatusCode, json.NewDecoder(resp.Body).Decode(&v)
 }
 
-// TestKillNine kills the whole system while jobs are submitted, queued, running and finished, three times over, and
-// starts it again: every accepted job ends, and none that had ended ends again.
+// TestKillNine kills the whole system three times while jobs are submitted, queued, running and finished, and restarts it.
+// Every accepted job must end exactly once.
 func TestKillNine(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -150,17 +167,17 @@ func TestKillNine(t *testing.T) {
 	finished := map[string]jobView{}
 	const rounds, each = 3, 40
 	for round := range rounds {
-		p := launch(t, dir)
+		p := startAPI(t, dir)
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		for n := range each {
 			wg.Go(func() {
-				kind, input := "image", map[string]any{"prompt": fmt.Sprintf("round %d picture %d", round, n), "width": 64, "height": 64}
+				kind, input := "image", map[string]any{"prompt": fmt.Sprintf("round %d image %d", round, n), "width": 64, "height": 64}
 				if n%2 == 1 {
 					kind, input = "prompt", map[string]any{"text": fmt.Sprintf("round %d text %d", round, n)}
 				}
-				// Some of the last are on their way when the program dies; only an answer counts.
-				v, status, err := ask(ctx, client, http.MethodPost, p.url+"/api/jobs", map[string]any{"kind": kind, "input": input})
+				// Some submissions are in transit when the program is killed; only a response counts.
+				v, status, err := request(ctx, client, http.MethodPost, p.url+"/api/jobs", map[string]any{"kind": kind, "input": input})
 				if err == nil && status == http.StatusAccepted {
 					mu.Lock()
 					accepted[v.ID] = true
@@ -168,7 +185,7 @@ func TestKillNine(t *testing.T) {
 				}
 			})
 		}
-		// Once a few have ended in this round the program is killed in the midst of the others.
+		// The program is killed once a few jobs of this round have ended.
 		ended := 0
 		for ended < 5 && ctx.Err() == nil {
 			mu.Lock()
@@ -180,7 +197,7 @@ func TestKillNine(t *testing.T) {
 			}
 			mu.Unlock()
 			for _, id := range open {
-				v, _, err := ask(ctx, client, http.MethodGet, p.url+"/api/jobs/"+id, nil)
+				v, _, err := request(ctx, client, http.MethodGet, p.url+"/api/jobs/"+id, nil)
 				if err == nil && v.FinishedAt != "" {
 					finished[id] = v
 					ended++
@@ -191,13 +208,13 @@ func TestKillNine(t *testing.T) {
 		wg.Wait()
 	}
 	if len(accepted) <= len(finished) {
-		t.Fatalf("%d accepted and %d finished: nothing was left to lose", len(accepted), len(finished))
+		t.Fatalf("%d accepted and %d finished: no job was unfinished at a kill", len(accepted), len(finished))
 	}
 
-	p := launch(t, dir)
+	p := startAPI(t, dir)
 	for id := range accepted {
 		for {
-			v, status, err := ask(ctx, client, http.MethodGet, p.url+"/api/jobs/"+id+"?wait=30", nil)
+			v, status, err := request(ctx, client, http.MethodGet, p.url+"/api/jobs/"+id+"?wait=30", nil)
 			if err != nil || status != http.StatusOK {
 				t.Fatalf("job %s: status %d, %v", id, status, err)
 			}
@@ -211,7 +228,7 @@ func TestKillNine(t *testing.T) {
 				t.Errorf("job %s ended at %s and again at %s", id, before.FinishedAt, v.FinishedAt)
 			}
 			for _, m := range v.Result.Media {
-				checkBytes(ctx, t, client, p.url+m.URL, m.SHA256)
+				checkDownload(ctx, t, client, p.url+m.URL, m.SHA256)
 			}
 			break
 		}
@@ -219,7 +236,7 @@ func TestKillNine(t *testing.T) {
 	t.Logf("%d jobs accepted over %d kills, all ended once; %d had ended before", len(accepted), rounds, len(finished))
 }
 
-func checkBytes(ctx context.Context, t *testing.T, client *http.Client, url, want string) {
+func checkDownload(ctx context.Context, t *testing.T, client *http.Client, url, want string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -239,10 +256,10 @@ func checkBytes(ctx context.Context, t *testing.T, client *http.Client, url, wan
 	}
 }
 
-// TestInterruptStopsInOrder sends what Ctrl-C sends.
-func TestInterruptStopsInOrder(t *testing.T) {
+// TestInterruptStopsCleanly sends what Ctrl-C sends.
+func TestInterruptStopsCleanly(t *testing.T) {
 	t.Parallel()
-	p := launch(t, t.TempDir())
+	p := startAPI(t, t.TempDir())
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -251,29 +268,29 @@ func TestInterruptStopsInOrder(t *testing.T) {
 	}
 }
 
-// TestSecondProgramSaysSo starts the program twice on the same data.
-func TestSecondProgramSaysSo(t *testing.T) {
+// TestSecondProcessReportsDirInUse starts the program twice on the same data.
+func TestSecondProcessReportsDirInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	first := launch(t, dir)
+	first := startAPI(t, dir)
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = []string{runsProgram + "=1", "DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0"}
+	cmd.Env = []string{runProgramEnv + "=1", "DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0"}
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != exitFailure {
 		t.Errorf("the second program ended with %v", err)
 	}
 	if pid := fmt.Sprint(first.cmd.Process.Pid); !strings.Contains(string(out), dir) || !strings.Contains(string(out), pid) {
-		t.Errorf("it says %q, want the directory and the process %s", out, pid)
+		t.Errorf("printed %q, want the directory and the process %s", out, pid)
 	}
-	if v, status, err := ask(t.Context(), http.DefaultClient, http.MethodGet, first.url+"/livez", nil); status != http.StatusOK {
+	if v, status, err := request(t.Context(), http.DefaultClient, http.MethodGet, first.url+"/livez", nil); status != http.StatusOK {
 		t.Errorf("the first program: %v %d %v", v, status, err)
 	}
 }
 
 func TestCommands(t *testing.T) {
 	t.Parallel()
-	p := launch(t, t.TempDir(), "HEALTH_CHECK_TOKEN=open-sesame")
+	p := startAPI(t, t.TempDir(), "HEALTH_CHECK_TOKEN=open-sesame")
 	for _, tt := range []struct {
 		name string
 		args []string
@@ -288,8 +305,8 @@ func TestCommands(t *testing.T) {
 		{"unknown", []string{"nonsense"}, exitUsage, ""},
 		{"healthy", []string{"health", "-url", p.url, "--token", "open-sesame", "-v"}, 0, `"status": "ok"`},
 		{"wrong token", []string{"health", "--url", p.url, "--token", "wrong", "--retries", "1", "--interval", "1"}, exitFailure, "unauthorized"},
-		{"nobody there", []string{"health", "--url", "http://127.0.0.1:1", "--retries", "0"}, exitFailure, ""},
-		{"bad address", []string{"health", "--url", "nonsense"}, exitUsage, ""},
+		{"unreachable", []string{"health", "--url", "http://127.0.0.1:1", "--retries", "0"}, exitFailure, ""},
+		{"bad URL", []string{"health", "--url", "nonsense"}, exitUsage, ""},
 		{"serve with an argument", []string{"serve", "now"}, exitUsage, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -305,8 +322,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestFaultsOfSettingsAreAllNamed gives every package something to complain about.
-func TestFaultsOfSettingsAreAllNamed(t *testing.T) {
+// TestEveryInvalidSettingIsNamed gives every package something to complain about.
+func TestEveryInvalidSettingIsNamed(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
 	environ := []string{
@@ -336,7 +353,7 @@ func TestFaultsOfSettingsAreAllNamed(t *testing.T) {
 func TestInterruptWhileWaitingForNATS(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	stdout, stderr := &bytes.Buffer{}, &firstLine{seen: make(chan struct{})}
+	stdout, stderr := &bytes.Buffer{}, &writeNotifier{seen: make(chan struct{})}
 	done := make(chan int, 1)
 	go func() {
 		done <- run(ctx, nil, []string{"NATS_URL=nats://127.0.0.1:1", "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR=127.0.0.1:0"}, stdout, stderr)
@@ -348,13 +365,13 @@ func TestInterruptWhileWaitingForNATS(t *testing.T) {
 	}
 }
 
-// firstLine tells when something is written.
-type firstLine struct {
+// writeNotifier tells when something is written.
+type writeNotifier struct {
 	once sync.Once
 	seen chan struct{}
 }
 
-func (f *firstLine) Write(p []byte) (int, error) {
+func (f *writeNotifier) Write(p []byte) (int, error) {
 	f.once.Do(func() { close(f.seen) })
 	return len(p), nil
 }

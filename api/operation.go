@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// operation is a command that calls a running API, once its flags are bound.
+// operation is a command that calls a running API.
 type operation struct {
-	// check, if not nil, reports arguments that cannot be used.
+	// check, if not nil, returns an error for invalid arguments.
 	check func(args []string) error
 	run   func(ctx context.Context, o *operator, args []string) error
 }
 
-// operationCommand is an operation as a subcommand: the text that -h prints above the flags, and how the flags are bound.
+// operationCommand is an operation as a subcommand. usage is printed above the flags; bind adds the flags of the operation.
 type operationCommand struct {
 	usage string
 	bind  func(*flag.FlagSet) operation
 }
 
-// exec runs the command as "api NAME". It exits with 2 on incorrect usage and with 1 when the operation failed.
+// exec runs the command as "api NAME" and returns its exit status: 2 on incorrect usage, 1 if the operation failed.
 func (c operationCommand) exec(ctx context.Context, name string, args, environ []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("api "+name, flag.ContinueOnError)
 	if c.usage != "" {
@@ -56,13 +56,13 @@ func (c operationCommand) exec(ctx context.Context, name string, args, environ [
 	return 0
 }
 
-// operationGroup is a command with commands of its own, such as "api dead".
+// operationGroup is a command with subcommands, such as "api dead".
 type operationGroup struct {
 	name, usage string
 	commands    map[string]func(*flag.FlagSet) operation
 }
 
-// exec runs the command that the first argument names.
+// exec runs the subcommand that the first argument names.
 func (g operationGroup) exec(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		_, _ = fmt.Fprint(stderr, g.usage)
@@ -89,7 +89,7 @@ func noArguments(args []string) error {
 	return nil
 }
 
-// oneArgument is the check of operations on one thing, which valid knows.
+// oneArgument returns a check for exactly one argument that passes valid.
 func oneArgument(valid func(string) error) func([]string) error {
 	return func(args []string) error {
 		switch len(args) {
@@ -102,13 +102,13 @@ func oneArgument(valid func(string) error) func([]string) error {
 	}
 }
 
-// timeFlag is a time as the API reads it.
+// timeFlag is a flag with a time in the format of the API.
 type timeFlag string
 
-// String returns the time, or nothing when there is none.
+// String returns the time, or "" if it is not set.
 func (t *timeFlag) String() string { return string(*t) }
 
-// Set reads a time, or a duration before now.
+// Set parses a time, or a duration before now.
 func (t *timeFlag) Set(text string) error {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		*t = timeFlag(time.Now().Add(-d).UTC().Format(time.RFC3339Nano))

@@ -20,7 +20,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// operatorConfig is how operator commands reach the API; flags override the environment.
+// operatorConfig has the settings of operator commands. Flags override the environment.
 type operatorConfig struct {
 	URL    string     `env:"API_URL" doc:"URL of the API that the operator commands call; the API at LISTEN_ADDR if empty."`
 	Listen string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API if API_URL is not set."`
@@ -28,25 +28,25 @@ type operatorConfig struct {
 }
 
 const (
-	// operatorTimeout bounds one request; the API takes up to a minute for many dead letters.
+	// operatorTimeout bounds a request. The API takes up to a minute for bulk actions.
 	operatorTimeout = 90 * time.Second
-	// operatorBytes bounds the response that is read.
+	// operatorBytes bounds the size of a response.
 	operatorBytes = 32 << 20
 )
 
-// operator is one run of an operator command: the API that it calls and where it prints.
+// operator calls an API and prints responses for an operator command.
 type operator struct {
 	base   *url.URL
 	key    env.Secret
 	client *http.Client
 	stdout io.Writer
 	stderr io.Writer
-	// json prints responses as they are instead of tables.
+	// json prints responses as JSON instead of tables.
 	json bool
 }
 
-// operatorFlags adds the flags that all operator commands have. The function that it returns is called once the flags are
-// parsed and fails when the URL or the key is missing or cannot be used.
+// operatorFlags adds the flags of all operator commands. The returned function must be called after the flags are parsed. It
+// fails if the URL or the key is missing or invalid.
 func operatorFlags(flags *flag.FlagSet, environ []string, stdout, stderr io.Writer) func() (*operator, error) {
 	flags.SetOutput(stderr)
 	address := flags.String("url", "", "URL of the API (API_URL, else LISTEN_ADDR)")
@@ -71,7 +71,7 @@ func operatorFlags(flags *flag.FlagSet, environ []string, stdout, stderr io.Writ
 		}
 		return &operator{
 			base: base, key: cfg.Key, stdout: stdout, stderr: stderr, json: *output == "json",
-			// The key is for this URL and no other.
+			// Redirects are not followed, because the key must not be sent to another host.
 			client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		}, nil
 	}
@@ -90,14 +90,14 @@ func (c operatorConfig) base() (*url.URL, error) {
 	if err != nil {
 		return nil, &env.Fault{Name: "LISTEN_ADDR", Expected: "an address such as 127.0.0.1:8080"}
 	}
-	// Where the API listens on every address, this machine's own is one of them.
+	// An API that listens on all addresses is also reachable on loopback.
 	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
 		host = "127.0.0.1"
 	}
 	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}, nil
 }
 
-// parseMixed parses flags before, between and after the other arguments, and returns those.
+// parseMixed parses flags before, between and after other arguments, and returns the other arguments.
 func parseMixed(flags *flag.FlagSet, args []string) (others []string, err error) {
 	for {
 		if err := flags.Parse(args); err != nil {
@@ -115,11 +115,11 @@ type apiError struct {
 	status int
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
-	// Legacy is the same sentence in the format of the system before this one.
+	// Legacy is the same sentence in the legacy format.
 	Legacy string `json:"error"`
 }
 
-// Error returns the API's sentence, and its code for scripts.
+// Error returns the sentence and the code.
 func (e *apiError) Error() string {
 	sentence := cmp.Or(e.Detail, e.Legacy)
 	if sentence == "" {
@@ -128,19 +128,19 @@ func (e *apiError) Error() string {
 	return printable(sentence) + " (" + printable(e.Code) + ")"
 }
 
-// readError returns the error of a response.
+// readError returns the error of a response as an *apiError.
 func readError(resp *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, operatorBytes))
 	if err != nil {
 		return fmt.Errorf("read response: %w", err)
 	}
 	e := &apiError{status: resp.StatusCode}
-	_ = json.Unmarshal(body, e) // Without a problem of the API, as in a proxy's page, the status is reported.
+	_ = json.Unmarshal(body, e) // For other bodies, such as the page of a proxy, Error returns the status.
 	return e
 }
 
-// call sends a request to a route below /api/admin and decodes the response; body and into may be nil. It fails with an
-// *apiError when the API answers with an error.
+// call sends a request to a route below /api/admin and decodes the response. body and into may be nil. It returns an *apiError
+// for an error response.
 func (o *operator) call(ctx context.Context, method, path string, query url.Values, body, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, operatorTimeout)
 	defer cancel()
@@ -153,7 +153,7 @@ func (o *operator) call(ctx context.Context, method, path string, query url.Valu
 	}
 	u := o.base.JoinPath("api", "admin", path)
 	u.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(encoded)) //nolint:gosec // The operator says where the API is.
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(encoded)) //nolint:gosec // The operator sets the URL.
 	if err != nil {
 		return fmt.Errorf("create request: %w", err)
 	}
@@ -161,7 +161,7 @@ func (o *operator) call(ctx context.Context, method, path string, query url.Valu
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := o.client.Do(req) //nolint:gosec // The operator says where the API is.
+	resp, err := o.client.Do(req) //nolint:gosec // The operator sets the URL.
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (o *operator) call(ctx context.Context, method, path string, query url.Valu
 	return nil
 }
 
-// printJSON prints a value for programs.
+// printJSON prints a value as JSON.
 func (o *operator) printJSON(v any) error {
 	e := json.NewEncoder(o.stdout)
 	e.SetEscapeHTML(false)
@@ -193,7 +193,7 @@ func (o *operator) printJSON(v any) error {
 	return nil
 }
 
-// show calls the API and prints the response: as it is with -o json, otherwise by display.
+// show calls the API and prints the response as JSON with -o json, and with display otherwise.
 func show[T any](ctx context.Context, o *operator, method, path string, query url.Values, body any, display func(*T) error) error {
 	var response json.RawMessage
 	if err := o.call(ctx, method, path, query, body, &response); err != nil {
@@ -209,10 +209,10 @@ func show[T any](ctx context.Context, o *operator, method, path string, query ur
 	return display(&v)
 }
 
-// errNotFromAPI is a response that is not the JSON of the API.
+// errNotFromAPI reports a response that is not JSON of the API.
 var errNotFromAPI = errors.New("the response is not from the API")
 
-// queryOf returns the parameters that have a value.
+// queryOf returns the parameters that are not empty.
 func queryOf(parameters map[string]string) url.Values {
 	query := url.Values{}
 	for name, value := range parameters {
@@ -223,7 +223,7 @@ func queryOf(parameters map[string]string) url.Values {
 	return query
 }
 
-// printTable prints rows, the first of which is the header.
+// printTable prints rows as a table.
 func (o *operator) printTable(rows [][]string) error {
 	w := tabwriter.NewWriter(o.stdout, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
@@ -238,10 +238,10 @@ func (o *operator) printTable(rows [][]string) error {
 	return nil
 }
 
-// printf prints for a person.
+// printf prints text that is not JSON.
 func (o *operator) printf(format string, args ...any) { _, _ = fmt.Fprintf(o.stdout, format, args...) }
 
-// printable replaces what a terminal could interpret in text from others.
+// printable replaces control characters, which a terminal could interpret.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -12,8 +12,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
-// chineseFile holds the Chinese text of every setting, next to the English one that it translates: a changed doc tag
-// makes its translation outdated, not silently wrong.
+// chineseFile has the Chinese text of every setting with the English text it translates, so that a changed doc tag makes its
+// translation visibly outdated.
 const chineseFile = "testdata/settings.zh-CN.txt"
 
 const chineseHeader = `# The Chinese texts of deploy/settings.zh-CN.md. An en line is the doc tag of the setting; the zh line translates it.
@@ -22,7 +22,7 @@ const chineseHeader = `# The Chinese texts of deploy/settings.zh-CN.md. An en li
 # and run it again.
 `
 
-// settingText identifies one text: some variables occur in several tables with a meaning of their own.
+// settingText identifies a text. A variable may have different texts in different tables.
 type settingText struct{ name, en string }
 
 // chineseTexts returns the Chinese text of every setting. It reports each that is missing, outdated or different in
@@ -41,7 +41,7 @@ func chineseTexts(t *testing.T, tables [][]env.Setting) map[settingText]string {
 		text := settingText{s.Name, s.Doc}
 		zh, ok := known[text]
 		if !ok {
-			zh = outdated(known, tables, s.Name)
+			zh = outdatedTranslation(known, tables, s.Name)
 		}
 		texts[text] = zh
 		file.WriteString("\n" + s.Name + "\nen: " + s.Doc + "\nzh: " + zh + "\n")
@@ -56,8 +56,8 @@ func chineseTexts(t *testing.T, tables [][]env.Setting) map[settingText]string {
 	return texts
 }
 
-// parseChinese reads the entries of the file: a name, its en line and its zh line. Of an entry that is there twice, as after
-// a merge, the one with a text counts.
+// parseChinese parses the entries of the file: a name, its en line and its zh line. If an entry occurs twice, as after a merge,
+// the one with a text counts.
 func parseChinese(t *testing.T, file string) map[settingText]string {
 	t.Helper()
 	texts := map[settingText]string{}
@@ -83,8 +83,8 @@ func parseChinese(t *testing.T, file string) map[settingText]string {
 	return texts
 }
 
-// outdated returns "?", followed by the translation of an earlier English text of the variable if there is one.
-func outdated(known map[settingText]string, tables [][]env.Setting, name string) string {
+// outdatedTranslation returns "?", followed by the translation of an earlier English text of the variable if there is one.
+func outdatedTranslation(known map[settingText]string, tables [][]env.Setting, name string) string {
 	current := map[settingText]bool{}
 	for _, s := range slices.Concat(tables...) {
 		current[settingText{s.Name, s.Doc}] = true
@@ -103,22 +103,22 @@ var (
 	numbers       = regexp.MustCompile(`[0-9]+`)
 )
 
-// checkChinese reports a translation that is no Chinese sentence, or names other variables or numbers than the original.
+// checkChinese reports a translation that is not a Chinese sentence, or mentions other variables or numbers than the original.
 func checkChinese(t *testing.T, text settingText, zh string) {
 	t.Helper()
 	if !strings.ContainsFunc(zh, func(r rune) bool { return unicode.Is(unicode.Han, r) }) || !strings.HasSuffix(zh, "。") {
 		t.Errorf("%s: the zh line in api/%s is not a Chinese sentence that ends with 。: %s", text.name, chineseFile, zh)
 	}
 	for what, pattern := range map[string]*regexp.Regexp{"variables": variableNames, "numbers": numbers} {
-		want, got := found(pattern, text.en), found(pattern, zh)
+		want, got := uniqueMatches(pattern, text.en), uniqueMatches(pattern, zh)
 		if !slices.Equal(want, got) {
 			t.Errorf("%s: the zh line in api/%s mentions the %s %q, the English text %q", text.name, chineseFile, what, got, want)
 		}
 	}
 }
 
-// found returns what matches, sorted and once each.
-func found(pattern *regexp.Regexp, s string) []string {
+// uniqueMatches returns what matches, sorted and once each.
+func uniqueMatches(pattern *regexp.Regexp, s string) []string {
 	matches := map[string]bool{}
 	for _, m := range pattern.FindAllString(s, -1) {
 		matches[m] = true

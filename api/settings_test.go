@@ -15,12 +15,12 @@ var update = flag.Bool("update", false, "write the generated files instead of co
 
 const updateSettings = "go test ./api -run SettingsGuide -update"
 
-// settingsGuide is the frame of the guide in one language.
+// settingsGuide has the texts of the guide in one language.
 type settingsGuide struct {
 	path string
-	// intro, health and operator stand before the three tables.
+	// intro, health and operator precede the three tables.
 	intro, health, operator string
-	// columns is the head of a table, empty stands for a default that there is none of.
+	// columns is the header of a table; empty is shown for a missing default.
 	columns, empty string
 }
 
@@ -115,7 +115,7 @@ func (g settingsGuide) row(w *strings.Builder, s env.Setting, doc string) {
 	_, _ = fmt.Fprintf(w, "| %s | %s | %s |\n", name, value, strings.ReplaceAll(doc, "|", `\|`))
 }
 
-// compareGenerated fails when a generated file does not hold text, or with -update writes it.
+// compareGenerated fails the test unless a generated file contains text. With -update it writes the file.
 func compareGenerated(t *testing.T, path, text string) {
 	t.Helper()
 	if *update {

@@ -16,13 +16,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
-// stored is what was put into a store through the API, and is expected to be read from it by another version.
-type stored struct {
-	// Commit is of the program that wrote it, where it is kept as a file.
+// storedData is what was put into a store through the API, and is expected to be read from it by another version.
+type storedData struct {
+	// Commit is the commit of the program that wrote a stored file.
 	Commit   string `json:"commit,omitempty"`
 	Email    string `json:"email"`
 	Password string `json:"password"`
-	// Token is a session that was begun then.
+	// Token is the token of a session.
 	Token string      `json:"token,omitempty"`
 	Jobs  []storedJob `json:"jobs"`
 	// Waiting is a job whose kind is paused.
@@ -40,9 +40,9 @@ type storedJob struct {
 	Kind   string         `json:"kind"`
 	Input  map[string]any `json:"input"`
 	Status string         `json:"status"`
-	// Code is the error of one that failed.
+	// Code is the error code of a failed job.
 	Code string `json:"code,omitempty"`
-	// Text is the result of one that makes a text, and Media the SHA-256 of what it made.
+	// Text is the text of the result, and Media the SHA-256 of its files.
 	Text  string   `json:"text,omitempty"`
 	Media []string `json:"media,omitempty"`
 }
@@ -52,14 +52,14 @@ const (
 	storedKind     = "translation"
 )
 
-// someone is a person who uses a program through its API.
-type someone struct {
+// apiClient is a person who uses a program through its API.
+type apiClient struct {
 	url   string
 	token string
 }
 
-// call sends a request and decodes its answer, whatever the status. It fails the test when there is no answer.
-func (s someone) call(ctx context.Context, t *testing.T, method, path string, body, into any, headers ...string) int {
+// call sends a request, decodes the response and returns its status. It fails the test if there is no response.
+func (s apiClient) call(ctx context.Context, t *testing.T, method, path string, body, into any, headers ...string) int {
 	t.Helper()
 	var content io.Reader
 	if body != nil {
@@ -85,56 +85,37 @@ func (s someone) call(ctx context.Context, t *testing.T, method, path string, bo
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
+	response, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	switch v := into.(type) {
 	case nil:
 	case *[]byte:
-		*v = answer
+		*v = response
 	default:
-		if err := json.Unmarshal(answer, into); err != nil {
-			t.Fatalf("%s %s answers %d: %s", method, path, resp.StatusCode, answer)
+		if err := json.Unmarshal(response, into); err != nil {
+			t.Fatalf("%s %s: status %d: %s", method, path, resp.StatusCode, response)
 		}
 	}
 	if resp.StatusCode > 399 {
-		t.Logf("%s %s answers %d: %.300s", method, path, resp.StatusCode, answer)
+		t.Logf("%s %s: status %d: %.300s", method, path, resp.StatusCode, response)
 	}
 	return resp.StatusCode
 }
 
-func (s someone) must(ctx context.Context, t *testing.T, status int, method, path string, body, into any, headers ...string) {
+func (s apiClient) must(ctx context.Context, t *testing.T, status int, method, path string, body, into any, headers ...string) {
 	t.Helper()
 	if got := s.call(ctx, t, method, path, body, into, headers...); got != status {
-		t.Fatalf("%s %s answers %d, want %d", method, path, got, status)
+		t.Fatalf("%s %s: status %d, want %d", method, path, got, status)
 	}
 }
 
-// jobAnswer is a job as the API shows it, as far as it is compared.
-type jobAnswer struct {
-	ID         string         `json:"id"`
-	Kind       string         `json:"kind"`
-	Status     string         `json:"status"`
-	FinishedAt string         `json:"finished_at"`
-	Input      map[string]any `json:"input"`
-	Error      *struct {
-		Code string `json:"code"`
-	} `json:"error"`
-	Result struct {
-		Text  string `json:"text"`
-		Media []struct {
-			URL    string `json:"url"`
-			SHA256 string `json:"sha256"`
-		} `json:"media"`
-	} `json:"result"`
-}
-
-// ended waits for the end of a job and returns what is to be read of it.
-func (s someone) ended(ctx context.Context, t *testing.T, id string) storedJob {
+// awaitJob waits for the end of a job and returns what is to be read of it.
+func (s apiClient) awaitJob(ctx context.Context, t *testing.T, id string) storedJob {
 	t.Helper()
 	for {
-		var v jobAnswer
+		var v jobView
 		s.must(ctx, t, http.StatusOK, http.MethodGet, "/api/jobs/"+id+"?wait=20", nil, &v)
 		if v.FinishedAt == "" {
 			continue
@@ -160,7 +141,7 @@ func hashOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func login(ctx context.Context, t *testing.T, s someone, w stored) string {
+func login(ctx context.Context, t *testing.T, s apiClient, w storedData) string {
 	t.Helper()
 	var session struct {
 		Token string `json:"token"`
@@ -170,25 +151,25 @@ func login(ctx context.Context, t *testing.T, s someone, w stored) string {
 	return session.Token
 }
 
-// check reads everything back through the API of a program. Saved images are left out where the clock is not that of the
+// checkStored reads everything back through the API of a program. Saved images are left out where the clock is not that of the
 // program which saved them: they can be read for a day.
-func check(ctx context.Context, t *testing.T, p *program, w stored, images bool) {
+func checkStored(ctx context.Context, t *testing.T, p *program, w storedData, images bool) {
 	t.Helper()
-	operator := someone{url: p.url, token: storedAdminKey}
-	member := someone{url: p.url}
+	operator := apiClient{url: p.url, token: storedAdminKey}
+	member := apiClient{url: p.url}
 	member.token = login(ctx, t, member, w)
 	if w.Token != "" {
-		someone{url: p.url, token: w.Token}.must(ctx, t, http.StatusOK, http.MethodGet, "/api/auth/validate", nil, nil)
+		apiClient{url: p.url, token: w.Token}.must(ctx, t, http.StatusOK, http.MethodGet, "/api/auth/validate", nil, nil)
 	}
 	for _, want := range w.Jobs {
-		if got := member.ended(ctx, t, want.ID); !reflect.DeepEqual(got, want) {
+		if got := member.awaitJob(ctx, t, want.ID); !reflect.DeepEqual(got, want) {
 			t.Errorf("a job is\n%+v, want\n%+v", got, want)
 		}
 		if want.Status == "failed" {
 			operator.must(ctx, t, http.StatusOK, http.MethodGet, "/api/admin/dead-letters/"+want.ID, nil, nil)
 		}
 	}
-	var again jobAnswer
+	var again jobView
 	first := w.Jobs[0]
 	member.must(ctx, t, http.StatusOK, http.MethodPost, "/api/jobs",
 		map[string]any{"kind": first.Kind, "input": map[string]any{"prompt": first.Input["prompt"], "width": 64, "height": 64}}, &again,
@@ -197,11 +178,11 @@ func check(ctx context.Context, t *testing.T, p *program, w stored, images bool)
 		t.Errorf("the same request with the same key became the job %s, want %s", again.ID, first.ID)
 	}
 	var list struct {
-		Jobs []jobAnswer `json:"jobs"`
+		Jobs []jobView `json:"jobs"`
 	}
 	member.must(ctx, t, http.StatusOK, http.MethodGet, "/api/jobs", nil, &list)
 	for _, id := range []string{w.Jobs[0].ID, w.Jobs[1].ID, w.Jobs[2].ID, w.Waiting} {
-		if !slices.ContainsFunc(list.Jobs, func(j jobAnswer) bool { return j.ID == id }) {
+		if !slices.ContainsFunc(list.Jobs, func(j jobView) bool { return j.ID == id }) {
 			t.Errorf("job %s is missing in the list", id)
 		}
 	}
@@ -227,9 +208,9 @@ func check(ctx context.Context, t *testing.T, p *program, w stored, images bool)
 }
 
 // checkWaiting has the waiting jobs worked.
-func checkWaiting(ctx context.Context, t *testing.T, p *program, all ...stored) {
+func checkWaiting(ctx context.Context, t *testing.T, p *program, all ...storedData) {
 	t.Helper()
-	operator := someone{url: p.url, token: storedAdminKey}
+	operator := apiClient{url: p.url, token: storedAdminKey}
 	var state struct {
 		Kinds []struct {
 			Kind   string `json:"kind"`
@@ -246,29 +227,29 @@ func checkWaiting(ctx context.Context, t *testing.T, p *program, all ...stored) 
 	}
 	operator.must(ctx, t, http.StatusOK, http.MethodPost, "/api/admin/kinds/"+storedKind+"/resume", nil, nil)
 	for _, w := range all {
-		member := someone{url: p.url}
+		member := apiClient{url: p.url}
 		member.token = login(ctx, t, member, w)
-		if got := member.ended(ctx, t, w.Waiting); got.Status != "succeeded" || got.Text == "" {
-			t.Errorf("the job that waited is %+v", got)
+		if got := member.awaitJob(ctx, t, w.Waiting); got.Status != "succeeded" || got.Text == "" {
+			t.Errorf("the waiting job is %+v", got)
 		}
 	}
 }
 
-// TestKeptStore opens a store that the release before wrote. TestKeepStore has made it.
+// TestKeptStore opens a store that the previous release wrote. TestKeepStore creates it.
 func TestKeptStore(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
 	dir, description := brokertest.KeptStore(t)
-	var w stored
+	var w storedData
 	if err := json.Unmarshal(description, &w); err != nil {
 		t.Fatal(err)
 	}
-	p := launch(t, dir, "ADMIN_KEY="+storedAdminKey)
-	check(ctx, t, p, w, false)
+	p := startAPI(t, dir, "ADMIN_KEY="+storedAdminKey)
+	checkStored(ctx, t, p, w, false)
 	checkWaiting(ctx, t, p, w)
 	p.stop(t)
-	p = launch(t, dir, "ADMIN_KEY="+storedAdminKey)
-	check(ctx, t, p, w, false)
+	p = startAPI(t, dir, "ADMIN_KEY="+storedAdminKey)
+	checkStored(ctx, t, p, w, false)
 	p.stop(t)
 }

@@ -52,7 +52,7 @@ const (
 	storedKind     = "translation"
 )
 
-// apiClient is a person who uses a program through its API.
+// apiClient is a client of a program, with the token of a user or operator.
 type apiClient struct {
 	url   string
 	token string

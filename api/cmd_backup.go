@@ -71,15 +71,11 @@ func backupCommand(ctx context.Context, args, environ []string, stdout, stderr i
 func backupSource(address string, environ []string, stderr io.Writer) (func(context.Context) (io.ReadCloser, error), error) {
 	var cfg app.BackupConfig
 	var api operatorConfig
-	var tele telemetry.Config
-	if err := env.Load(environ, &cfg, &api, &tele); err != nil {
-		return nil, fmt.Errorf("settings:\n%w", err)
+	log, err := loadSettings(environ, stderr, &cfg, &api)
+	if err != nil {
+		return nil, err
 	}
 	if address == "" && api.URL == "" && !cfg.Broker.Embedded() {
-		log, err := telemetry.NewLogger(stderr, tele.LogLevel)
-		if err != nil {
-			return nil, err
-		}
 		return func(ctx context.Context) (io.ReadCloser, error) { return pipeBackup(ctx, cfg, log), nil }, nil
 	}
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
@@ -94,6 +90,15 @@ func backupSource(address string, environ []string, stderr io.Writer) (func(cont
 		return nil, err
 	}
 	return o.download, nil
+}
+
+// loadSettings reads the settings of configs and returns a logger at LOG_LEVEL.
+func loadSettings(environ []string, stderr io.Writer, configs ...any) (*slog.Logger, error) {
+	var tele telemetry.Config
+	if err := env.Load(environ, append(configs, &tele)...); err != nil {
+		return nil, fmt.Errorf("settings:\n%w", err)
+	}
+	return telemetry.NewLogger(stderr, tele.LogLevel)
 }
 
 // pipeBackup returns a reader of a backup that is created while it is read.

@@ -11,8 +11,6 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/backup"
-	"github.com/text2image-audio/text2image-audio/pkg/env"
-	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 const restoreUsage = `usage: api restore [flags] FILE
@@ -73,11 +71,7 @@ func restoreFile(ctx context.Context, path string, dryRun, discard bool, environ
 		return fmt.Errorf("read backup again: %w", err)
 	}
 	var cfg app.BackupConfig
-	var tele telemetry.Config
-	if err := env.Load(environ, &cfg, &tele); err != nil {
-		return fmt.Errorf("settings:\n%w", err)
-	}
-	log, err := telemetry.NewLogger(stderr, tele.LogLevel)
+	log, err := loadSettings(environ, stderr, &cfg)
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// mapped are the documents that say where things are, with the least number of paths that each must name: a test that reads
-// none would always pass.
+// mapped are the documents with paths, and the minimum number of paths in each, so that the test cannot pass without reading
+// any.
 var mapped = map[string]int{"ARCHITECTURE.md": 60, "README.md": 6, "README.zh-CN.md": 6, "CONTRIBUTING.md": 2}
 
 var (

@@ -36,12 +36,12 @@ func TestLogsGuide(t *testing.T) {
 			for _, message := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
 				rows[i] = append(rows[i], message[1])
 				if !strings.Contains(program.String(), `"`+message[1]+`"`) {
-					t.Errorf("%s names the line %q, which no program writes", path, message[1])
+					t.Errorf("%s lists the message %q, which no program logs", path, message[1])
 				}
 			}
 		}
 	}
 	if len(rows[0]) < 15 || strings.Join(rows[0], "\n") != strings.Join(rows[1], "\n") {
-		t.Errorf("the guides name other lines: %q and %q", rows[0], rows[1])
+		t.Errorf("the guides list different messages: %q and %q", rows[0], rows[1])
 	}
 }

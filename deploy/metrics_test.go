@@ -86,7 +86,7 @@ func TestLabelsAreBounded(t *testing.T) {
 	for _, d := range descriptions(t) {
 		for _, label := range d.Labels {
 			if !known[label] {
-				t.Errorf("%s has the label %s: are its values few, and made by nobody outside?", d.Name, label)
+				t.Errorf("%s has the label %s: its values must be few and must not come from clients", d.Name, label)
 			}
 		}
 	}

@@ -41,7 +41,7 @@ func TestQueriesUseRealMetrics(t *testing.T) {
 		}
 		for _, name := range found {
 			if !slices.Contains(known, name) {
-				t.Errorf("%s: there is no metric %s", file, name)
+				t.Errorf("%s: metric %s does not exist", file, name)
 			}
 		}
 	}
@@ -73,7 +73,7 @@ func TestDashboard(t *testing.T) {
 	var rows []string
 	for _, p := range panels(t) {
 		if p.Title == "" || ids[p.ID] || p.GridPos.W == 0 || p.GridPos.X+p.GridPos.W > 24 {
-			t.Errorf("a panel has no title, a place outside the grid, or an id that another one has: %+v", p)
+			t.Errorf("a panel has no title, a position outside the grid, or a duplicate ID: %+v", p)
 		}
 		ids[p.ID] = true
 		if p.Type == "row" {
@@ -81,7 +81,7 @@ func TestDashboard(t *testing.T) {
 			continue
 		}
 		if len(p.Targets) == 0 {
-			t.Errorf("%s asks for nothing", p.Title)
+			t.Errorf("%s has no query", p.Title)
 		}
 		for _, target := range p.Targets {
 			for _, name := range regexp.MustCompile(`text2image_\w+`).FindAllString(target.Expr, -1) {
@@ -160,7 +160,7 @@ func TestAlerts(t *testing.T) {
 			continue
 		}
 		if seen[r.Alert] {
-			t.Errorf("%s: there are two", r.Alert)
+			t.Errorf("%s is defined twice", r.Alert)
 		}
 		seen[r.Alert] = true
 		if s := r.Labels["severity"]; s != "page" && s != "ticket" {

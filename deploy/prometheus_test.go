@@ -5,10 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -23,6 +23,7 @@ import (
 
 	api "github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
@@ -92,13 +93,10 @@ func install(t *testing.T) *installation {
 	return i
 }
 
-// freeAddress returns a loopback address with a port that is free at the moment.
+// freeAddress returns a loopback address with an unused port.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
-	must(t, listener.Close())
-	return listener.Addr().String()
+	return fmt.Sprint("127.0.0.1:", brokertest.FreePort(t))
 }
 
 // traffic submits jobs of every kind, waits for them and sends ordinary requests until ctx ends, so that all series change.

@@ -190,7 +190,7 @@ func (l *load) finish() {
 		l.await(50 * time.Millisecond)
 	}
 	if n := missing(); n > 0 {
-		l.t.Errorf("%d jobs ended of which the stream of their guest did not tell", n)
+		l.t.Errorf("%d jobs ended without an event in the stream of their guest", n)
 		for _, g := range l.guests {
 			for _, id := range g.submitted {
 				if !g.ended[id] {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
 var rolling = flag.Bool("rolling", false, "run TestRollingRestarts, which needs nginx and takes over a minute")
@@ -130,14 +131,6 @@ func build(t *testing.T, dir string) {
 	}
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // TestRollingRestarts restarts both API processes and both workers behind nginx, one after the other, three times, while jobs
 // are submitted, polled and followed by event streams. No client may see an error, and no event may be lost. Then an API
 // process is killed, and the errors that clients see are bounded.
@@ -156,7 +149,7 @@ func TestRollingRestarts(t *testing.T) {
 	url := func(role string) string {
 		return strings.Replace(read(t, filepath.Join(root, "app/nats_"+role+"_url")), "nats:4222", strings.TrimPrefix(srv.ClientURL(), "nats://"), 1)
 	}
-	ports := [2]int{freePort(t), freePort(t)}
+	ports := [2]int{brokertest.FreePort(t), brokertest.FreePort(t)}
 	var apis, workers [2]*process
 	for i, port := range ports {
 		listen := "127.0.0.1:" + strconv.Itoa(port)
@@ -228,7 +221,7 @@ func TestRollingRestarts(t *testing.T) {
 // startNginx starts nginx with the configuration of deploy/nginx, on loopback and without TLS, and returns its URL.
 func startNginx(t *testing.T, path string, ports [2]int) string {
 	t.Helper()
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), brokertest.FreePort(t)
 	conf := read(t, "nginx/text2image-audio.conf")
 	// The server that redirects plain HTTP to TLS.
 	from, to := strings.Index(conf, "server {\n    listen 80;"), strings.LastIndex(conf, "server {")

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
@@ -38,7 +37,7 @@ func TestDeletedAccountLeavesNoData(t *testing.T) {
 	again := i.signUp(t, "ann@example.org", "correct horse")
 	// A later job of another account ends after the worker has finished with the deleted jobs.
 	later := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "a boat"}}, again)
-	i.waitAs(t, later, again)
+	i.waitSigned(t, later.ID, again)
 	for _, j := range jobs {
 		for _, caller := range []string{signed, again, ""} {
 			var headers []string
@@ -75,16 +74,5 @@ func TestDeletedAccountLeavesNoData(t *testing.T) {
 	}
 	if names.Err() != nil {
 		t.Fatal(names.Err())
-	}
-}
-
-// waitAs waits until a job has finished; signed is the Authorization header of its owner.
-func (i *instance) waitAs(t *testing.T, j apptest.Job, signed string) {
-	t.Helper()
-	for deadline := time.Now().Add(hang); !j.Finished(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("the job stays %+v", j)
-		}
-		i.Do(t, http.MethodGet, "/api/jobs/"+j.ID+"?wait=20", nil, signed).Decode(t, &j)
 	}
 }

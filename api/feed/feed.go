@@ -35,14 +35,13 @@ type Config struct {
 
 // Feed distributes live events.
 type Feed struct {
-	cfg   Config
-	nc    *nats.Conn
-	jobs  *jobs.Service
-	queue *queue.Queue
-	log   *slog.Logger
-	ctx   context.Context //nolint:containedctx // The lifetime of the feed, which is longer than that of a request.
-	stop  context.CancelCauseFunc
-	wg    sync.WaitGroup
+	cfg  Config
+	nc   *nats.Conn
+	jobs *jobs.Service
+	log  *slog.Logger
+	ctx  context.Context //nolint:containedctx // The lifetime of the feed, which is longer than that of a request.
+	stop context.CancelCauseFunc
+	wg   sync.WaitGroup
 
 	estimate    estimator
 	positions   positions
@@ -59,11 +58,11 @@ type Feed struct {
 }
 
 // New returns a feed of the jobs in b. Events show why a job waits, from the state of c. Call Stop to end the feed.
-func New(b *broker.Broker, l *jobs.Service, q *queue.Queue, c *control.Controller, cfg Config, log *slog.Logger) *Feed {
+func New(b *broker.Broker, service *jobs.Service, q *queue.Queue, c *control.Controller, cfg Config, log *slog.Logger) *Feed {
 	cfg.Tick, cfg.Reread = cmp.Or(cfg.Tick, time.Second), cmp.Or(cfg.Reread, 5*time.Second)
 	ctx, stop := context.WithCancelCause(context.Background())
 	f := &Feed{
-		cfg: cfg, nc: b.Conn(), jobs: l, queue: q, control: c, log: log, ctx: ctx, stop: stop, hubs: make(map[string]*hub), slowTimeout: slowTimeout,
+		cfg: cfg, nc: b.Conn(), jobs: service, control: c, log: log, ctx: ctx, stop: stop, hubs: make(map[string]*hub), slowTimeout: slowTimeout,
 	}
 	f.estimate.queue, f.estimate.control, f.estimate.ctx, f.estimate.acquire = q, c, ctx, f.acquire
 	return f

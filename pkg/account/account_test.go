@@ -14,18 +14,18 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestRegister(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	u := register(t, a)
 	if u.Username != "Ann" || u.Email != email || !u.IsActive || u.Owner() != u.ID || !job.ValidToken(u.ID) || u.LastLoginAt != nil {
-		t.Errorf("made %+v", u)
+		t.Errorf("registered %+v", u)
 	}
-	for _, taken := range []string{email, "ANN@example.ORG", " ann@example.org "} {
-		if _, err := a.Register(t.Context(), "Eve", taken, password); !errors.Is(err, account.ErrTaken) {
-			t.Errorf("%s again: %v", taken, err)
+	for _, same := range []string{email, "ANN@example.ORG", " ann@example.org "} {
+		if _, err := a.Register(t.Context(), "Eve", same, password); !errors.Is(err, account.ErrTaken) {
+			t.Errorf("register %s again: %v", same, err)
 		}
 	}
 	for _, typed := range []string{email, "Ann@EXAMPLE.org", " " + email} {
@@ -40,15 +40,14 @@ func TestRegister(t *testing.T) {
 		}
 	}
 	if _, err := a.Login(t.Context(), "nobody@example.org", password); !errors.Is(err, account.ErrCredentials) {
-		t.Errorf("nobody: %v", err)
+		t.Errorf("unknown address: %v", err)
 	}
 }
 
-// TestOneOfManyRegistrationsWins sends them all at once.
-func TestOneOfManyRegistrationsWins(t *testing.T) {
+func TestConcurrentRegistrations(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
-	var won, taken int
+	var succeeded, taken int
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range 20 {
@@ -58,7 +57,7 @@ func TestOneOfManyRegistrationsWins(t *testing.T) {
 			defer mu.Unlock()
 			switch {
 			case err == nil:
-				won++
+				succeeded++
 			case errors.Is(err, account.ErrTaken):
 				taken++
 			default:
@@ -67,21 +66,21 @@ func TestOneOfManyRegistrationsWins(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if won != 1 || taken != 19 {
-		t.Errorf("%d won, %d were told that it is taken", won, taken)
+	if succeeded != 1 || taken != 19 {
+		t.Errorf("%d succeeded, %d returned ErrTaken; want 1 and 19", succeeded, taken)
 	}
 }
 
 func TestDisabledAccounts(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
-	u := person(legacy("ab"))
+	u := record(legacy("ab"))
 	u.IsActive = false
 	must(t, a.Put(t.Context(), u))
 	if _, err := a.Login(t.Context(), email, password); !errors.Is(err, account.ErrDisabled) {
 		t.Errorf("login: %v", err)
 	}
-	// Only who knows the password learns that there is an account.
+	// Without the password, the account must not be revealed.
 	if _, err := a.Login(t.Context(), email, "wrong"); !errors.Is(err, account.ErrCredentials) {
 		t.Errorf("login with a wrong password: %v", err)
 	}
@@ -95,16 +94,16 @@ func TestChanges(t *testing.T) {
 	a, _ := open(t)
 	u := register(t, a)
 	if _, err := a.ChangePassword(t.Context(), u, "wrong", "another one"); !errors.Is(err, account.ErrCredentials) {
-		t.Errorf("a wrong password: %v", err)
+		t.Errorf("change with a wrong password: %v", err)
 	}
 	if err := a.Confirm(t.Context(), u, account.Session{}, "wrong"); !errors.Is(err, account.ErrCredentials) {
-		t.Errorf("confirm: %v", err)
+		t.Errorf("confirm with a wrong password: %v", err)
 	}
 	must(t, a.Confirm(t.Context(), u, account.Session{}, password))
 	changed, err := a.ChangePassword(t.Context(), u, password, "another one")
 	must(t, err)
 	if changed.TokenVersion != 1 || changed.Password == u.Password {
-		t.Errorf("changed to %+v", changed)
+		t.Errorf("after the change: %+v", changed)
 	}
 	if _, err := a.Login(t.Context(), email, password); !errors.Is(err, account.ErrCredentials) {
 		t.Errorf("the old password: %v", err)
@@ -113,7 +112,7 @@ func TestChanges(t *testing.T) {
 		t.Errorf("the new password: %v", err)
 	}
 	if got, err := a.Rename(t.Context(), u, " Anna "); err != nil || got.Username != "Anna" || got.TokenVersion != 1 {
-		t.Errorf("renamed to %+v, %v", got, err)
+		t.Errorf("after Rename: %+v, %v", got, err)
 	}
 	must(t, a.Delete(t.Context(), u))
 	for name, err := range map[string]error{
@@ -125,10 +124,10 @@ func TestChanges(t *testing.T) {
 	}
 	other := register(t, a)
 	if _, err := a.Rename(t.Context(), u, "Eve"); !errors.Is(err, account.ErrUnknown) {
-		t.Errorf("the name of another account: %v", err)
+		t.Errorf("rename another account: %v", err)
 	}
 	if err := a.Delete(t.Context(), u); !errors.Is(err, account.ErrUnknown) {
-		t.Errorf("deleting another account: %v", err)
+		t.Errorf("delete another account: %v", err)
 	}
 	if _, err := a.Read(t.Context(), other.Email); err != nil {
 		t.Error(err)
@@ -146,32 +145,32 @@ func TestResets(t *testing.T) {
 		u, token, err := a.BeginReset(t.Context(), email)
 		must(t, err)
 		if u.Email != strings.ToLower(email) {
-			t.Errorf("the mail goes to %s", u.Email)
+			t.Errorf("the account of the reset is %s", u.Email)
 		}
 		return token
 	}
-	refused := func(what, token string) {
+	expectInvalid := func(what, token string) {
 		t.Helper()
 		if _, err := a.Reset(t.Context(), token, "mine now"); !errors.Is(err, account.ErrReset) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	if _, _, err := a.BeginReset(t.Context(), "nobody@example.org"); !errors.Is(err, account.ErrUnknown) {
-		t.Errorf("nobody: %v", err)
+		t.Errorf("unknown address: %v", err)
 	}
 	first := begin("ANN@example.org")
 	second := begin(email)
-	refused("one that was replaced", first)
+	expectInvalid("a replaced token", first)
 	for _, bad := range []string{"", "x", second + "A", second[:len(second)-1], strings.ToUpper(second), strings.Repeat("A", len(second))} {
-		refused("an altered one", bad)
+		expectInvalid("an altered token", bad)
 	}
 	bob := begin("bob@example.org")
-	// The first 43 signs say whose it is; none of the secret is among them.
-	refused("for somebody else", second[:42]+bob[42:])
-	refused("for somebody else", bob[:42]+second[42:])
+	// The first 42 characters encode only the key of the account.
+	expectInvalid("a token with the secret of another account", second[:42]+bob[42:])
+	expectInvalid("a token with the secret of another account", bob[:42]+second[42:])
 	_, err = a.Reset(t.Context(), second, "another one")
 	must(t, err)
-	refused("twice", second)
+	expectInvalid("a used token", second)
 	if _, err := a.Login(t.Context(), email, "another one"); err != nil {
 		t.Errorf("the new password: %v", err)
 	}
@@ -181,18 +180,18 @@ func TestResets(t *testing.T) {
 	old := begin(email)
 	_, err = a.ChangePassword(t.Context(), ann, "another one", "a third one")
 	must(t, err)
-	refused("asked for before the password was changed", old)
+	expectInvalid("a token from before a change of the password", old)
 	late := begin(email)
 	now.advance(account.ResetAge)
-	refused("too late", late)
+	expectInvalid("an expired token", late)
 	gone := begin(email)
 	must(t, a.Delete(t.Context(), ann))
-	refused("of an account that is gone", gone)
+	expectInvalid("a token of a deleted account", gone)
 	register(t, a)
-	refused("of an account that took the address", gone)
+	expectInvalid("a token of an earlier account with the address", gone)
 }
 
-func TestOneOfManyResetsWins(t *testing.T) {
+func TestConcurrentResets(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	register(t, a)
@@ -205,17 +204,17 @@ func TestOneOfManyResetsWins(t *testing.T) {
 			outcomes <- err
 		}()
 	}
-	won := 0
+	succeeded := 0
 	for range cap(outcomes) {
 		err := <-outcomes
 		if err == nil {
-			won++
+			succeeded++
 		} else if !errors.Is(err, account.ErrReset) {
 			t.Error(err)
 		}
 	}
-	if won != 1 {
-		t.Errorf("%d won", won)
+	if succeeded != 1 {
+		t.Errorf("%d resets succeeded, want 1", succeeded)
 	}
 }
 
@@ -240,22 +239,22 @@ func TestStoredShape(t *testing.T) {
 		want, err := os.ReadFile(path)
 		must(t, err)
 		if string(got)+"\n" != string(want) {
-			t.Errorf("%s is now %s", name, got)
+			t.Errorf("%s is encoded as %s", name, got)
 		}
 		back, err := account.DecodeUser(want)
 		must(t, err)
 		again, err := json.MarshalIndent(back, "", "  ")
 		must(t, err)
 		if string(again) != string(got) {
-			t.Errorf("%s reads back as %s", name, again)
+			t.Errorf("%s is decoded as %s", name, again)
 		}
 	}
 	if _, err := account.DecodeUser([]byte(`{"v":2,"id":"x","email":"y"}`)); !errors.Is(err, job.ErrNewer) {
-		t.Errorf("a newer one: %v", err)
+		t.Errorf("a newer version: %v", err)
 	}
 	for _, broken := range []string{"", "{", "[]", "{}", `{"v":1}`, `{"v":1,"id":"x"}`} {
 		if _, err := account.DecodeUser([]byte(broken)); err == nil {
-			t.Errorf("%q is read", broken)
+			t.Errorf("%q is decoded", broken)
 		}
 	}
 }
@@ -266,11 +265,11 @@ func TestOwners(t *testing.T) {
 	for _, id := range []string{"0123456789abcdef", "a_b-C", "guest", "g-AAAAAAAAAAAAAAAAAAAAAA", "u-0123", "google.1", "*", ">", "a b", strings.Repeat("x", 65), "", "安"} {
 		owner := (&account.User{ID: id}).Owner()
 		if !job.ValidToken(owner) || owner == job.OwnerAnonymous || strings.HasPrefix(owner, "g-") || seen[owner] != "" {
-			t.Errorf("%q owns as %q", id, owner)
+			t.Errorf("the owner of %q is %q", id, owner)
 		}
 		seen[owner] = id + "!"
 	}
 	if seen["0123456789abcdef"] == "" || seen["a_b-C"] == "" {
-		t.Errorf("usable ids are replaced: %v", seen)
+		t.Errorf("valid IDs are replaced: %v", seen)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// What tests look at from outside.
+// Internals for external tests.
 var (
 	Key          = keyOf
 	DecodeUser   = decodeUser
@@ -27,20 +27,20 @@ func WithWeakHashes() Option {
 // Parameters returns the parameters of new passwords.
 func Parameters(c Config) Password { return c.parameters() }
 
-// Put stores an account as it is, without a look at what is there.
+// Put stores an account unconditionally.
 func (a *Accounts) Put(ctx context.Context, u *User) error {
 	u.V = job.Version
 	_, err := a.users.Put(ctx, broker.UserSubject(keyOf(u.Email)), *u)
 	return err
 }
 
-// Read returns an account as it is stored.
+// Read returns the stored account with an address.
 func (a *Accounts) Read(ctx context.Context, email string) (*User, error) {
 	u, _, err := a.read(ctx, keyOf(email))
 	return u, err
 }
 
-// Occupy takes every slot in which passwords are hashed.
+// Occupy acquires all slots of the hasher.
 func (a *Accounts) Occupy() (release func()) {
 	for range cap(a.hasher.slots) {
 		a.hasher.slots <- struct{}{}
@@ -52,13 +52,13 @@ func (a *Accounts) Occupy() (release func()) {
 	}
 }
 
-// Slots is how many passwords are hashed at once.
+// Slots returns the number of slots of the hasher.
 func (a *Accounts) Slots() int { return cap(a.hasher.slots) }
 
-// Waiting is how many callers wait for a slot or are about to.
+// Waiting returns the number of callers that wait for a slot.
 func (a *Accounts) Waiting() int { return int(a.hasher.waiting.Load()) }
 
-// Rounds is what checking a wrong password costs.
+// Rounds returns the cost of checking a wrong password.
 func Rounds(stored, parameters Password) int {
 	spent := 0
 	if stored.set() {
@@ -68,18 +68,18 @@ func Rounds(stored, parameters Password) int {
 	return spent + max(0, parameters.Iterations-spent/blocks)*blocks
 }
 
-// WithPauses changes the pauses before retries.
+// WithPauses sets the delays before retries.
 func WithPauses(p ...time.Duration) MailerOption { return func(m *Mailer) { m.retryDelays = p } }
 
-// WithSenders has at most n e-mails sent at once.
+// WithSenders bounds concurrent deliveries to n.
 func WithSenders(n int) MailerOption {
 	return func(m *Mailer) { m.senders = make(chan struct{}, n) }
 }
 
-// MaxSenders is how many e-mails are sent at once.
+// MaxSenders bounds concurrent deliveries.
 const MaxSenders = maxSenders
 
-// LinkOf returns whose account a stored link names, "" when there is none, whether it still holds or not.
+// LinkOf returns the ID of the account in a stored link, valid or not, or "" when there is none.
 func (a *Accounts) LinkOf(ctx context.Context, subject string) (string, error) {
 	l, _, err := a.readGoogleLink(ctx, subject)
 	if err != nil || l == nil {
@@ -88,7 +88,7 @@ func (a *Accounts) LinkOf(ctx context.Context, subject string) (string, error) {
 	return l.UserID, nil
 }
 
-// PutLink stores a link as it is, as an operation that was broken off may have left it.
+// PutLink stores a link unconditionally, as an interrupted operation may have left it.
 func (a *Accounts) PutLink(ctx context.Context, subject string, u *User) error {
 	_, revision, err := a.readGoogleLink(ctx, subject)
 	if err != nil {
@@ -98,5 +98,5 @@ func (a *Accounts) PutLink(ctx context.Context, subject string, u *User) error {
 	return err
 }
 
-// RemoveLink removes a link and leaves the account as it is.
+// RemoveLink removes a link without changing the account.
 func (a *Accounts) RemoveLink(ctx context.Context, u *User) error { return a.removeGoogleLink(ctx, u) }

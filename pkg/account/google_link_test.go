@@ -19,22 +19,22 @@ func TestLinkGoogle(t *testing.T) {
 	linked, err := a.LinkGoogle(t.Context(), ann, g)
 	must(t, err)
 	if !linked.HasGoogle() || !linked.HasPassword() || linked.AuthProvider != "" || linked.Email != email {
-		t.Errorf("linked %+v", linked)
+		t.Errorf("after linking: %+v", linked)
 	}
 	_, err = a.LinkGoogle(t.Context(), ann, g)
 	must(t, err)
 	if u := signInGoogle(t, a, g); u.ID != ann.ID {
-		t.Errorf("opened %+v", u)
+		t.Errorf("signed in to %+v", u)
 	}
 	bob, err := a.Register(t.Context(), "Bob", "bob@example.org", password)
 	must(t, err)
 	if _, err := a.LinkGoogle(t.Context(), bob, g); !errors.Is(err, account.ErrLinked) {
-		t.Errorf("linked to two accounts: %v", err)
+		t.Errorf("link a second account: %v", err)
 	}
 	other := annAtGoogle()
 	other.Subject = "2"
 	if _, err := a.LinkGoogle(t.Context(), ann, other); !errors.Is(err, account.ErrOtherGoogle) {
-		t.Errorf("a second Google account: %v", err)
+		t.Errorf("link a second Google account: %v", err)
 	}
 	if id, err := a.LinkOf(t.Context(), "2"); err != nil || id != "" {
 		t.Errorf("a link was left: %q, %v", id, err)
@@ -42,27 +42,28 @@ func TestLinkGoogle(t *testing.T) {
 	free, err := a.UnlinkGoogle(t.Context(), ann)
 	must(t, err)
 	if free.HasGoogle() {
-		t.Errorf("unlinked %+v", free)
+		t.Errorf("after unlinking: %+v", free)
 	}
 	if id, err := a.LinkOf(t.Context(), g.Subject); err != nil || id != "" {
 		t.Errorf("a link was left: %q, %v", id, err)
 	}
 	g.Email = email
-	refuses(t, a, g, account.ErrLinkRequired)
+	expectRefused(t, a, g, account.ErrLinkRequired)
 	if _, err := a.LinkGoogle(t.Context(), bob, g); err != nil {
-		t.Errorf("a free Google account: %v", err)
+		t.Errorf("link an unlinked Google account: %v", err)
 	}
 	only := signInGoogle(t, a, account.GoogleIdentity{Subject: "3", Email: "eve@example.org", Verified: true})
 	if _, err := a.UnlinkGoogle(t.Context(), only); !errors.Is(err, account.ErrNoPassword) {
-		t.Errorf("the only way in was taken away: %v", err)
+		t.Errorf("unlink an account without a password: %v", err)
 	}
 	must(t, a.Delete(t.Context(), bob))
 	if _, err := a.LinkGoogle(t.Context(), bob, g); !errors.Is(err, account.ErrUnknown) {
-		t.Errorf("a deleted account: %v", err)
+		t.Errorf("link a deleted account: %v", err)
 	}
 }
 
-func TestResetsEndLinks(t *testing.T) {
+// TestResetRemovesLink registers an account with somebody else's address and links a Google account to it.
+func TestResetRemovesLink(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	reset := func(email string) *account.User {
@@ -85,9 +86,9 @@ func TestResetsEndLinks(t *testing.T) {
 		t.Errorf("a link was left: %q, %v", id, err)
 	}
 	if u := signInGoogle(t, a, eve); u.ID == ann.ID {
-		t.Error("the account is still open to its first owner")
+		t.Error("the Google account can still sign in")
 	}
-	// The system before called some accounts Google's that it had not known by Google's name, and that had a password.
+	// The Cloudflare system has accounts with AuthProvider google and a password, but without a valid Google ID.
 	_, err = a.Import(t.Context(), &account.User{
 		ID: "cid", Email: "cid@example.org", IsActive: true, Password: account.Password{Hash: "00"},
 		AuthProvider: account.ProviderGoogle, GoogleInfo: json.RawMessage(`{"id":7}`),
@@ -98,16 +99,17 @@ func TestResetsEndLinks(t *testing.T) {
 	if u := reset("cid@example.org"); u.HasGoogle() {
 		t.Errorf("still linked: %+v", u)
 	}
-	// Whom Google has vouched for keeps both ways in.
+	// An account that was created with Google keeps its link.
 	bob := signInGoogle(t, a, account.GoogleIdentity{Subject: "2", Email: "bob@example.org", Verified: true})
 	if u := reset("bob@example.org"); !u.HasGoogle() || !u.HasPassword() {
-		t.Errorf("unlinked: %+v", u)
+		t.Errorf("after the reset: %+v", u)
 	}
 	if u := signInGoogle(t, a, account.GoogleIdentity{Subject: "2", Email: "bob@example.org", Verified: true}); u.ID != bob.ID {
-		t.Errorf("opened %+v", u)
+		t.Errorf("signed in to %+v", u)
 	}
 }
 
+// TestGoogleAfterACrash stores what an operation leaves that crashed between two of its writes.
 func TestGoogleAfterACrash(t *testing.T) {
 	t.Parallel()
 	g := annAtGoogle()
@@ -115,31 +117,31 @@ func TestGoogleAfterACrash(t *testing.T) {
 		leave func(*testing.T, *account.Accounts) *account.User
 		same  bool
 	}{
-		"made, but not linked": {func(t *testing.T, a *account.Accounts) *account.User {
+		"created, link missing": {func(t *testing.T, a *account.Accounts) *account.User {
 			u := signInGoogle(t, a, g)
 			must(t, a.RemoveLink(t.Context(), u))
 			return u
 		}, true},
-		"deleted, but the link stayed": {func(t *testing.T, a *account.Accounts) *account.User {
+		"deleted, link left": {func(t *testing.T, a *account.Accounts) *account.User {
 			u := signInGoogle(t, a, g)
 			must(t, a.Delete(t.Context(), u))
 			must(t, a.PutLink(t.Context(), g.Subject, u))
 			return u
 		}, false},
-		"linked to what was before it": {func(t *testing.T, a *account.Accounts) *account.User {
+		"link to an earlier account": {func(t *testing.T, a *account.Accounts) *account.User {
 			old := signInGoogle(t, a, g)
 			must(t, a.Delete(t.Context(), old))
 			u := signInGoogle(t, a, g)
 			must(t, a.PutLink(t.Context(), g.Subject, old))
 			return u
 		}, true},
-		"linked, but the record does not say so": {func(t *testing.T, a *account.Accounts) *account.User {
+		"linked, record unchanged": {func(t *testing.T, a *account.Accounts) *account.User {
 			u, err := a.Register(t.Context(), "Bob", "bob@example.org", password)
 			must(t, err)
 			must(t, a.PutLink(t.Context(), g.Subject, u))
 			return u
 		}, false},
-		"unlinked, but the link stayed": {func(t *testing.T, a *account.Accounts) *account.User {
+		"unlinked, link left": {func(t *testing.T, a *account.Accounts) *account.User {
 			u, err := a.Register(t.Context(), "Bob", "bob@example.org", password)
 			must(t, err)
 			_, err = a.LinkGoogle(t.Context(), u, g)
@@ -149,7 +151,7 @@ func TestGoogleAfterACrash(t *testing.T) {
 			must(t, a.PutLink(t.Context(), g.Subject, u))
 			return u
 		}, false},
-		"linked to a record that has its address by now": {func(t *testing.T, a *account.Accounts) *account.User {
+		"link to an earlier account whose address has a new one": {func(t *testing.T, a *account.Accounts) *account.User {
 			old := signInGoogle(t, a, account.GoogleIdentity{Subject: "2", Email: "bob@example.org", Verified: true})
 			must(t, a.Delete(t.Context(), old))
 			_, err := a.Register(t.Context(), "Bob", "bob@example.org", password)
@@ -164,19 +166,20 @@ func TestGoogleAfterACrash(t *testing.T) {
 			left := c.leave(t, a)
 			u := signInGoogle(t, a, g)
 			if (u.ID == left.ID) != c.same || u.Email != email {
-				t.Errorf("after %+v came %+v", left, u)
+				t.Errorf("left %+v, signed in to %+v", left, u)
 			}
 			if again := signInGoogle(t, a, g); again.ID != u.ID {
-				t.Errorf("and then %+v", again)
+				t.Errorf("the second sign-in is to %+v", again)
 			}
 			if id, err := a.LinkOf(t.Context(), g.Subject); err != nil || id != u.ID {
-				t.Errorf("the link names %q, %v", id, err)
+				t.Errorf("the link is to %q, %v", id, err)
 			}
 		})
 	}
 }
 
-func TestOneAccountOfManyFirstSignIns(t *testing.T) {
+// TestConcurrentFirstSignIns signs in with one Google account concurrently, with one address and with several.
+func TestConcurrentFirstSignIns(t *testing.T) {
 	t.Parallel()
 	for name, addresses := range map[string]int{"one address": 1, "three addresses": 3} {
 		t.Run(name, func(t *testing.T) {
@@ -188,7 +191,7 @@ func TestOneAccountOfManyFirstSignIns(t *testing.T) {
 				go func() {
 					g := annAtGoogle()
 					g.Email = fmt.Sprintf("ann%d@example.org", n%addresses)
-					u, err := a.SignInGoogle(t.Context(), g, everybody)
+					u, err := a.SignInGoogle(t.Context(), g, admitAll)
 					if err != nil {
 						t.Error(err)
 						u = &account.User{}
@@ -207,13 +210,14 @@ func TestOneAccountOfManyFirstSignIns(t *testing.T) {
 				}
 			}
 			if len(ids) != 1 || records != 1 {
-				t.Errorf("%d accounts were opened and %d made: %v", len(ids), records, ids)
+				t.Errorf("signed in to %d accounts and created %d, want 1 each: %v", len(ids), records, ids)
 			}
 		})
 	}
 }
 
-func TestOneOfManyLinksWins(t *testing.T) {
+// TestConcurrentLinks links one Google account to several accounts concurrently.
+func TestConcurrentLinks(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	const people = 6
@@ -240,19 +244,19 @@ func TestOneOfManyLinksWins(t *testing.T) {
 	}
 	owner, err := a.LinkOf(t.Context(), annAtGoogle().Subject)
 	must(t, err)
-	says := 0
+	records := 0
 	for _, u := range users {
 		now, err := a.Read(t.Context(), u.Email)
 		must(t, err)
 		if now.HasGoogle() {
-			says++
+			records++
 			if now.ID != owner {
-				t.Errorf("%s says it is linked, and %s is", now.ID, owner)
+				t.Errorf("the record of %s is linked, but the link is to %s", now.ID, owner)
 			}
 		}
 	}
-	if linked != 1 || says != 1 {
-		t.Errorf("%d were told that they are linked, %d are", linked, says)
+	if linked != 1 || records != 1 {
+		t.Errorf("%d calls succeeded and %d records are linked, want 1 each", linked, records)
 	}
 }
 
@@ -281,10 +285,10 @@ func TestImportedGoogleAccounts(t *testing.T) {
 	}
 	importAll()
 	for subject, want := range map[string]string{"1": "ann@example.org", "2": "bob@example.org"} {
-		// The person has another address at Google by now.
+		// The address at Google has changed since.
 		u := signInGoogle(t, a, account.GoogleIdentity{Subject: subject, Email: "new" + subject + "@example.org", Verified: true})
 		if u.Email != want {
-			t.Errorf("%s opens %s", subject, u.Email)
+			t.Errorf("%s signs in to %s", subject, u.Email)
 		}
 	}
 	ann, err := a.Read(t.Context(), "ann@example.org")
@@ -293,7 +297,7 @@ func TestImportedGoogleAccounts(t *testing.T) {
 	created := importAll()
 	for subject, want := range map[string]string{"1": "id of ann@example.org", "2": "id of bob@example.org"} {
 		if id, err := a.LinkOf(t.Context(), subject); err != nil || id != want || created != 0 {
-			t.Errorf("after the second import %s opens %s, %v, %d created", subject, id, err, created)
+			t.Errorf("after the second import %s is linked to %s, %v, %d created", subject, id, err, created)
 		}
 	}
 }

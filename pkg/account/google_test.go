@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 )
 
-// annAtGoogle is who Ann is at Google.
+// annAtGoogle returns the identity of Ann's Google account.
 func annAtGoogle() account.GoogleIdentity {
 	return account.GoogleIdentity{
 		Subject: "110169484474386276334", Email: "Ann@Example.org", Verified: true,
@@ -18,20 +18,20 @@ func annAtGoogle() account.GoogleIdentity {
 	}
 }
 
-func everybody() error { return nil }
+func admitAll() error { return nil }
 
 func signInGoogle(t testing.TB, a *account.Accounts, g account.GoogleIdentity) *account.User {
 	t.Helper()
-	u, err := a.SignInGoogle(t.Context(), g, everybody)
+	u, err := a.SignInGoogle(t.Context(), g, admitAll)
 	must(t, err)
 	return u
 }
 
-// refuses checks that somebody is not let in, that nothing is made, and that nobody's record changes.
-func refuses(t testing.TB, a *account.Accounts, g account.GoogleIdentity, want error) {
+// expectRefused checks that a sign-in fails without creating or changing an account.
+func expectRefused(t testing.TB, a *account.Accounts, g account.GoogleIdentity, want error) {
 	t.Helper()
 	before, errBefore := a.Read(t.Context(), g.Email)
-	if u, err := a.SignInGoogle(t.Context(), g, everybody); !errors.Is(err, want) || u != nil {
+	if u, err := a.SignInGoogle(t.Context(), g, admitAll); !errors.Is(err, want) || u != nil {
 		t.Errorf("got %v, %v; want %v", u, err, want)
 	}
 	after, errAfter := a.Read(t.Context(), g.Email)
@@ -40,7 +40,7 @@ func refuses(t testing.TB, a *account.Accounts, g account.GoogleIdentity, want e
 	}
 }
 
-func TestGoogleMakesAnAccount(t *testing.T) {
+func TestGoogleCreatesAccount(t *testing.T) {
 	t.Parallel()
 	a, clock := open(t)
 	g := annAtGoogle()
@@ -50,18 +50,18 @@ func TestGoogleMakesAnAccount(t *testing.T) {
 	}
 	u := signInGoogle(t, a, g)
 	if u.Email != email || u.Username != g.Name || u.AuthProvider != "google" || u.HasPassword() || !u.HasGoogle() || u.Avatar() != g.Picture || u.LastLoginAt == nil {
-		t.Errorf("made %+v", u)
+		t.Errorf("created %+v", u)
 	}
 	if want := `{"id":"110169484474386276334","name":"Ann O'Nym","picture":"https://lh3.googleusercontent.com/a/ann","locale":"en-GB"}`; string(u.GoogleInfo) != want {
 		t.Errorf("stored %s", u.GoogleInfo)
 	}
 	clock.advance(time.Hour)
-	// The address changed hands at Google, the account did not, and nobody is asked whether there may be another one.
+	// The Google account has another address now. No account is created, so admit is not called.
 	g.Email, g.Name, g.Picture = "ann@elsewhere.example", "Ann", "javascript:alert(1)"
 	again, err := a.SignInGoogle(t.Context(), g, func() error { return no })
 	must(t, err)
 	if again.ID != u.ID || again.Email != email || again.Username != u.Username || again.Avatar() != "" || !again.LastLoginAt.After(u.LastLoginAt.Time) {
-		t.Errorf("came back as %+v", again)
+		t.Errorf("the second sign-in is to %+v", again)
 	}
 	if _, err := a.Read(t.Context(), g.Email); !errors.Is(err, account.ErrUnknown) {
 		t.Errorf("the new address has an account: %v", err)
@@ -69,10 +69,10 @@ func TestGoogleMakesAnAccount(t *testing.T) {
 	if _, err := a.Login(t.Context(), email, ""); !errors.Is(err, account.ErrCredentials) {
 		t.Errorf("an empty password: %v", err)
 	}
-	// Whoever has the address now at Google is somebody else.
+	// The address belongs to another Google account now.
 	g = annAtGoogle()
 	g.Subject = "2"
-	refuses(t, a, g, account.ErrOtherGoogle)
+	expectRefused(t, a, g, account.ErrOtherGoogle)
 }
 
 func TestGoogleNames(t *testing.T) {
@@ -83,7 +83,7 @@ func TestGoogleNames(t *testing.T) {
 	} {
 		u := signInGoogle(t, a, account.GoogleIdentity{Subject: fmt.Sprint(n), Email: "user@" + fmt.Sprint(n) + ".example", Verified: true, Name: c.name})
 		if u.Username != c.want || len(account.CheckUsername("/u", u.Username)) != 0 {
-			t.Errorf("%q is called %q", c.name, u.Username)
+			t.Errorf("the username for %q is %q", c.name, u.Username)
 		}
 	}
 }
@@ -95,7 +95,7 @@ func TestUnverifiedGoogleAccounts(t *testing.T) {
 	for name, change := range map[string]func(*account.GoogleIdentity){
 		"not verified": func(g *account.GoogleIdentity) { g.Verified = false },
 		"no address":   func(g *account.GoogleIdentity) { g.Email = "" },
-		"no mail":      func(g *account.GoogleIdentity) { g.Email = "ann\r\nBcc: eve@example.org" },
+		"bad address":  func(g *account.GoogleIdentity) { g.Email = "ann\r\nBcc: eve@example.org" },
 		"no subject":   func(g *account.GoogleIdentity) { g.Subject = "" },
 		"kelvin":       func(g *account.GoogleIdentity) { g.Email = "ann@lin\u212aed.example.org" },
 		"dotted i":     func(g *account.GoogleIdentity) { g.Email = "\u0130da@example.org" },
@@ -104,19 +104,19 @@ func TestUnverifiedGoogleAccounts(t *testing.T) {
 			t.Parallel()
 			g := annAtGoogle()
 			change(&g)
-			refuses(t, a, g, account.ErrUnverified)
+			expectRefused(t, a, g, account.ErrUnverified)
 			if _, err := a.LinkGoogle(t.Context(), u, g); !errors.Is(err, account.ErrUnverified) {
 				t.Errorf("link: %v", err)
 			}
 			if g.Email = "new@example.org"; name == "not verified" {
-				refuses(t, a, g, account.ErrUnverified)
+				expectRefused(t, a, g, account.ErrUnverified)
 			}
 		})
 	}
 }
 
-// TestGoogleTakesNoAccountOver has records of the system before, and one of this, meet a Google account of their address.
-func TestGoogleTakesNoAccountOver(t *testing.T) {
+// TestGoogleDoesNotTakeOverAccounts signs in with a Google account whose address has an account.
+func TestGoogleDoesNotTakeOverAccounts(t *testing.T) {
 	t.Parallel()
 	g := annAtGoogle()
 	hashed, err := account.HashPassword(password, account.Password{Algorithm: "pbkdf2", Iterations: 10, KeyLength: 32, Digest: "sha256"})
@@ -127,19 +127,19 @@ func TestGoogleTakesNoAccountOver(t *testing.T) {
 		disabled       bool
 		want           error
 	}{
-		"a password":                   {"", "", hashed, false, account.ErrLinkRequired},
-		"a password, made with google": {"", "google", hashed, false, account.ErrLinkRequired},
-		"a password and null":          {"null", "", hashed, false, account.ErrLinkRequired},
-		"a password and no id":         {`{"name":"Ann"}`, "google", hashed, false, account.ErrLinkRequired},
-		"an id of another type":        {`{"id":110169484474386276334}`, "", hashed, false, account.ErrLinkRequired},
-		"an id that begins alike":      {`{"id":"1101694844743862763341"}`, "google", account.Password{}, false, account.ErrOtherGoogle},
-		"its own id and a password":    {`{"id":"` + g.Subject + `"}`, "google", hashed, false, nil},
-		"its own id":                   {`{"id":"` + g.Subject + `","name":"Old"}`, "google", account.Password{}, false, nil},
-		"made with google":             {"", "google", account.Password{}, false, nil},
-		"made with google, without id": {`{"name":"Ann"}`, "google", account.Password{}, false, nil},
-		"made elsewhere":               {"", "github", account.Password{}, false, account.ErrLinkRequired},
-		"disabled":                     {"", "google", account.Password{}, true, account.ErrDisabled},
-		"disabled, with its own id":    {`{"id":"` + g.Subject + `"}`, "google", account.Password{}, true, account.ErrDisabled},
+		"a password":                 {"", "", hashed, false, account.ErrLinkRequired},
+		"a password, from google":    {"", "google", hashed, false, account.ErrLinkRequired},
+		"a password and null":        {"null", "", hashed, false, account.ErrLinkRequired},
+		"a password and no id":       {`{"name":"Ann"}`, "google", hashed, false, account.ErrLinkRequired},
+		"an id of another type":      {`{"id":110169484474386276334}`, "", hashed, false, account.ErrLinkRequired},
+		"an id that begins alike":    {`{"id":"1101694844743862763341"}`, "google", account.Password{}, false, account.ErrOtherGoogle},
+		"its own id and a password":  {`{"id":"` + g.Subject + `"}`, "google", hashed, false, nil},
+		"its own id":                 {`{"id":"` + g.Subject + `","name":"Old"}`, "google", account.Password{}, false, nil},
+		"created with google":        {"", "google", account.Password{}, false, nil},
+		"created with google, no id": {`{"name":"Ann"}`, "google", account.Password{}, false, nil},
+		"created elsewhere":          {"", "github", account.Password{}, false, account.ErrLinkRequired},
+		"disabled":                   {"", "google", account.Password{}, true, account.ErrDisabled},
+		"disabled, with its own id":  {`{"id":"` + g.Subject + `"}`, "google", account.Password{}, true, account.ErrDisabled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -150,25 +150,24 @@ func TestGoogleTakesNoAccountOver(t *testing.T) {
 			}
 			must(t, a.Put(t.Context(), &record))
 			if c.want != nil {
-				refuses(t, a, g, c.want)
+				expectRefused(t, a, g, c.want)
 				if id, err := a.LinkOf(t.Context(), g.Subject); err != nil || id != "" {
 					t.Errorf("a link to %q was left, %v", id, err)
 				}
 				return
 			}
 			if u := signInGoogle(t, a, g); u.ID != "old" || u.Avatar() != g.Picture {
-				t.Errorf("opened %+v", u)
+				t.Errorf("signed in to %+v", u)
 			}
 			g := g
 			g.Email = "elsewhere@example.org"
 			if u := signInGoogle(t, a, g); u.ID != "old" {
-				t.Errorf("under another address %+v", u)
+				t.Errorf("with another address, signed in to %+v", u)
 			}
 		})
 	}
 }
 
-// TestResetsEndLinks has somebody register a stranger's address and link a Google account of their own to it.
 func TestDeletedGoogleAccounts(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
@@ -181,14 +180,11 @@ func TestDeletedGoogleAccounts(t *testing.T) {
 	}
 	second := signInGoogle(t, a, g)
 	if _, _, err := a.Identify(t.Context(), old); second.ID == first.ID || !errors.Is(err, account.ErrUnknown) {
-		t.Errorf("a token of the deleted account opens the next one: %v", err)
+		t.Errorf("a token of the deleted account is valid for the new one: %v", err)
 	}
 }
 
-// TestGoogleAfterACrash leaves behind what an operation leaves that was broken off between two of its writes.
-// TestOneAccountOfManyFirstSignIns has one Google account come in many times at once, under one address and under many.
-// TestOneOfManyLinksWins has several accounts want the same Google account at once.
-func TestSpend(t *testing.T) {
+func TestConsumeOnce(t *testing.T) {
 	t.Parallel()
 	a, clock := open(t)
 	until := clock.Now().Add(time.Minute)
@@ -198,16 +194,16 @@ func TestSpend(t *testing.T) {
 	for range cap(results) {
 		go func() { results <- a.ConsumeOnce(t.Context(), "three", until) }()
 	}
-	passed := 0
+	succeeded := 0
 	for range cap(results) {
 		if err := <-results; err == nil {
-			passed++
+			succeeded++
 		} else if !errors.Is(err, account.ErrConsumed) {
 			t.Error(err)
 		}
 	}
-	if err := a.ConsumeOnce(t.Context(), "one", until); !errors.Is(err, account.ErrConsumed) || passed != 1 {
-		t.Errorf("%v; %d passed", err, passed)
+	if err := a.ConsumeOnce(t.Context(), "one", until); !errors.Is(err, account.ErrConsumed) || succeeded != 1 {
+		t.Errorf("%v; %d calls succeeded, want 1", err, succeeded)
 	}
 }
 
@@ -226,7 +222,7 @@ func TestFresh(t *testing.T) {
 	in := identify(token(t, a, u))
 	now := clock.Now().Unix()
 	old := identify(forge(t, secret, fields{"alg": "HS256"}, fields{"userId": u.ID, "email": u.Email, "iat": now, "auth_time": now, "exp": now + 3600}))
-	for name, s := range map[string]account.Session{"renewed": identify(renewed), "of the system before": old, "none": {}} {
+	for name, s := range map[string]account.Session{"renewed": identify(renewed), "of the Cloudflare system": old, "none": {}} {
 		if a.Fresh(s) || !errors.Is(a.Confirm(t.Context(), u, s, ""), account.ErrStale) {
 			t.Errorf("%s is fresh", name)
 		}
@@ -234,6 +230,6 @@ func TestFresh(t *testing.T) {
 	must(t, a.Confirm(t.Context(), u, in, ""))
 	clock.advance(account.FreshAge + time.Second)
 	if err := a.Confirm(t.Context(), u, in, ""); !errors.Is(err, account.ErrStale) {
-		t.Errorf("after a while: %v", err)
+		t.Errorf("after FreshAge: %v", err)
 	}
 }

@@ -12,81 +12,80 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// refusal is what a mail server says.
-type refusal struct{ later bool }
+// smtpError is an error of a mail server.
+type smtpError struct{ temporary bool }
 
-func (r refusal) Error() string   { return "refused" }
-func (r refusal) Temporary() bool { return r.later }
+func (e smtpError) Error() string   { return "refused" }
+func (e smtpError) Temporary() bool { return e.temporary }
 
-// nobody is what a mail server says of a recipient that it does not know.
-type nobody struct{ refusal }
+// unknownRecipient is the error for an unknown recipient.
+type unknownRecipient struct{ smtpError }
 
-func (nobody) Recipient() bool { return true }
+func (unknownRecipient) Recipient() bool { return true }
 
-// TestAnAddressOfNobodyIsNoFault has recipients refused: a stranger can have that happen.
-func TestAnAddressOfNobodyIsNoFault(t *testing.T) {
+// TestUnknownRecipientsAreNoFailure has recipients refused, which any client of the API can cause.
+func TestUnknownRecipientsAreNoFailure(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	u := register(t, a)
 	tries := make(chan error)
-	r := account.NewMailer(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(context.Context, string, account.Notice, job.Lang) error { return <-tries }), account.WithSenders(1))
-	r.Start()
+	m := account.NewMailer(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(context.Context, string, account.Notice, job.Lang) error { return <-tries }), account.WithSenders(1))
+	m.Start()
 	try := func(err error, failing bool) {
 		t.Helper()
-		r.SendNotice(u, account.NoticePassword, job.English)
+		m.SendNotice(u, account.NoticePassword, job.English)
 		tries <- err
-		r.SendNotice(u, account.NoticePassword, job.English) // Another one, whose beginning tells that the first has ended.
-		if _, got := r.Delivers(); got && !failing {
+		m.SendNotice(u, account.NoticePassword, job.English) // Once the next delivery has begun, the outcome of the first is recorded.
+		if _, got := m.Delivers(); got && !failing {
 			t.Errorf("failing after %v", err)
 		}
 		tries <- err
 	}
-	try(nobody{}, false)
-	try(nobody{}, false)
+	try(unknownRecipient{}, false)
+	try(unknownRecipient{}, false)
 	try(nil, false)
-	try(nobody{}, false)
-	try(nobody{}, false)
-	try(nobody{}, true)
-	must(t, r.Stop(t.Context()))
-	if _, failing := r.Delivers(); !failing {
-		t.Error("a server that takes nobody is not failing")
+	try(unknownRecipient{}, false)
+	try(unknownRecipient{}, false)
+	try(unknownRecipient{}, true)
+	must(t, m.Stop(t.Context()))
+	if _, failing := m.Delivers(); !failing {
+		t.Error("not failing though the server refuses all recipients")
 	}
 }
 
-// TestLettersAreTriedAgain has a mail server refuse some of the letters, for now or for good.
-func TestLettersAreTriedAgain(t *testing.T) {
+// TestRetries has a mail server fail temporarily or permanently.
+func TestRetries(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		answers []error
-		// arrives says whether the letter arrives in the end.
-		arrives bool
+		results   []error // of the attempts
+		delivered bool
 	}{
-		"at once":        {[]error{nil}, true},
-		"the third time": {[]error{refusal{true}, refusal{true}, nil}, true},
-		"never":          {[]error{refusal{true}, refusal{true}, refusal{true}}, false},
-		"for good":       {[]error{refusal{false}}, false},
-		"who knows":      {[]error{errors.New("x")}, false},
+		"first attempt":     {[]error{nil}, true},
+		"third attempt":     {[]error{smtpError{true}, smtpError{true}, nil}, true},
+		"never":             {[]error{smtpError{true}, smtpError{true}, smtpError{true}}, false},
+		"permanent failure": {[]error{smtpError{false}}, false},
+		"unknown error":     {[]error{errors.New("x")}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, _ := open(t)
 			register(t, a)
 			tries, links := make(chan error), map[string]bool{}
-			r := account.NewMailer(a, func() string { return "https://page.example" }, func(_ context.Context, to, link string, lang job.Lang) error {
+			m := account.NewMailer(a, func() string { return "https://page.example" }, func(_ context.Context, to, link string, lang job.Lang) error {
 				if to != email || lang != job.Chinese {
-					t.Errorf("a letter to %s in %s", to, lang)
+					t.Errorf("an email to %s in %s", to, lang)
 				}
 				links[link] = true
 				return <-tries
 			}, slog.New(slog.DiscardHandler), account.WithPauses(time.Millisecond, time.Millisecond))
-			r.Start()
-			r.SendReset(email, job.Chinese)
-			for _, answer := range c.answers {
-				tries <- answer
+			m.Start()
+			m.SendReset(email, job.Chinese)
+			for _, result := range c.results {
+				tries <- result
 			}
-			must(t, r.Stop(t.Context())) // Nothing is tried any more: this would hang.
-			if _, failing := r.Delivers(); failing == c.arrives {
-				t.Errorf("failing %t", failing)
+			must(t, m.Stop(t.Context())) // Would hang if there were another attempt.
+			if _, failing := m.Delivers(); failing == c.delivered {
+				t.Errorf("failing: %t", failing)
 			}
 			if len(links) != 1 {
 				t.Errorf("the links differ: %v", links)
@@ -95,43 +94,42 @@ func TestLettersAreTriedAgain(t *testing.T) {
 	}
 }
 
-// TestStoppingWaitsForNobody stops while a letter waits for its second try.
-func TestStoppingWaitsForNobody(t *testing.T) {
+// TestStopDuringRetryDelay stops while an email waits for its retry.
+func TestStopDuringRetryDelay(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	register(t, a)
 	tried := make(chan struct{}, 1)
-	r := account.NewMailer(a, func() string { return "" }, func(context.Context, string, string, job.Lang) error {
+	m := account.NewMailer(a, func() string { return "" }, func(context.Context, string, string, job.Lang) error {
 		tried <- struct{}{}
-		return refusal{true}
+		return smtpError{true}
 	}, slog.New(slog.DiscardHandler), account.WithPauses(time.Hour))
-	r.Start()
-	r.SendReset(email, job.English)
+	m.Start()
+	m.SendReset(email, job.English)
 	<-tried
-	must(t, r.Stop(t.Context()))
+	must(t, m.Stop(t.Context()))
 }
 
-// TestOwnersAreTold has a password changed.
-func TestOwnersAreTold(t *testing.T) {
+func TestNotices(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	u := register(t, a)
-	told := make(chan string, 1)
-	r := account.NewMailer(a, func() string { return "" }, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(_ context.Context, to string, about account.Notice, lang job.Lang) error {
-		told <- to + " " + string(about) + " " + string(lang)
+	sent := make(chan string, 1)
+	m := account.NewMailer(a, func() string { return "" }, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(_ context.Context, to string, about account.Notice, lang job.Lang) error {
+		sent <- to + " " + string(about) + " " + string(lang)
 		return nil
 	}))
-	r.Start()
-	r.SendNotice(u, account.NoticePassword, job.Chinese)
-	if got := <-told; got != email+" password zh" {
-		t.Errorf("told %s", got)
+	m.Start()
+	m.SendNotice(u, account.NoticePassword, job.Chinese)
+	if got := <-sent; got != email+" password zh" {
+		t.Errorf("sent %s", got)
 	}
-	r.SendNotice(u, account.NoticeGoogle, job.English)
-	if got := <-told; got != email+" google en" {
-		t.Errorf("told %s", got)
+	m.SendNotice(u, account.NoticeGoogle, job.English)
+	if got := <-sent; got != email+" google en" {
+		t.Errorf("sent %s", got)
 	}
-	must(t, r.Stop(t.Context()))
-	// Without a way to tell them there is nothing to do.
+	must(t, m.Stop(t.Context()))
+	// Without WithNotices nothing is sent.
 	account.NewMailer(a, nil, nil, nil).SendNotice(u, account.NoticePassword, job.English)
 	account.NewMailer(a, nil, nil, nil).SendNotice(u, account.NoticeGoogle, job.English)
 	for _, c := range []struct {

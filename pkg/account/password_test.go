@@ -17,33 +17,33 @@ func legacy(salt string) account.Password {
 	return account.Password{Hash: hex.EncodeToString(sum[:]), Salt: salt}
 }
 
-// person returns a record as it came from the system before.
-func person(p account.Password) *account.User {
+// record returns an account as imported from the Cloudflare system.
+func record(p account.Password) *account.User {
 	return &account.User{ID: "0123456789abcdef0123456789abcdef", Username: "Ann", Email: email, Password: p, IsActive: true}
 }
 
-// TestForeignHashes holds the hashing against values that pbkdf2Sync and createHash of Node.js computed.
+// TestForeignHashes verifies hashes that pbkdf2Sync and createHash of Node.js computed.
 func TestForeignHashes(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	for name, p := range map[string]account.Password{
-		"sha256 64":           {Hash: "c225953d65bfe30ec3edd9dc67879b82882f3706a5f9bde4230f3efc0de39e27262e46a17e45bad3eb58b97edb48b08db1d4bc33d7f110bc670e117b414ec5a8", Salt: "00112233445566778899aabbccddeeff", Algorithm: "pbkdf2", Iterations: 1000, KeyLength: 64, Digest: "sha256"},
-		"sha512 32":           {Hash: "9a8c5d46d06710909ec583c8f8757a1a173c2ef4c3096ee5e964cb2f8b812130", Salt: "00112233445566778899aabbccddeeff", Algorithm: "pbkdf2", Iterations: 1000, KeyLength: 32, Digest: "sha512"},
-		"sha384 48":           {Hash: "8d1308789fe8957cf26935efe0a7269740290e8e99aaf6851fe1557cbfcb837046ec9d62694a96170999b1d1f660af79", Salt: "00112233445566778899aabbccddeeff", Algorithm: "pbkdf2", Iterations: 1000, KeyLength: 48, Digest: "sha384"},
-		"legacy":              {Hash: "96b4002f8d1fb06a444ae95b08520b5be7a33306a0b7e67e744307aa3ad70e52", Salt: "ffeeddccbbaa99887766554433221100"},
-		"parameters left out": {Hash: "4fe57b5075674c061cb5b1ec43d8800a58fc8d91ba7a0f5878a0b0bab57230e0684826be42a2b08b564ded42a1e02c70a16330a92bfff1236461e73b769f7190", Salt: "ffeeddccbbaa99887766554433221100", Algorithm: "pbkdf2"},
+		"sha256 64":          {Hash: "c225953d65bfe30ec3edd9dc67879b82882f3706a5f9bde4230f3efc0de39e27262e46a17e45bad3eb58b97edb48b08db1d4bc33d7f110bc670e117b414ec5a8", Salt: "00112233445566778899aabbccddeeff", Algorithm: "pbkdf2", Iterations: 1000, KeyLength: 64, Digest: "sha256"},
+		"sha512 32":          {Hash: "9a8c5d46d06710909ec583c8f8757a1a173c2ef4c3096ee5e964cb2f8b812130", Salt: "00112233445566778899aabbccddeeff", Algorithm: "pbkdf2", Iterations: 1000, KeyLength: 32, Digest: "sha512"},
+		"sha384 48":          {Hash: "8d1308789fe8957cf26935efe0a7269740290e8e99aaf6851fe1557cbfcb837046ec9d62694a96170999b1d1f660af79", Salt: "00112233445566778899aabbccddeeff", Algorithm: "pbkdf2", Iterations: 1000, KeyLength: 48, Digest: "sha384"},
+		"legacy":             {Hash: "96b4002f8d1fb06a444ae95b08520b5be7a33306a0b7e67e744307aa3ad70e52", Salt: "ffeeddccbbaa99887766554433221100"},
+		"default parameters": {Hash: "4fe57b5075674c061cb5b1ec43d8800a58fc8d91ba7a0f5878a0b0bab57230e0684826be42a2b08b564ded42a1e02c70a16330a92bfff1236461e73b769f7190", Salt: "ffeeddccbbaa99887766554433221100", Algorithm: "pbkdf2"},
 	} {
-		must(t, a.Put(t.Context(), person(p)))
+		must(t, a.Put(t.Context(), record(p)))
 		if _, err := a.Login(t.Context(), email, password); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := a.Login(t.Context(), email, password+"x"); !errors.Is(err, account.ErrCredentials) {
-			t.Errorf("%s, wrong: %v", name, err)
+			t.Errorf("%s, wrong password: %v", name, err)
 		}
 	}
 }
 
-func TestLoginStrengthensWhatIsWeaker(t *testing.T) {
+func TestLoginRehashesWeakPasswords(t *testing.T) {
 	t.Parallel()
 	strong := account.Password{Algorithm: "pbkdf2", Iterations: 30, KeyLength: 32, Digest: "sha256"}
 	for name, c := range map[string]struct {
@@ -63,7 +63,7 @@ func TestLoginStrengthensWhatIsWeaker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, _ := open(t, func(cfg *account.Config) { cfg.Iterations = strong.Iterations })
-			must(t, a.Put(t.Context(), person(c.stored)))
+			must(t, a.Put(t.Context(), record(c.stored)))
 			if _, err := a.Login(t.Context(), email, "wrong"); !errors.Is(err, account.ErrCredentials) {
 				t.Errorf("a wrong password: %v", err)
 			}
@@ -79,10 +79,10 @@ func TestLoginStrengthensWhatIsWeaker(t *testing.T) {
 			u, err = a.Read(t.Context(), email)
 			must(t, err)
 			if (u.Password == c.stored) != c.kept || u.LastLoginAt == nil || u.TokenVersion != 0 {
-				t.Errorf("stored is %+v", u)
+				t.Errorf("stored %+v", u)
 			}
 			if !c.kept && (u.Algorithm != "pbkdf2" || u.Iterations != 30 || u.KeyLength != 32 || u.Digest != "sha256" || len(u.Salt) != 32) {
-				t.Errorf("hashed anew as %+v", u.Password)
+				t.Errorf("rehashed as %+v", u.Password)
 			}
 		})
 	}
@@ -100,15 +100,15 @@ func TestNewPasswordsAreStrongEnough(t *testing.T) {
 	var cfg account.Config
 	must(t, env.Load(nil, &cfg))
 	if p := account.Parameters(cfg); p.Iterations != 600_000 || p.KeyLength != 32 || p.Digest != "sha256" {
-		t.Errorf("by default %+v", p)
+		t.Errorf("default: %+v", p)
 	}
 	must(t, env.Load([]string{"PBKDF2_ITERATIONS=120000", "PBKDF2_KEYLEN=64"}, &cfg))
 	if p := account.Parameters(cfg); p.Iterations != 600_000 || p.KeyLength != 64 {
-		t.Errorf("lowered to %+v", p)
+		t.Errorf("below the minimum: %+v", p)
 	}
 	must(t, env.Load([]string{"PBKDF2_ITERATIONS=700000", "PBKDF2_DIGEST=sha512"}, &cfg))
 	if p := account.Parameters(cfg); p.Iterations != 700_000 || p.Digest != "sha512" {
-		t.Errorf("raised to %+v", p)
+		t.Errorf("above the minimum: %+v", p)
 	}
 	for _, variable := range []string{"PBKDF2_ITERATIONS=0", "PBKDF2_ITERATIONS=99999999", "PBKDF2_KEYLEN=31", "PBKDF2_KEYLEN=65", "PBKDF2_DIGEST=md5"} {
 		name, _, _ := strings.Cut(variable, "=")
@@ -119,14 +119,14 @@ func TestNewPasswordsAreStrongEnough(t *testing.T) {
 	}
 }
 
-// TestWrongPasswordsCostTheSame compares the work and no clock.
+// TestWrongPasswordsCostTheSame compares rounds instead of times.
 func TestWrongPasswordsCostTheSame(t *testing.T) {
 	t.Parallel()
 	now := account.Password{Algorithm: "pbkdf2", Iterations: 600_000, KeyLength: 32, Digest: "sha256"}
 	for name, p := range map[string]account.Password{
-		"nobody": {}, "legacy": legacy("ab"), "as new": {Hash: "ab", Algorithm: "pbkdf2", Iterations: 600_000, KeyLength: 32, Digest: "sha256"},
-		"of the original": {Hash: "ab", Algorithm: "pbkdf2", Iterations: 120_000, KeyLength: 64, Digest: "sha256"},
-		"incomplete":      {Hash: "ab", Algorithm: "pbkdf2"},
+		"unknown address": {}, "legacy": legacy("ab"), "as new": {Hash: "ab", Algorithm: "pbkdf2", Iterations: 600_000, KeyLength: 32, Digest: "sha256"},
+		"of Cloudflare": {Hash: "ab", Algorithm: "pbkdf2", Iterations: 120_000, KeyLength: 64, Digest: "sha256"},
+		"incomplete":    {Hash: "ab", Algorithm: "pbkdf2"},
 	} {
 		if got := account.Rounds(p, now); got != 600_000 {
 			t.Errorf("%s costs %d rounds", name, got)
@@ -134,7 +134,7 @@ func TestWrongPasswordsCostTheSame(t *testing.T) {
 	}
 }
 
-func TestUnusableRecordsOpenNothing(t *testing.T) {
+func TestUnverifiableRecords(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	for name, p := range map[string]account.Password{
@@ -144,7 +144,7 @@ func TestUnusableRecordsOpenNothing(t *testing.T) {
 		"long":           {Hash: "ab", Algorithm: "pbkdf2", Iterations: 1, KeyLength: 1 << 30, Digest: "sha256"},
 		"unknown digest": {Hash: "ab", Algorithm: "pbkdf2", Iterations: 1, KeyLength: 32, Digest: "md5"},
 	} {
-		must(t, a.Put(t.Context(), person(p)))
+		must(t, a.Put(t.Context(), record(p)))
 		for _, given := range []string{"", password} {
 			if _, err := a.Login(t.Context(), email, given); !errors.Is(err, account.ErrCredentials) {
 				t.Errorf("%s: %v", name, err)
@@ -167,9 +167,9 @@ func TestHashingIsBounded(t *testing.T) {
 		}()
 	}
 	if err := <-outcomes; !errors.Is(err, account.ErrBusy) {
-		t.Errorf("the one too many: %v", err)
+		t.Errorf("beyond the limit: %v", err)
 	}
-	// A token needs no hashing and is heeded all the same.
+	// Tokens need no hashing.
 	if _, _, err := a.Identify(t.Context(), token(t, a, u)); err != nil {
 		t.Error(err)
 	}
@@ -178,7 +178,7 @@ func TestHashingIsBounded(t *testing.T) {
 		must(t, <-outcomes)
 	}
 	if a.Waiting() != 0 {
-		t.Errorf("%d wait for nothing", a.Waiting())
+		t.Errorf("%d callers are waiting", a.Waiting())
 	}
 }
 
@@ -217,7 +217,7 @@ func TestFields(t *testing.T) {
 		{account.CheckEmail, "Ann <a@b.c>", "invalid_email"},
 		{account.CheckEmail, "a@b.c,d@e.f", "invalid_email"},
 		{account.CheckEmail, "a\x00@b.c", "invalid_email"},
-		{account.CheckEmail, "\u212aate@b.c", "invalid_email"}, // The sign for kelvin, which is a k when it is made small.
+		{account.CheckEmail, "\u212aate@b.c", "invalid_email"}, // The kelvin sign, whose lower case is k.
 		{account.CheckEmail, "ünal@b.c", ""},
 		{account.CheckEmail, strings.Repeat("a", 251) + "@b.c", "invalid_email"},
 	} {

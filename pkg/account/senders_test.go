@@ -16,11 +16,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
 )
 
-// slowMail is an SMTP server that holds back its answer to every e-mail until release is closed.
+// slowMail is an SMTP server that delays its response to every email until release is closed.
 type slowMail struct {
 	listener net.Listener
 	release  chan struct{}
-	// waiting gets the recipient of each e-mail that is held.
+	// waiting receives the recipient of each delayed email.
 	waiting chan string
 	done    sync.WaitGroup
 }
@@ -46,11 +46,11 @@ func newSlowMail(t *testing.T) *slowMail {
 	return s
 }
 
-// serve speaks as much SMTP as a client needs to hand over e-mails.
+// serve implements the SMTP commands that a client needs to send emails.
 func (s *slowMail) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
-	say := func(line string) { _, _ = fmt.Fprintf(conn, "%s\r\n", line) }
-	say("220 slow")
+	reply := func(line string) { _, _ = fmt.Fprintf(conn, "%s\r\n", line) }
+	reply("220 slow")
 	var to string
 	inData := false
 	for line := range lines(conn) {
@@ -59,26 +59,26 @@ func (s *slowMail) serve(conn net.Conn) {
 			inData = false
 			s.waiting <- to
 			<-s.release
-			say("250 taken")
+			reply("250 OK")
 		case inData:
 		case strings.HasPrefix(command, "EHLO"), strings.HasPrefix(command, "HELO"):
-			say("250 slow")
+			reply("250 slow")
 		case strings.HasPrefix(command, "RCPT TO:"):
 			to = strings.Trim(line[len("RCPT TO:"):], "<> ")
-			say("250 yes")
+			reply("250 OK")
 		case command == "DATA":
 			inData = true
-			say("354 go on")
+			reply("354 go ahead")
 		case command == "QUIT":
-			say("221 bye")
+			reply("221 bye")
 			return
 		default:
-			say("250 yes")
+			reply("250 OK")
 		}
 	}
 }
 
-// lines yields what comes in, line by line.
+// lines yields the received lines.
 func lines(conn net.Conn) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		var rest []byte
@@ -103,24 +103,24 @@ func lines(conn net.Conn) func(yield func(string) bool) {
 	}
 }
 
-// TestASlowMailServerDelaysNobodyElse asks for many resets while the mail server is slow: as many as there are senders
-// reach it before it has answered the first.
-func TestASlowMailServerDelaysNobodyElse(t *testing.T) {
+// TestSlowMailServer requests many resets while the mail server is slow: MaxSenders emails reach it before it responds to the
+// first.
+func TestSlowMailServer(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	server := newSlowMail(t)
 	sender, err := mail.New(mail.Config{URL: env.Secret("smtp://" + server.listener.Addr().String()), From: "us@example.org"})
 	must(t, err)
-	r := account.NewMailer(a, func() string { return "" }, func(ctx context.Context, to, link string, _ job.Lang) error {
+	m := account.NewMailer(a, func() string { return "" }, func(ctx context.Context, to, link string, _ job.Lang) error {
 		return sender.Send(ctx, mail.Message{To: to, Subject: "s", Text: link})
 	}, slog.New(slog.DiscardHandler))
-	r.Start()
-	const asked = account.MaxSenders + 3
-	for n := range asked {
+	m.Start()
+	const requests = account.MaxSenders + 3
+	for n := range requests {
 		address := fmt.Sprintf("ann%d@example.org", n)
 		_, err := a.Register(t.Context(), "Ann", address, password)
 		must(t, err)
-		r.SendReset(address, job.English)
+		m.SendReset(address, job.English)
 	}
 	got := map[string]bool{}
 	next := func() {
@@ -129,45 +129,45 @@ func TestASlowMailServerDelaysNobodyElse(t *testing.T) {
 		case to := <-server.waiting:
 			got[to] = true
 		case <-time.After(time.Minute):
-			t.Fatalf("only %d e-mails reach the server", len(got))
+			t.Fatalf("only %d emails reached the server", len(got))
 		}
 	}
 	for range account.MaxSenders {
 		next()
 	}
-	// There are no more senders than that.
+	// No further email is sent until one of these has ended.
 	select {
 	case to := <-server.waiting:
-		t.Errorf("one e-mail too many at once, to %s", to)
+		t.Errorf("more than MaxSenders concurrent emails, one to %s", to)
 	case <-time.After(20 * time.Millisecond):
 	}
 	close(server.release)
-	for len(got) < asked {
+	for len(got) < requests {
 		next()
 	}
-	must(t, r.Stop(t.Context()))
-	if _, failing := r.Delivers(); failing {
+	must(t, m.Stop(t.Context()))
+	if _, failing := m.Delivers(); failing {
 		t.Error("failing")
 	}
 }
 
-// TestStopBreaksOffSlowEMails stops while every sender waits for a mail server that never answers.
-func TestStopBreaksOffSlowEMails(t *testing.T) {
+// TestStopAbortsDeliveries stops while every sender waits for a mail server that does not respond.
+func TestStopAbortsDeliveries(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	u := register(t, a)
 	var begun sync.WaitGroup
 	begun.Add(account.MaxSenders)
-	r := account.NewMailer(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(ctx context.Context, _ string, _ account.Notice, _ job.Lang) error {
+	m := account.NewMailer(a, nil, nil, slog.New(slog.DiscardHandler), account.WithNotices(func(ctx context.Context, _ string, _ account.Notice, _ job.Lang) error {
 		begun.Done()
 		<-ctx.Done()
 		return ctx.Err()
 	}))
-	r.Start()
+	m.Start()
 	for range account.MaxSenders {
-		r.SendNotice(u, account.NoticePassword, job.English)
+		m.SendNotice(u, account.NoticePassword, job.English)
 	}
 	begun.Wait()
-	r.SendNotice(u, account.NoticePassword, job.English) // This one finds no sender.
-	must(t, r.Stop(t.Context()))
+	m.SendNotice(u, account.NoticePassword, job.English) // There is no free sender for this one.
+	must(t, m.Stop(t.Context()))
 }

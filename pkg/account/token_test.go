@@ -24,7 +24,7 @@ func part(t testing.TB, v any) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// forge makes a token as anybody can who has a key.
+// forge returns a token signed with a key.
 func forge(t testing.TB, key string, header, claims fields) string {
 	t.Helper()
 	input := part(t, header) + "." + part(t, claims)
@@ -33,7 +33,7 @@ func forge(t testing.TB, key string, header, claims fields) string {
 	return input + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// forgeLegacy makes a token of the oldest format.
+// forgeLegacy returns a token of the oldest format.
 func forgeLegacy(t testing.TB, key string, claims fields) string {
 	t.Helper()
 	encode := func(v any) string {
@@ -69,7 +69,7 @@ func TestTokens(t *testing.T) {
 		want  error
 	}{
 		"ours":                          {good, nil},
-		"of the system before":          {forge(t, secret, hs, body(nil)), nil},
+		"of the Cloudflare system":      {forge(t, secret, hs, body(nil)), nil},
 		"address in capitals":           {forge(t, secret, hs, body(fields{"email": strings.ToUpper(u.Email)})), nil},
 		"our issuer":                    {forge(t, secret, hs, body(fields{"iss": "text2image-audio"})), nil},
 		"oldest format":                 {forgeLegacy(t, secret, body(nil)), nil},
@@ -90,7 +90,7 @@ func TestTokens(t *testing.T) {
 		"padded":                        {good + "=", account.ErrToken},
 		"no expiry":                     {forge(t, secret, hs, body(fields{"exp": nil})), account.ErrToken},
 		"expired":                       {forge(t, secret, hs, body(fields{"exp": now - 1})), account.ErrToken},
-		"expiry is a text":              {forge(t, secret, hs, body(fields{"exp": "tomorrow"})), account.ErrToken},
+		"expiry is not a number":        {forge(t, secret, hs, body(fields{"exp": "tomorrow"})), account.ErrToken},
 		"no user":                       {forge(t, secret, hs, body(fields{"userId": nil})), account.ErrToken},
 		"no address":                    {forge(t, secret, hs, body(fields{"email": nil})), account.ErrToken},
 		"a later version":               {forge(t, secret, hs, body(fields{"ver": 1})), account.ErrToken},
@@ -102,8 +102,8 @@ func TestTokens(t *testing.T) {
 		"huge":                          {good + strings.Repeat("x", 5000), account.ErrToken},
 		"an empty issuer":               {forge(t, secret, hs, body(fields{"iss": ""})), account.ErrToken},
 		"a list of issuers":             {forge(t, secret, hs, body(fields{"iss": []string{"text2image-audio"}})), account.ErrToken},
-		"for somebody else":             {forge(t, secret, hs, body(fields{"aud": "elsewhere"})), account.ErrToken},
-		"for us and others":             {forge(t, secret, hs, body(fields{"aud": []string{"text2image-audio", "x"}})), account.ErrToken},
+		"another audience":              {forge(t, secret, hs, body(fields{"aud": "elsewhere"})), account.ErrToken},
+		"several audiences":             {forge(t, secret, hs, body(fields{"aud": []string{"text2image-audio", "x"}})), account.ErrToken},
 		"not yet":                       {forge(t, secret, hs, body(fields{"nbf": now + 60})), account.ErrToken},
 		"expiry is a number as text":    {forge(t, secret, hs, body(fields{"exp": fmt.Sprint(now + 60)})), nil},
 		"expiry is a list":              {forge(t, secret, hs, body(fields{"exp": []int64{now + 60}})), account.ErrToken},
@@ -113,11 +113,11 @@ func TestTokens(t *testing.T) {
 		"expiry is below zero":          {forge(t, secret, hs, body(fields{"exp": -1e300})), account.ErrToken},
 		"a claim of JavaScript":         {forge(t, secret, hs, fields{"__proto__": body(nil)}), account.ErrToken},
 		"key elsewhere":                 {forge(t, secret, fields{"alg": "HS256", "jku": "http://127.0.0.1:1/", "kid": "' OR 1"}, body(nil)), nil},
-		"blank around":                  {" " + good, account.ErrToken},
-		"blank within":                  {head + ". " + payload + "." + signature, account.ErrToken},
-		"line break within":             {head + "." + payload + "." + signature[:9] + "\n" + signature[9:], account.ErrToken},
+		"leading space":                 {" " + good, account.ErrToken},
+		"inner space":                   {head + ". " + payload + "." + signature, account.ErrToken},
+		"line break":                    {head + "." + payload + "." + signature[:9] + "\n" + signature[9:], account.ErrToken},
 		"header twice":                  {head + "." + good, account.ErrToken},
-		"oldest format, blank":          {forgeLegacy(t, secret, body(nil)) + " ", account.ErrToken},
+		"oldest format, trailing space": {forgeLegacy(t, secret, body(nil)) + " ", account.ErrToken},
 		"oldest format, milliseconds":   {forgeLegacy(t, secret, body(fields{"exp": now * 1000})), account.ErrToken},
 		"oldest format, another issuer": {forgeLegacy(t, secret, body(fields{"iss": "x"})), account.ErrToken},
 		"oldest format, another key":    {forgeLegacy(t, "another secret", body(nil)), account.ErrToken},
@@ -144,7 +144,7 @@ func cut(token string) (head, payload, signature string) {
 	return parts[0], parts[1], parts[2]
 }
 
-func TestOldestFormatCanBeSwitchedOff(t *testing.T) {
+func TestOldestFormatCanBeDisabled(t *testing.T) {
 	t.Parallel()
 	a, now := open(t, func(cfg *account.Config) { cfg.AllowLegacy = false })
 	u := register(t, a)
@@ -153,16 +153,15 @@ func TestOldestFormatCanBeSwitchedOff(t *testing.T) {
 		t.Errorf("the oldest format: %v", err)
 	}
 	if _, _, err := a.Identify(t.Context(), forge(t, secret, fields{"alg": "HS256"}, claims)); err != nil {
-		t.Errorf("a token of the system before: %v", err)
+		t.Errorf("a token of the Cloudflare system: %v", err)
 	}
 }
 
-func TestTokensEnd(t *testing.T) {
+func TestRevocation(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		end func(*account.Accounts, *account.User, account.Session) error
-		// others says that other tokens of the account end as well.
-		others bool
+		revoke func(*account.Accounts, *account.User, account.Session) error
+		others bool // whether other tokens of the account are revoked as well
 		want   error
 	}{
 		"sign out": {func(a *account.Accounts, u *account.User, s account.Session) error {
@@ -202,7 +201,7 @@ func TestTokensEnd(t *testing.T) {
 			one, other := token(t, a, u), token(t, a, u)
 			_, session, err := a.Identify(t.Context(), one)
 			must(t, err)
-			must(t, c.end(a, u, session))
+			must(t, c.revoke(a, u, session))
 			if _, _, err := a.Identify(t.Context(), one); !errors.Is(err, c.want) {
 				t.Errorf("the token: %v", err)
 			}
@@ -214,8 +213,8 @@ func TestTokensEnd(t *testing.T) {
 	}
 }
 
-// TestSignedOutTokensInOtherWords writes a token that was ended in every way that means the same.
-func TestSignedOutTokensInOtherWords(t *testing.T) {
+// TestSpellingsOfRevokedTokens uses all equivalent spellings of a revoked token.
+func TestSpellingsOfRevokedTokens(t *testing.T) {
 	t.Parallel()
 	a, now := open(t)
 	u := register(t, a)
@@ -234,7 +233,7 @@ func TestSignedOutTokensInOtherWords(t *testing.T) {
 	}
 }
 
-func TestSigningOutManyTimes(t *testing.T) {
+func TestMaxSignedOut(t *testing.T) {
 	t.Parallel()
 	a, now := open(t)
 	u := register(t, a)
@@ -245,7 +244,7 @@ func TestSigningOutManyTimes(t *testing.T) {
 		must(t, a.SignOut(t.Context(), u, session, false))
 	}
 	if _, _, err := a.Identify(t.Context(), first); !errors.Is(err, account.ErrToken) {
-		t.Errorf("more than are remembered must end them all: %v", err)
+		t.Errorf("not all tokens are revoked after MaxSignedOut: %v", err)
 	}
 	u, err := a.Read(t.Context(), u.Email)
 	must(t, err)
@@ -256,7 +255,7 @@ func TestSigningOutManyTimes(t *testing.T) {
 		now.advance(account.TokenAge + time.Minute)
 	}
 	if u, err = a.Read(t.Context(), u.Email); err != nil || len(u.SignedOut) != 1 {
-		t.Errorf("expired tokens are remembered: %+v, %v", u, err)
+		t.Errorf("expired tokens are kept: %+v, %v", u, err)
 	}
 }
 
@@ -269,12 +268,12 @@ func FuzzTokens(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, given string) {
-		// The padding of the oldest format may be left away.
+		// The padding of the oldest format is optional.
 		isOld := strings.TrimRight(given, "=") == strings.TrimRight(forgeLegacy(t, secret, claims), "=")
 		if _, _, err := a.Identify(t.Context(), given); err == nil && given != good && !isOld {
-			t.Errorf("%q is taken", given)
+			t.Errorf("%q is accepted", given)
 		} else if err != nil && given != "" && len(given) > 8 && strings.Contains(err.Error(), given) {
-			t.Errorf("the error repeats the token: %v", err)
+			t.Errorf("the error contains the token: %v", err)
 		}
 	})
 }
@@ -288,7 +287,7 @@ func FuzzResetTokens(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, given string) {
-		// A line break means nothing to the decoder.
+		// The decoder ignores line breaks.
 		if strings.NewReplacer("\r", "", "\n", "").Replace(given) == good {
 			return
 		}

@@ -31,42 +31,42 @@ func TestVerifyEmail(t *testing.T) {
 		must(t, err)
 		return token
 	}
-	refused := func(token, why string) {
+	expectInvalid := func(token, what string) {
 		t.Helper()
 		if _, err := a.VerifyEmail(t.Context(), token); !errors.Is(err, account.ErrVerification) {
-			t.Errorf("%s: %v", why, err)
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 	first := begin()
 	second := begin()
-	refused(first, "one that a later one replaced")
-	refused("x", "no token")
-	refused(second[:len(second)-2]+"AA", "a guess")
+	expectInvalid(first, "a replaced token")
+	expectInvalid("x", "not a token")
+	expectInvalid(second[:len(second)-2]+"AA", "an altered token")
 	_, reset, err := a.BeginReset(t.Context(), email)
 	must(t, err)
-	refused(reset, "the token of a reset")
+	expectInvalid(reset, "the token of a reset")
 	if _, err := a.Reset(t.Context(), second, "another one"); !errors.Is(err, account.ErrReset) {
-		t.Errorf("a confirmation resets a password: %v", err)
+		t.Errorf("a verification token resets a password: %v", err)
 	}
 	now.advance(account.VerificationAge)
-	refused(second, "an old one")
+	expectInvalid(second, "an expired token")
 	third := begin()
 	if _, err := a.Login(t.Context(), email, password); err != nil {
-		t.Errorf("sign in: %v", err) // Whoever is not verified may.
+		t.Errorf("login without verification: %v", err)
 	}
 	verified, err := a.VerifyEmail(t.Context(), third)
 	must(t, err)
 	if !verified.EmailVerified() || verified.ID != u.ID {
-		t.Errorf("verified %+v", verified)
+		t.Errorf("after VerifyEmail: %+v", verified)
 	}
-	refused(third, "a used one")
+	expectInvalid(third, "a used token")
 	if _, _, err := a.BeginVerification(t.Context(), email); !errors.Is(err, account.ErrUnknown) {
-		t.Errorf("a link for a verified address: %v", err)
+		t.Errorf("verify again: %v", err)
 	}
 }
 
-// TestATokenIsBoundToItsAccount deletes an account whose link is on its way; the next one with the address is another.
-func TestATokenIsBoundToItsAccount(t *testing.T) {
+// TestTokenIsBoundToItsAccount uses a token of a deleted account after its address was registered again.
+func TestTokenIsBoundToItsAccount(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	u := unverified(t, a, email)
@@ -75,11 +75,11 @@ func TestATokenIsBoundToItsAccount(t *testing.T) {
 	must(t, a.Delete(t.Context(), u))
 	unverified(t, a, email)
 	if _, err := a.VerifyEmail(t.Context(), token); !errors.Is(err, account.ErrVerification) {
-		t.Errorf("another account is verified: %v", err)
+		t.Errorf("the token verifies the new account: %v", err)
 	}
 }
 
-func TestWhatElseVerifies(t *testing.T) {
+func TestVerificationByResetAndGoogle(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t)
 	unverified(t, a, email)
@@ -88,7 +88,7 @@ func TestWhatElseVerifies(t *testing.T) {
 	u, err := a.Reset(t.Context(), token, "another password")
 	must(t, err)
 	if !u.EmailVerified() {
-		t.Error("a password that was reset by e-mail verifies nothing")
+		t.Error("a password reset does not verify the address")
 	}
 	bob := unverified(t, a, "bob@example.org")
 	for _, c := range []struct {
@@ -102,28 +102,27 @@ func TestWhatElseVerifies(t *testing.T) {
 		}
 	}
 	if registered := register(t, func() *account.Accounts { a, _ := open(t); return a }()); !registered.EmailVerified() {
-		t.Error("where nobody asks for it a new account is not verified")
+		t.Error("Register returns an unverified account")
 	}
 }
 
-// TestRecordsOfBefore reads accounts without the field, and writes none where it is not needed.
-func TestRecordsOfBefore(t *testing.T) {
+// TestRecordsWithoutEmailUnverified decodes an account without the field and encodes it without.
+func TestRecordsWithoutEmailUnverified(t *testing.T) {
 	t.Parallel()
 	u, err := account.DecodeUser([]byte(`{"v":1,"id":"i","username":"Ann","email":"a@b.c","createdAt":"2024-05-06T07:08:09.123Z","lastLoginAt":null,"isActive":true}`))
 	must(t, err)
 	if !u.EmailVerified() {
-		t.Error("an account of before is not verified")
+		t.Error("not verified")
 	}
 	data, err := json.Marshal(u)
 	must(t, err)
 	var fields map[string]any
 	must(t, json.Unmarshal(data, &fields))
 	if _, there := fields["emailUnverified"]; there {
-		t.Errorf("written %s", data)
+		t.Errorf("encoded as %s", data)
 	}
 }
 
-// TestCountSignup counts through two processes.
 func TestCountSignup(t *testing.T) {
 	t.Parallel()
 	a, now := open(t)
@@ -131,7 +130,7 @@ func TestCountSignup(t *testing.T) {
 		t.Helper()
 		wait, err := a.CountSignup(t.Context(), "home", 2)
 		if err != nil || (wait-want).Abs() > time.Second {
-			t.Errorf("waits %s, want %s: %v", wait, want, err)
+			t.Errorf("wait %s, want %s: %v", wait, want, err)
 		}
 	}
 	count(0)
@@ -140,7 +139,7 @@ func TestCountSignup(t *testing.T) {
 	now.advance(10 * time.Minute)
 	count(30 * time.Minute) // Until the first one is an hour old.
 	if wait, err := a.CountSignup(t.Context(), "elsewhere", 2); err != nil || wait != 0 {
-		t.Errorf("somebody else waits %s: %v", wait, err)
+		t.Errorf("another client: wait %s, %v", wait, err)
 	}
 	must(t, a.ForgetSignup(t.Context(), "home"))
 	count(0)

@@ -16,32 +16,32 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
-// withCeiling limits members to ten a day, and an address to so many.
-func withCeiling(perDay int) quota.Plans {
+// withAddressLimit returns plans with a limit of ten per day for members, and the given one for an address.
+func withAddressLimit(perDay int) quota.Plans {
 	return quota.Plans{Media: quota.Plan{Guest: limits(0, 5), Member: limits(0, 10), AddressPerDay: perDay}}
 }
 
-// TestAddressAtOnce has many members of one address charge in two processes at once. Together they get what the address may
-// have, none more than its own, and a member elsewhere is not affected.
-func TestAddressAtOnce(t *testing.T) {
+// TestConcurrentAddressCharges charges many members at one address concurrently in two processes. Together they get exactly the
+// limit of the address, none more than its own limit, and members at other addresses are not affected.
+func TestConcurrentAddressCharges(t *testing.T) {
 	t.Parallel()
 	const members, ceiling = 20, 60
 	b, at := brokertest.Start(t), newClock(noon())
-	processes := []*quota.Quota{quota.New(b, withCeiling(ceiling), at.now), quota.New(b, withCeiling(ceiling), at.now)}
+	processes := []*quota.Quota{quota.New(b, withAddressLimit(ceiling), at.now), quota.New(b, withAddressLimit(ceiling), at.now)}
 	var passed atomic.Int32
 	var by [members]atomic.Int32
 	var wg sync.WaitGroup
 	for n := range 1000 {
 		wg.Go(func() {
 			who := n % members
-			// As the server does: one of an owner at a time.
+			// Like the server, serialize the charges of an owner.
 			q, key := processes[who%2], member(fmt.Sprint("m", who))
-			end, err := q.Lock(t.Context(), key)
+			unlock, err := q.Lock(t.Context(), key)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			defer end()
+			defer unlock()
 			_, err = q.Charge(t.Context(), key, fmt.Sprint("j", n), 1)
 			if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
 				if refusal.Window == quota.WindowAddress && refusal.Limit != ceiling {
@@ -63,7 +63,7 @@ func TestAddressAtOnce(t *testing.T) {
 	}
 	for who := range by {
 		if got := used(t, processes[0], member(fmt.Sprint("m", who))); got[0] != int(by[who].Load()) || got[0] > 10 || got[1] != ceiling {
-			t.Errorf("member %d has taken %v, and %d passed", who, got, by[who].Load())
+			t.Errorf("member %d has used %v, and %d charges passed", who, got, by[who].Load())
 		}
 	}
 	elsewhere := member("m0")
@@ -73,16 +73,16 @@ func TestAddressAtOnce(t *testing.T) {
 	}
 }
 
-// TestAddressRefusal takes nothing from anybody when it is the address that refuses, and says so.
+// TestAddressRefusal exceeds the limit of an address: nothing is charged.
 func TestAddressRefusal(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, withCeiling(12), newClock(noon()).now)
-	for _, take := range []struct {
+	q := quota.New(b, withAddressLimit(12), newClock(noon()).now)
+	for _, c := range []struct {
 		key   quota.Key
 		units int
 	}{{member("ann"), 9}, {guest("home"), 1}} {
-		if _, err := q.Charge(t.Context(), take.key, "j", take.units); err != nil {
+		if _, err := q.Charge(t.Context(), c.key, "j", c.units); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -96,21 +96,20 @@ func TestAddressRefusal(t *testing.T) {
 		t.Errorf("%d messages were written", after-before)
 	}
 	if got := used(t, q, member("bob")); fmt.Sprint(got) != "[0 10]" {
-		t.Errorf("taken %v", got)
+		t.Errorf("used %v", got)
 	}
 }
 
-// TestRefusedTogether has two counters refuse what the third one has room for, when it is too late to look first: everything
-// that was added is taken back.
-func TestRefusedTogether(t *testing.T) {
+// TestConcurrentRefusals charges concurrently without locks, so that limits are exceeded only by the counters themselves: every
+// refused charge is reversed in all of them.
+func TestConcurrentRefusals(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, withCeiling(25), newClock(noon()).now)
+	q := quota.New(b, withAddressLimit(25), newClock(noon()).now)
 	var wg sync.WaitGroup
 	var units atomic.Int32
 	for n := range 200 {
 		wg.Go(func() {
-			// Several of one member at once, without waiting for each other's turns.
 			if _, err := q.Charge(t.Context(), member(fmt.Sprint("m", n%4)), fmt.Sprint("j", n), 1+n%4); err == nil {
 				units.Add(int32(1 + n%4))
 			}
@@ -121,38 +120,38 @@ func TestRefusedTogether(t *testing.T) {
 	for n := range 4 {
 		got := used(t, q, member(fmt.Sprint("m", n)))
 		if sum += got[0]; got[0] > 10 || got[1] > 25 || got[1] != int(units.Load()) {
-			t.Errorf("member %d has taken %v of %d", n, got, units.Load())
+			t.Errorf("member %d has used %v of %d", n, got, units.Load())
 		}
 	}
 	if sum != int(units.Load()) {
-		t.Errorf("%d counted for members, %d passed", sum, units.Load())
+		t.Errorf("%d units counted for members, %d charged", sum, units.Load())
 	}
 }
 
-// TestAddressGivenBack ends a job in each way that gives something back: the owner and the address get the same, once.
-func TestAddressGivenBack(t *testing.T) {
+// TestAddressRefunds reverses a charge in each way: the same units are refunded to the owner and the address, once.
+func TestAddressRefunds(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, withCeiling(40), newClock(noon()).now)
-	take := func(id string, units int) *quota.Reservation {
-		bill, err := q.Charge(t.Context(), member("who"), id, units)
+	q := quota.New(b, withAddressLimit(40), newClock(noon()).now)
+	reserve := func(id string, units int) *quota.Reservation {
+		reservation, err := q.Charge(t.Context(), member("who"), id, units)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return bill
+		return reservation
 	}
 	expect := func(what string, want int) {
 		t.Helper()
 		if got := used(t, q, member("who")); got[0] != want || got[1] != want {
-			t.Errorf("%s: taken %v, want %d of both", what, got, want)
+			t.Errorf("%s: used %v, want %d in both windows", what, got, want)
 		}
 	}
-	take("stays", 1)
-	bill := take("failed", 3)
-	if *bill.Charge != (job.Charge{Who: "who", Address: "at-home", Day: "20260304", Units: 3}) {
-		t.Errorf("%+v", bill.Charge)
+	reserve("succeeded", 1)
+	reservation := reserve("failed", 3)
+	if *reservation.Charge != (job.Charge{Who: "who", Address: "at-home", Day: "20260304", Units: 3}) {
+		t.Errorf("%+v", reservation.Charge)
 	}
-	record := failed("failed", job.CodeInternal, bill.Charge)
+	record := failed("failed", job.CodeInternal, reservation.Charge)
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() { refund(t, b, record) })
@@ -161,53 +160,52 @@ func TestAddressGivenBack(t *testing.T) {
 	expect("refunded", 1)
 	forget(t, b)
 	refund(t, b, record)
-	expect("refunded after NATS has forgotten", 1)
+	expect("refunded again after the duplicate window", 1)
 
-	bill = take("canceled", 2)
+	reservation = reserve("released", 2)
 	for range 2 {
-		if err := bill.Release(t.Context()); err != nil {
+		if err := reservation.Release(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
-	expect("canceled", 1)
+	expect("released", 1)
 
-	bill = take("withdrawn", 4)
-	record = failed("withdrawn", job.CodeInternal, bill.Charge)
+	reservation = reserve("absent", 4)
+	record = failed("absent", job.CodeInternal, reservation.Charge)
 	for range 2 {
-		if err := bill.ReleaseIfAbsent(t.Context(), record.Spec); err != nil {
+		if err := reservation.ReleaseIfAbsent(t.Context(), record.Spec); err != nil {
 			t.Error(err)
 		}
 		refund(t, b, record)
 	}
-	expect("withdrawn", 1)
+	expect("absent", 1)
 }
 
-// TestAddressAlone limits nothing but the address: programs that do not know of addresses give that back.
-func TestAddressAlone(t *testing.T) {
+// TestOnlyAddressLimited limits only the address, which versions without address limits must be able to refund.
+func TestOnlyAddressLimited(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
 	q := quota.New(b, quota.Plans{Media: quota.Plan{AddressPerDay: 2}}, newClock(noon()).now)
 	if !q.Limited(guest("who")) || !q.Limited(member("who")) {
 		t.Error("nothing is limited")
 	}
-	bill, err := q.Charge(t.Context(), member("who"), "j", 2)
+	reservation, err := q.Charge(t.Context(), member("who"), "j", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *bill.Charge != (job.Charge{Who: "at-home", Day: "20260304", Units: 2}) {
-		t.Errorf("%+v", bill.Charge)
+	if *reservation.Charge != (job.Charge{Who: "at-home", Day: "20260304", Units: 2}) {
+		t.Errorf("%+v", reservation.Charge)
 	}
 	if _, err := q.Charge(t.Context(), guest("other"), "k", 1); err == nil {
-		t.Error("more than the address may have")
+		t.Error("a charge exceeds the limit of the address")
 	}
-	refund(t, b, failed("j", job.CodeInternal, bill.Charge))
+	refund(t, b, failed("j", job.CodeInternal, reservation.Charge))
 	if got := used(t, q, member("who")); fmt.Sprint(got) != "[0]" {
-		t.Errorf("taken %v", got)
+		t.Errorf("used %v", got)
 	}
 }
 
-// TestTextsApart counts texts under names of their own.
-func TestTextsApart(t *testing.T) {
+func TestGroupsAreCountedSeparately(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
 	q := quota.New(b, quota.Plans{
@@ -215,12 +213,12 @@ func TestTextsApart(t *testing.T) {
 	}, newClock(noon()).now)
 	text := quota.Key{Group: quota.GroupText, Lane: job.LaneGuest, Owner: "t-who", Address: "t-home"}
 	for range 4 {
-		bill, err := q.Charge(t.Context(), text, "j", 1)
+		reservation, err := q.Charge(t.Context(), text, "j", 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bill.Charge.Who != "t-who" || bill.Charge.Address != "t-home" {
-			t.Errorf("%+v", bill.Charge)
+		if reservation.Charge.Who != "t-who" || reservation.Charge.Address != "t-home" {
+			t.Errorf("%+v", reservation.Charge)
 		}
 	}
 	list, err := q.Usage(t.Context(), guest("who"), text)
@@ -238,13 +236,13 @@ func TestTextsApart(t *testing.T) {
 		job.KindImage: quota.GroupMedia, job.KindAudio: quota.GroupMedia, job.KindPrompt: quota.GroupText, job.KindTranslation: quota.GroupText,
 	} {
 		if quota.GroupOf(kind) != want {
-			t.Errorf("%s is counted as %s", kind, quota.GroupOf(kind))
+			t.Errorf("the group of %s is %s", kind, quota.GroupOf(kind))
 		}
 	}
 }
 
-// TestHalfCharged takes one of two counters away: what was added to the other is taken back.
-func TestHalfCharged(t *testing.T) {
+// TestPartialCharge makes one stream of counters read-only: the other counters are reversed.
+func TestPartialCharge(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })
 	q := quota.New(b, quota.Plans{Media: quota.Plan{Guest: limits(9, 9), AddressPerDay: 9}}, newClock(noon()).now)
@@ -253,7 +251,7 @@ func TestHalfCharged(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := stream.CachedInfo().Config
-	// Sealed it is read and takes nothing.
+	// A sealed stream can be read but not written.
 	cfg.Sealed = true
 	if _, err := b.JetStream().UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
@@ -262,29 +260,30 @@ func TestHalfCharged(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if got := used(t, q, guest("who")); fmt.Sprint(got) != "[0 0 0]" {
-		t.Errorf("taken %v", got)
+		t.Errorf("used %v", got)
 	}
 }
 
-// TestRefundOfForeignAddress gives back to the owner although the address is no name of a counter.
-func TestRefundOfForeignAddress(t *testing.T) {
+// TestRefundWithInvalidAddress refunds the owner although the address is not a valid token.
+func TestRefundWithInvalidAddress(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
 	refund(t, b, failed("j", job.CodeInternal, &job.Charge{Who: "who", Address: "a.b", Day: "20260304", Units: 2}))
 	if n := messages(t, b); n != 2 {
 		t.Errorf("%d messages, want a mark and a counter", n)
 	}
-	msg, err := b.JetStream().Stream(t.Context(), broker.StreamUsage)
+	stream, err := b.JetStream().Stream(t.Context(), broker.StreamUsage)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := msg.GetLastMsgForSubject(t.Context(), broker.UsageSubject(broker.UsageDay, "who", "20260304")); errors.Is(err, jetstream.ErrMsgNotFound) {
-		t.Error("nothing was given back")
+	if _, err := stream.GetLastMsgForSubject(t.Context(), broker.UsageSubject(broker.UsageDay, "who", "20260304")); errors.Is(err, jetstream.ErrMsgNotFound) {
+		t.Error("nothing was refunded")
 	}
 }
 
-// TestChargeOfWhichNobodyIsTold has NATS add to a counter and never say so. Whoever gives up then has taken nothing.
-func TestChargeOfWhichNobodyIsTold(t *testing.T) {
+// TestUnacknowledgedCharge has NATS add to the counters without acknowledging it. If the caller then gives up, nothing stays
+// charged.
+func TestUnacknowledgedCharge(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
 	q := quota.New(b, quota.Plans{Media: quota.Plan{Guest: limits(9, 9), AddressPerDay: 9}}, newClock(noon()).now)
@@ -294,14 +293,14 @@ func TestChargeOfWhichNobodyIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := stream.CachedInfo().Config
-	mute := func(on bool) {
+	setNoAck := func(on bool) {
 		t.Helper()
 		cfg.NoAck = on
 		if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
 			t.Fatal(err)
 		}
 	}
-	mute(true)
+	setNoAck(true)
 	ctx, giveUp := contextOf(t)
 	defer giveUp()
 	charged := make(chan error, 1)
@@ -311,18 +310,18 @@ func TestChargeOfWhichNobodyIsTold(t *testing.T) {
 	}()
 	for fmt.Sprint(used(t, q, guest("who"))) != "[2 2 2]" {
 		if t.Context().Err() != nil {
-			t.Fatal("never added")
+			t.Fatal("the counters were never changed")
 		}
 	}
-	mute(false)
+	setNoAck(false)
 	giveUp()
 	want := "[0 0 0]"
 	if err := <-charged; err == nil {
-		want = "[2 2 2]" // It was told in time after all.
+		want = "[2 2 2]" // A retry was acknowledged in time.
 	} else if !errors.Is(err, quota.ErrUnavailable) {
 		t.Error(err)
 	}
 	if got := fmt.Sprint(used(t, q, guest("who"))); got != want {
-		t.Errorf("taken %s, want %s", got, want)
+		t.Errorf("used %s, want %s", got, want)
 	}
 }

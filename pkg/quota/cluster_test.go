@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
-// TestCluster charges and gives back through three servers at once.
+// TestCluster charges and refunds concurrently through three servers.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := brokertest.StartCluster(t)
@@ -22,14 +22,14 @@ func TestCluster(t *testing.T) {
 		processes = append(processes, quota.New(brokers[i], plans(limits(50, 40), limits(0, 0)), newClock(noon()).now))
 	}
 	var passed atomic.Int32
-	var bill atomic.Pointer[quota.Reservation]
+	var reservation atomic.Pointer[quota.Reservation]
 	var wg sync.WaitGroup
 	for n := range 150 {
 		wg.Go(func() {
-			b, err := processes[n%3].Charge(t.Context(), guest("who"), "j", 1)
+			r, err := processes[n%3].Charge(t.Context(), guest("who"), "j", 1)
 			if err == nil {
 				passed.Add(1)
-				bill.Store(b)
+				reservation.Store(r)
 			}
 		})
 	}
@@ -38,13 +38,13 @@ func TestCluster(t *testing.T) {
 		t.Errorf("%d passed, want 40", passed.Load())
 	}
 	expectUsed(t, processes[0], "who", 40, 40)
-	record := failed("j", job.CodeInternal, bill.Load().Charge)
+	record := failed("j", job.CodeInternal, reservation.Load().Charge)
 	for n := range 12 {
 		wg.Go(func() {
-			// Two at once may be told so by an error, and then look again.
+			// Concurrent refunds may fail with a conflict and are then retried.
 			for try := 0; quota.Refund(t.Context(), brokers[n%3].JetStream(), record) != nil; try++ {
 				if try == 100 {
-					t.Error("never given back")
+					t.Error("never refunded")
 					return
 				}
 			}

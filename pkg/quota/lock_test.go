@@ -11,41 +11,39 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
-// TestTurn lets in one at a time, of those who are counted together.
-func TestTurn(t *testing.T) {
+func TestLock(t *testing.T) {
 	t.Parallel()
 	q := quota.New(brokertest.Start(t), plans(limits(9, 0), limits(0, 0)), nil)
 	var wg sync.WaitGroup
 	inside := 0
 	for range 100 {
 		wg.Go(func() {
-			end, err := q.Lock(t.Context(), guest("who"))
+			unlock, err := q.Lock(t.Context(), guest("who"))
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			defer end()
-			// The race detector sees who is inside beside somebody else.
-			inside++
+			defer unlock()
+			inside++ // The race detector reports concurrent holders.
 		})
 	}
 	wg.Wait()
-	if inside != 100 || quota.Turns(q) != 0 {
-		t.Errorf("%d were inside, %d are remembered", inside, quota.Turns(q))
+	if inside != 100 || quota.Locks(q) != 0 {
+		t.Errorf("locked %d times, %d locks are left", inside, quota.Locks(q))
 	}
 }
 
-// TestTurnOfOthers waits for nobody else, and for nobody where nothing is limited.
-func TestTurnOfOthers(t *testing.T) {
+// TestLocksAreIndependent acquires locks of other owners and of one without limits while a lock is held.
+func TestLocksAreIndependent(t *testing.T) {
 	t.Parallel()
 	q := quota.New(brokertest.Start(t), plans(limits(9, 0), limits(0, 0)), nil)
-	end, err := q.Lock(t.Context(), guest("who"))
+	unlock, err := q.Lock(t.Context(), guest("who"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer end()
+	defer unlock()
 	for name, key := range map[string]quota.Key{
-		"another guest at the address": guest("other"), "a member who is not limited": member("who"),
+		"another guest at the address": guest("other"), "a member without limits": member("who"),
 	} {
 		other, err := q.Lock(t.Context(), key)
 		if err != nil {
@@ -55,11 +53,10 @@ func TestTurnOfOthers(t *testing.T) {
 	}
 }
 
-// TestTurnThatNeverComes tells who waits for too long that it cannot be counted.
-func TestTurnThatNeverComes(t *testing.T) {
+func TestLockTimeout(t *testing.T) {
 	t.Parallel()
 	q := quota.New(brokertest.Start(t), plans(limits(9, 0), limits(0, 0)), nil)
-	end, err := q.Lock(t.Context(), guest("who"))
+	unlock, err := q.Lock(t.Context(), guest("who"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,12 +65,12 @@ func TestTurnThatNeverComes(t *testing.T) {
 	if _, err := q.Lock(ctx, guest("who")); !errors.Is(err, quota.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
-	end()
-	if end, err = q.Lock(t.Context(), guest("who")); err != nil {
+	unlock()
+	if unlock, err = q.Lock(t.Context(), guest("who")); err != nil {
 		t.Fatal(err)
 	}
-	end()
-	if quota.Turns(q) != 0 {
-		t.Errorf("%d are remembered", quota.Turns(q))
+	unlock()
+	if quota.Locks(q) != 0 {
+		t.Errorf("%d locks are left", quota.Locks(q))
 	}
 }

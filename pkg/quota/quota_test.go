@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is a time that tests set.
+// clock is a clock that tests set.
 type clock struct{ at atomic.Pointer[time.Time] }
 
 func newClock(at time.Time) *clock {
@@ -38,12 +38,12 @@ func limits(perMinute, perDay int) quota.Limits {
 	return quota.Limits{PerMinute: perMinute, PerDay: perDay}
 }
 
-// plans limits images and audio only.
+// plans returns plans with limits of images and audio only.
 func plans(guest, member quota.Limits) quota.Plans {
 	return quota.Plans{Media: quota.Plan{Guest: guest, Member: member}}
 }
 
-// guest and member are asking for images.
+// guest and member return the key of a caller who requests images.
 func guest(name string) quota.Key {
 	return quota.Key{Group: quota.GroupMedia, Lane: job.LaneGuest, Owner: name, Address: "at-home"}
 }
@@ -52,10 +52,10 @@ func member(name string) quota.Key {
 	return quota.Key{Group: quota.GroupMedia, Lane: job.LaneMember, Owner: name, Address: "at-home"}
 }
 
-// charge takes units of a guest's quota and reports what is left of the last window, or -1 and the window that refuses.
+// charge charges units to a guest and returns what remains of the last window, or -1 and the exceeded window.
 func charge(t testing.TB, q *quota.Quota, who string, units int) (left int, refuses string) {
 	t.Helper()
-	bill, err := q.Charge(t.Context(), guest(who), "j", units)
+	reservation, err := q.Charge(t.Context(), guest(who), "j", units)
 	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
 		return -1, refusal.Window
 	}
@@ -63,13 +63,13 @@ func charge(t testing.TB, q *quota.Quota, who string, units int) (left int, refu
 		t.Error(err)
 		return -1, "error"
 	}
-	if len(bill.Usage) == 0 {
+	if len(reservation.Usage) == 0 {
 		return 0, ""
 	}
-	return bill.Usage[len(bill.Usage)-1].Remaining(), ""
+	return reservation.Usage[len(reservation.Usage)-1].Remaining(), ""
 }
 
-// used returns what is taken, the minute first.
+// used returns the usage of each window, the minute first.
 func used(t testing.TB, q *quota.Quota, key quota.Key) []int {
 	t.Helper()
 	list, err := q.Usage(t.Context(), key)
@@ -86,13 +86,13 @@ func used(t testing.TB, q *quota.Quota, key quota.Key) []int {
 func expectUsed(t testing.TB, q *quota.Quota, who string, want ...int) {
 	t.Helper()
 	if got := used(t, q, guest(who)); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("%s has taken %v, want %v", who, got, want)
+		t.Errorf("%s has used %v, want %v", who, got, want)
 	}
 }
 
-// TestAThousandAtOnce has two processes charge in parallel. Not one more gets through than may, nor one less, and what was
-// refused leaves no trace.
-func TestAThousandAtOnce(t *testing.T) {
+// TestConcurrentCharges charges concurrently in two processes. Exactly as many charges succeed as the limit allows, and refused
+// ones leave no trace.
+func TestConcurrentCharges(t *testing.T) {
 	t.Parallel()
 	for name, l := range map[string]quota.Limits{"day": limits(0, 100), "minute": limits(100, 0), "both": limits(2000, 100)} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestAThousandAtOnce(t *testing.T) {
 	}
 }
 
-// TestWindows goes from one minute and one day to the next.
+// TestWindows moves from one minute and one day to the next.
 func TestWindows(t *testing.T) {
 	t.Parallel()
 	at := newClock(noon())
@@ -149,13 +149,13 @@ func TestWindows(t *testing.T) {
 			t.Errorf("%d after %s: %d left, refused by %q; want %d, %q", step.units, step.after, left, refuses, step.left, step.refuses)
 		}
 	}
-	// Somebody else has a quota of their own.
+	// Another caller has a separate quota.
 	if left, _ := charge(t, q, "other", 1); left != 4 {
-		t.Errorf("another one has %d left", left)
+		t.Errorf("another caller has %d left", left)
 	}
 }
 
-// TestRefusal says when to come again, and how much there still is.
+// TestRefusal checks the remaining units and the time to wait.
 func TestRefusal(t *testing.T) {
 	t.Parallel()
 	at := newClock(noon().Add(300 * time.Millisecond))
@@ -176,8 +176,7 @@ func TestRefusal(t *testing.T) {
 	expectUsed(t, q, "who", 2, 5)
 }
 
-// TestSmallBesideLarge has somebody ask for more than there is while others ask for what fits. No request that fits is
-// refused for long because of one that does not.
+// TestSmallBesideLarge sends charges that exceed the limit. They must not cause charges that fit to be refused.
 func TestSmallBesideLarge(t *testing.T) {
 	t.Parallel()
 	q := quota.New(brokertest.Start(t), plans(limits(0, 10), limits(0, 0)), newClock(noon()).now)
@@ -186,14 +185,14 @@ func TestSmallBesideLarge(t *testing.T) {
 	for range 50 {
 		wg.Go(func() {
 			if _, refused := charge(t, q, "who", 4); refused == "" {
-				t.Error("four fit into two")
+				t.Error("charged 4 units with 2 left")
 			}
 		})
 	}
 	wg.Wait()
 	for range 2 {
 		if _, refused := charge(t, q, "who", 1); refused != "" {
-			t.Error("one does not fit into two")
+			t.Error("cannot charge 1 unit of 2")
 		}
 	}
 	expectUsed(t, q, "who", 10)
@@ -207,27 +206,27 @@ func TestLanesAndNoLimit(t *testing.T) {
 			t.Fatalf("refused by the %s", refused)
 		}
 	}
-	bill, err := q.Charge(t.Context(), guest("who"), "j", 4)
-	if err != nil || bill.Charge != nil || len(bill.Usage) != 0 {
-		t.Errorf("%+v, %v", bill, err)
+	reservation, err := q.Charge(t.Context(), guest("who"), "j", 4)
+	if err != nil || reservation.Charge != nil || len(reservation.Usage) != 0 {
+		t.Errorf("%+v, %v", reservation, err)
 	}
 	for n, fits := range []bool{true, false} {
-		bill, err := q.Charge(t.Context(), member("who"), "j", 1)
+		reservation, err := q.Charge(t.Context(), member("who"), "j", 1)
 		if (err == nil) != fits {
 			t.Errorf("member's charge %d: %v", n, err)
 		}
-		if fits && *bill.Charge != (job.Charge{Who: "who", Day: "20260304", Units: 1}) {
-			t.Errorf("%+v", bill.Charge)
+		if fits && *reservation.Charge != (job.Charge{Who: "who", Day: "20260304", Units: 1}) {
+			t.Errorf("%+v", reservation.Charge)
 		}
 	}
 }
 
-// TestCancel takes a charge back, also twice and after its caller has gone.
-func TestCancel(t *testing.T) {
+// TestRelease releases a charge twice, after its context was canceled.
+func TestRelease(t *testing.T) {
 	t.Parallel()
 	q := quota.New(brokertest.Start(t), plans(limits(9, 9), limits(0, 0)), newClock(noon()).now)
 	charge(t, q, "who", 1)
-	bill, err := q.Charge(t.Context(), guest("who"), "j", 4)
+	reservation, err := q.Charge(t.Context(), guest("who"), "j", 4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +234,7 @@ func TestCancel(t *testing.T) {
 	ctx, gone := contextOf(t)
 	gone()
 	for range 2 {
-		if err := bill.Release(ctx); err != nil {
+		if err := reservation.Release(ctx); err != nil {
 			t.Error(err)
 		}
 	}
@@ -246,22 +245,21 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestWithdraw takes back what was charged for a job that may or may not have been made. When it was, and fails, nothing is
-// given back a second time.
-func TestWithdraw(t *testing.T) {
+// TestReleaseIfAbsent releases the charge of a job that exists after all and fails: nothing is refunded twice.
+func TestReleaseIfAbsent(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
 	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), newClock(noon()).now)
 	charge(t, q, "who", 3)
-	bill, err := q.Charge(t.Context(), guest("who"), "j", 4)
+	reservation, err := q.Charge(t.Context(), guest("who"), "j", 4)
 	if err != nil {
 		t.Fatal(err)
 	}
-	record := failed("j", job.CodeInternal, bill.Charge)
+	record := failed("j", job.CodeInternal, reservation.Charge)
 	ctx, gone := contextOf(t)
 	gone()
 	for range 2 {
-		if err := bill.ReleaseIfAbsent(ctx, record.Spec); err != nil {
+		if err := reservation.ReleaseIfAbsent(ctx, record.Spec); err != nil {
 			t.Error(err)
 		}
 		expectUsed(t, q, "who", 3, 3)
@@ -270,7 +268,7 @@ func TestWithdraw(t *testing.T) {
 	}
 }
 
-// TestRefusalWritesNothing looks at what somebody leaves behind who asks again and again with nothing left.
+// TestRefusalWritesNothing repeats refused charges.
 func TestRefusalWritesNothing(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
@@ -285,7 +283,7 @@ func TestRefusalWritesNothing(t *testing.T) {
 	}
 }
 
-// TestUnavailable takes the counters away: what cannot be counted is not let through.
+// TestUnavailable charges without a connection to NATS.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })

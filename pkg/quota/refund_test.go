@@ -19,7 +19,7 @@ func contextOf(t testing.TB) (context.Context, context.CancelFunc) {
 	return context.WithCancel(t.Context())
 }
 
-// failed is the end of a job that was charged at noon.
+// failed returns the record of a failed job that was charged at noon.
 func failed(id, code string, c *job.Charge) *job.Record {
 	at := job.At(noon())
 	return &job.Record{
@@ -38,17 +38,17 @@ func refund(t testing.TB, b *broker.Broker, r *job.Record) {
 	}
 }
 
-// TestRefundOnce gives a job back: many at once, again later, and after NATS has forgotten which messages it had.
+// TestRefundOnce refunds a job concurrently, again later, and again after the duplicate window of NATS.
 func TestRefundOnce(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
 	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), newClock(noon()).now)
-	bill, err := q.Charge(t.Context(), guest("who"), "j", 4)
+	reservation, err := q.Charge(t.Context(), guest("who"), "j", 4)
 	if err != nil {
 		t.Fatal(err)
 	}
 	charge(t, q, "who", 3)
-	record := failed("j", job.CodeUnavailable, bill.Charge)
+	record := failed("j", job.CodeUnavailable, reservation.Charge)
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() { refund(t, b, record) })
@@ -62,14 +62,14 @@ func TestRefundOnce(t *testing.T) {
 	refund(t, b, record)
 	expectUsed(t, q, "who", 7, 3)
 
-	// A key may be used again for a new job, which then has the same id.
-	again := failed("j", job.CodeUnavailable, &job.Charge{Who: "who", Day: bill.Charge.Day, Units: 2})
+	// An idempotency key may be reused for a new job, which then has the same ID.
+	again := failed("j", job.CodeUnavailable, &job.Charge{Who: "who", Day: reservation.Charge.Day, Units: 2})
 	again.Spec.CreatedAt = job.At(noon().Add(time.Second))
 	refund(t, b, again)
 	expectUsed(t, q, "who", 7, 1)
 }
 
-// forget has NATS no longer know the ids of the messages that it has.
+// forget makes NATS forget the message IDs in its duplicate window.
 func forget(t *testing.T, b *broker.Broker) {
 	t.Helper()
 	stream, err := b.JetStream().Stream(t.Context(), broker.StreamUsage)
@@ -82,7 +82,7 @@ func forget(t *testing.T, b *broker.Broker) {
 	defer timer.Stop()
 	end := time.Now().Add(30 * time.Second)
 	for n := 0; ; n++ {
-		// NATS may look through what it remembers before it heeds the new length, and then not again for the old one.
+		// NATS may check the IDs before it applies the new window, and then check again only after the old one.
 		if n%100 == 0 {
 			cfg.Duplicates += time.Millisecond
 			if _, err := b.JetStream().UpdateStream(t.Context(), cfg); err != nil {
@@ -98,12 +98,12 @@ func forget(t *testing.T, b *broker.Broker) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatal("NATS remembers everything")
+			t.Fatal("NATS still detects the duplicate")
 		}
 	}
 }
 
-// TestRefundNothing is about jobs that have nothing to give back.
+// TestRefundNothing settles jobs that have nothing to refund.
 func TestRefundNothing(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
@@ -148,7 +148,7 @@ func lastSequence(t *testing.T, b *broker.Broker) uint64 {
 	return stream.CachedInfo().State.LastSeq
 }
 
-// TestRefundFails says so when the counters are away, so that the settlement is repeated.
+// TestRefundFails refunds without a stream of counters: the error causes the settlement to be retried.
 func TestRefundFails(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })
@@ -157,6 +157,6 @@ func TestRefundFails(t *testing.T) {
 	}
 	err := quota.Refund(t.Context(), b.JetStream(), failed("j", job.CodeInternal, &job.Charge{Who: "who", Day: "20260304", Units: 2}))
 	if err == nil {
-		t.Error("nothing went wrong")
+		t.Error("no error")
 	}
 }

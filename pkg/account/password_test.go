@@ -145,8 +145,8 @@ func TestUnverifiableRecords(t *testing.T) {
 		"unknown digest": {Hash: "ab", Algorithm: "pbkdf2", Iterations: 1, KeyLength: 32, Digest: "md5"},
 	} {
 		must(t, a.Put(t.Context(), record(p)))
-		for _, given := range []string{"", password} {
-			if _, err := a.Login(t.Context(), email, given); !errors.Is(err, account.ErrCredentials) {
+		for _, attempt := range []string{"", password} {
+			if _, err := a.Login(t.Context(), email, attempt); !errors.Is(err, account.ErrCredentials) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

@@ -9,8 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestNamesAreUnambiguous holds each list against itself: a name or alias means one model, and what takes a retired
-// model's place is there.
+// TestNamesAreUnambiguous checks that each name or alias belongs to one model, and that the replacements of retired models exist.
 func TestNamesAreUnambiguous(t *testing.T) {
 	t.Parallel()
 	c := catalogue.Builtin()
@@ -23,7 +22,7 @@ func TestNamesAreUnambiguous(t *testing.T) {
 			for _, name := range append([]string{m.Name}, m.Aliases...) {
 				key := strings.ToLower(name)
 				if name == "" || len(name) > 100 {
-					t.Errorf("%s model %q has an unusable name %q", list, m.Name, name)
+					t.Errorf("%s model %q has the invalid name %q", list, m.Name, name)
 				}
 				if other, ok := seen[key]; ok {
 					t.Errorf("%s name %q means both %s and %s", list, name, other, m.Name)
@@ -40,13 +39,13 @@ func TestNamesAreUnambiguous(t *testing.T) {
 			}
 			i := slices.IndexFunc(models, func(other job.Model) bool { return other.Name == m.ReplacedBy })
 			if i < 0 || models[i].ReplacedBy != "" {
-				t.Errorf("%s model %s is replaced by %s, which cannot be asked for", list, m.Name, m.ReplacedBy)
+				t.Errorf("%s model %s is replaced by %s, which is not available", list, m.Name, m.ReplacedBy)
 			}
 		}
 	}
 }
 
-func TestSpeechModelsCanSpeak(t *testing.T) {
+func TestSpeechModels(t *testing.T) {
 	t.Parallel()
 	formats := []string{"mp3", "opus", "aac", "flac", "wav", "pcm"}
 	for _, m := range catalogue.Builtin().Speech {
@@ -68,7 +67,7 @@ func TestSpeechModelsCanSpeak(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreValid completes requests that leave everything open and checks what comes out.
+// TestDefaultsAreValid completes and validates requests without options.
 func TestDefaultsAreValid(t *testing.T) {
 	t.Parallel()
 	d := job.Defaults{
@@ -83,12 +82,12 @@ func TestDefaultsAreValid(t *testing.T) {
 	}
 }
 
-func TestBuiltinIsTheCallersOwn(t *testing.T) {
+func TestBuiltinReturnsCopies(t *testing.T) {
 	t.Parallel()
 	first := catalogue.Builtin()
 	first.Images[0].Name, first.Speech[0].Voices[0], first.Speech[0].Formats[0] = "changed", "changed", "changed"
 	second := catalogue.Builtin()
 	if second.Images[0].Name == "changed" || second.Speech[0].Voices[0] == "changed" || second.Speech[0].Formats[0] == "changed" {
-		t.Error("a change to one catalogue shows in the next")
+		t.Error("a change of one catalogue changes the next")
 	}
 }

@@ -7,10 +7,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestMergeOfBounds has lists bring bounds that no entry of theirs states.
 func TestMergeOfBounds(t *testing.T) {
 	t.Parallel()
-	// Models of ElevenLabs take custom voices, whatever they are called this season; others and music do not.
+	// All speech models of ElevenLabs accept custom voices; other models and music do not.
 	merged := catalogue.Merge(&job.Catalogue{MaxPromptBytes: 7, Speech: []job.Model{
 		{Name: "elevenlabs/eleven-v4", Voices: []string{"alloy"}},
 		{Name: "x", Aliases: []string{"ElevenFlash"}},
@@ -23,11 +22,11 @@ func TestMergeOfBounds(t *testing.T) {
 		}
 	}
 	if merged.MaxPromptBytes != 7 {
-		t.Errorf("the bound on words is %d", merged.MaxPromptBytes)
+		t.Errorf("MaxPromptBytes is %d", merged.MaxPromptBytes)
 	}
-	// A bound alone is no list.
+	// Without models, the source is the built-in catalogue.
 	merged = catalogue.Merge(&job.Catalogue{Source: job.SourceUpstream, MaxPromptBytes: 7}, catalogue.Builtin())
 	if merged.Source != job.SourceBuiltin || merged.MaxPromptBytes != 7 || len(merged.Images) == 0 {
-		t.Errorf("a bound alone: %s, %d", merged.Source, merged.MaxPromptBytes)
+		t.Errorf("without models: %s, %d", merged.Source, merged.MaxPromptBytes)
 	}
 }

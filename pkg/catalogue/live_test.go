@@ -17,16 +17,16 @@ func TestLiveCatalogue(t *testing.T) {
 	worker := live(t, b)
 	other := live(t, b)
 	if got := worker.Current(t.Context()).Source; got != job.SourceBuiltin {
-		t.Errorf("before anybody asked: %s", got)
+		t.Errorf("before the first update: %s", got)
 	}
 	other.Current(t.Context())
 	if !worker.Due(t.Context(), time.Hour) {
-		t.Error("nobody has asked, and it is not due")
+		t.Error("the first update is not due")
 	}
 	if err := worker.Publish(t.Context(), &job.Catalogue{Images: []job.Model{{Name: "canonical/flux", Aliases: []string{"flux"}}}}); err != nil {
 		t.Fatal(err)
 	}
-	// The other one read before that, and learns that it was slower.
+	// The other worker read the catalogue before that.
 	if err := other.Publish(t.Context(), &job.Catalogue{}); !errors.Is(err, catalogue.ErrChanged) {
 		t.Errorf("a second publish: %v, want ErrChanged", err)
 	}
@@ -36,14 +36,14 @@ func TestLiveCatalogue(t *testing.T) {
 			t.Errorf("%s: %+v", name, c)
 		}
 		if l.Due(t.Context(), time.Hour) {
-			t.Errorf("%s: it is due again", name)
+			t.Errorf("%s: an update is due", name)
 		}
 	}
 	if _, err := b.JetStream().Publish(t.Context(), broker.CatalogueSubject(), []byte("{")); err != nil {
 		t.Fatal(err)
 	}
 	if got := live(t, b).Current(t.Context()).Source; got != job.SourceBuiltin {
-		t.Errorf("what cannot be read counts as %s", got)
+		t.Errorf("an undecodable catalogue counts as %s", got)
 	}
 }
 
@@ -66,19 +66,19 @@ func TestMerge(t *testing.T) {
 		t.Errorf("flux is %+v", flux)
 	}
 	if m, ok := merged.ImageModel("sana"); !ok || m.Name != "sana/dreamshaper" {
-		t.Errorf("a model that the upstream does not know by our name is %+v", m)
+		t.Errorf("a model with another name upstream is %+v", m)
 	}
 	if m, ok := merged.ImageModel("openai/gpt-image-1-mini"); !ok || m.Name != "gptimage" || m.MaxReferenceImages != 16 {
-		t.Errorf("a model whose list says nothing of reference pictures is %+v", m)
+		t.Errorf("a model without listed reference images is %+v", m)
 	}
 	if m, ok := merged.ImageModel("klein"); !ok || m.MaxReferenceImages != 4 {
-		t.Errorf("a model whose list does is %+v", m)
+		t.Errorf("a model with listed reference images is %+v", m)
 	}
 	if _, ok := merged.ImageModel("brand/new"); !ok {
 		t.Error("a new model is missing")
 	}
 	if _, ok := merged.ImageModel("kontext"); ok {
-		t.Error("a model that the upstream does not list is there")
+		t.Error("a model that the upstream does not list is present")
 	}
 	if turbo, ok := merged.ImageModel("turbo"); !ok || turbo.ReplacedBy != "zimage" {
 		t.Errorf("the retired model is %+v", turbo)
@@ -86,22 +86,22 @@ func TestMerge(t *testing.T) {
 	if eleven, ok := merged.SpeechModel("elevenlabs"); !ok || len(eleven.Voices) == 0 || !eleven.CustomVoices {
 		t.Errorf("without a list of speech models: %+v", eleven)
 	}
-	// A model that was retired elsewhere and is served here is no retired one.
+	// A built-in retired model that the upstream lists is not retired.
 	merged = catalogue.Merge(&job.Catalogue{Speech: []job.Model{{Name: "openai-audio", Voices: []string{"alloy"}}}}, catalogue.Builtin())
 	if m, ok := merged.SpeechModel("openai-audio"); !ok || m.ReplacedBy != "" {
 		t.Errorf("openai-audio is %+v", m)
 	}
-	// The lists say nothing of formats, and a model that speaks in one alone has to be asked for that.
+	// The lists contain no formats; those of a model that supports only some are known.
 	merged = catalogue.Merge(&job.Catalogue{Speech: []job.Model{
 		{Name: "alibaba/qwen-tts-instruct", Aliases: []string{"qwen-tts-instruct"}, Voices: []string{"Cherry"}},
 		{Name: "fishaudio/s2.1-pro", Voices: []string{"default"}},
 	}}, catalogue.Builtin())
 	for name, want := range map[string]int{"qwen-tts-instruct": 1, "fishaudio/s2.1-pro": 0} {
 		if m, ok := merged.SpeechModel(name); !ok || len(m.Formats) != want {
-			t.Errorf("%s speaks in %v", name, m.Formats)
+			t.Errorf("the formats of %s are %v", name, m.Formats)
 		}
 	}
-	// What took the place of a retired model may be gone as well.
+	// The replacement of a retired model may be retired as well.
 	merged = catalogue.Merge(&job.Catalogue{Images: []job.Model{{Name: "sana"}}}, catalogue.Builtin())
 	if turbo, ok := merged.ImageModel("turbo"); !ok || merged.Images[0].Name != turbo.ReplacedBy {
 		t.Errorf("the retired model is %+v", turbo)

@@ -17,7 +17,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// throughProxy returns two brokers on one NATS, of which far reaches it through a proxy.
+// throughProxy returns two brokers that are connected to one NATS server, far through a proxy.
 func throughProxy(t *testing.T) (far, near *broker.Broker, line *proxy.Proxy) {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true})
@@ -41,7 +41,7 @@ func throughProxy(t *testing.T) (far, near *broker.Broker, line *proxy.Proxy) {
 	}
 	near = brokertest.Start(t, to(s.Addr().String()))
 	far = brokertest.Start(t, to(line.Addr()))
-	// The line must let the broker go when it is closed.
+	// Remove the faults so that the broker can close.
 	t.Cleanup(func() { line.Set(proxy.Faults{}) })
 	return far, near, line
 }
@@ -56,7 +56,7 @@ func live(t *testing.T, b *broker.Broker, options ...catalogue.Option) *catalogu
 	return l
 }
 
-// clock is a time that a test moves.
+// clock is a clock that a test advances.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -78,9 +78,9 @@ func lists(name string) *job.Catalogue {
 	return &job.Catalogue{Images: []job.Model{{Name: name}}}
 }
 
-// TestSlowNATSHoldsNobodyUp has NATS answer nothing while many callers ask for the catalogue, which is due to be read
-// again: all of them get what is known, and one request is made.
-func TestSlowNATSHoldsNobodyUp(t *testing.T) {
+// TestCurrentWithSlowNATS calls Current many times while NATS does not respond: all calls return the previous catalogue, and one
+// request is sent.
+func TestCurrentWithSlowNATS(t *testing.T) {
 	t.Parallel()
 	far, near, line := throughProxy(t)
 	now := &clock{at: time.Now()}
@@ -91,27 +91,27 @@ func TestSlowNATSHoldsNobodyUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := reader.Current(t.Context()); got.Source != job.SourceUpstream || got.Images[0].Name != "first" {
-		t.Fatalf("at first %+v", got.Images[0])
+		t.Fatalf("before the fault: %+v", got.Images[0])
 	}
 
 	line.Set(proxy.Faults{HoldRequests: true})
 	now.advance(time.Minute)
 	before := far.Conn().Stats().OutMsgs
 	begun := time.Now()
-	// One after the other, so that waiting adds up: with a second of waiting each it would take a hundred.
+	// Sequential calls, so that waits would add up.
 	for range 100 {
 		if got := reader.Current(t.Context()); got.Images[0].Name != "first" {
-			t.Fatalf("while NATS is silent: %+v", got.Images[0])
+			t.Fatalf("during the fault: %+v", got.Images[0])
 		}
 	}
 	if took := time.Since(begun); took > 900*time.Millisecond {
-		t.Errorf("a hundred callers took %s", took)
+		t.Errorf("100 calls took %s", took)
 	}
-	if asked := far.Conn().Stats().OutMsgs - before; asked != 1 {
-		t.Errorf("%d requests were made", asked)
+	if requests := far.Conn().Stats().OutMsgs - before; requests != 1 {
+		t.Errorf("%d requests, want 1", requests)
 	}
 
-	// A caller that has gone away is not waited for, nor does it keep the others from the answer.
+	// A caller that disconnects does not keep the others from the new catalogue.
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	now.advance(time.Minute)
@@ -120,20 +120,20 @@ func TestSlowNATSHoldsNobodyUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	line.Set(proxy.Faults{})
-	// The clock moves slowly enough that what was published does not grow stale meanwhile.
+	// Advance the clock slowly enough that the catalogue does not become stale meanwhile.
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for limit := time.After(time.Minute); reader.Current(t.Context()).Images[0].Name != "second"; now.advance(6 * time.Second) {
 		select {
 		case <-ticker.C:
 		case <-limit:
-			t.Fatal("what was published was never read")
+			t.Fatal("the published catalogue was never read")
 		}
 	}
 }
 
-// TestCatalogueIsReadOnceForAll has many callers ask at once for a catalogue that was never read.
-func TestCatalogueIsReadOnceForAll(t *testing.T) {
+// TestConcurrentCallersShareARead calls Current concurrently before the catalogue was read.
+func TestConcurrentCallersShareARead(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
 	worker := live(t, b)
@@ -151,13 +151,13 @@ func TestCatalogueIsReadOnceForAll(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if asked := b.Conn().Stats().OutMsgs - before; asked != 1 {
-		t.Errorf("%d requests were made", asked)
+	if requests := b.Conn().Stats().OutMsgs - before; requests != 1 {
+		t.Errorf("%d requests, want 1", requests)
 	}
 }
 
-// TestPublishedCatalogueIsInForceAtOnce has others read while it is published: what they read must not outlast it.
-func TestPublishedCatalogueIsInForceAtOnce(t *testing.T) {
+// TestPublishTakesEffectAtOnce publishes during concurrent reads, whose results must not replace the published catalogue.
+func TestPublishTakesEffectAtOnce(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
 	now := &clock{at: time.Now()}
@@ -184,7 +184,7 @@ func TestPublishedCatalogueIsInForceAtOnce(t *testing.T) {
 			break
 		}
 		if got := worker.Current(t.Context()); got.Images[0].Name != name {
-			t.Errorf("published %s, and got %s", name, got.Images[0].Name)
+			t.Errorf("published %s, current is %s", name, got.Images[0].Name)
 		}
 	}
 	close(stop)

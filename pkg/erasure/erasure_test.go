@@ -31,11 +31,11 @@ const (
 	email    = "ann@example.org"
 	password = "correct horse"
 	counter  = "ann-counter"
-	// hang bounds what should take moments.
+	// hang bounds what normally takes milliseconds.
 	hang = time.Minute
 )
 
-// rig is an eraser and what it stands on.
+// rig is an eraser and its stores.
 type rig struct {
 	broker   *broker.Broker
 	accounts *account.Accounts
@@ -47,7 +47,7 @@ type rig struct {
 	eraser   *erasure.Eraser
 }
 
-// on opens everything on a NATS, as a process does at its start.
+// on opens all stores on a broker, as a process does at its start.
 func on(t testing.TB, b *broker.Broker, cfg erasure.Config) *rig {
 	t.Helper()
 	r := &rig{broker: b}
@@ -61,12 +61,12 @@ func on(t testing.TB, b *broker.Broker, cfg erasure.Config) *rig {
 	r.jobs = jobs.New(b, r.queue, r.store)
 	r.box, err = feedback.New(t.Context(), b)
 	must(t, err)
-	pictures, err := gallery.New(t.Context(), b)
+	images, err := gallery.New(t.Context(), b)
 	must(t, err)
 	r.quota = quota.New(b, quota.Plans{Media: quota.Plan{Member: quota.Limits{PerMinute: 10, PerDay: 10}}}, nil)
 	r.eraser = erasure.New(r.accounts, r.jobs, []erasure.Part{
 		{Name: "feedback", Erase: r.box.Erase},
-		{Name: "saved images", Erase: pictures.Erase},
+		{Name: "saved images", Erase: images.Erase},
 		{Name: "jobs", Erase: r.jobs.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, _ string) error { return r.quota.Forget(ctx, counter) }},
 	}, cfg, slog.New(slog.DiscardHandler))
@@ -80,7 +80,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// spec is a job of an owner.
+// spec returns a job of an owner.
 func spec(t testing.TB, owner string) *job.Spec {
 	t.Helper()
 	id, created, err := jobs.NewID()
@@ -91,7 +91,7 @@ func spec(t testing.TB, owner string) *job.Spec {
 	}
 }
 
-// fill gives an account something of everything.
+// fill creates an account with data in every store.
 func (r *rig) fill(t testing.TB) *account.User {
 	t.Helper()
 	u, err := r.accounts.Register(t.Context(), "Ann", email, password)
@@ -113,7 +113,7 @@ func (r *rig) fill(t testing.TB) *account.User {
 	return u
 }
 
-// end ends a job that is in the queue as a worker does, and leaves a dead letter.
+// end fails a queued job as a worker does, which stores a dead letter.
 func (r *rig) end(t testing.TB, s *job.Spec) {
 	t.Helper()
 	record := &job.Record{Spec: s, Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504), FinishedAt: job.At(time.Now())}
@@ -122,9 +122,9 @@ func (r *rig) end(t testing.TB, s *job.Spec) {
 	must(t, err)
 }
 
-// left returns the subjects that name an owner or its counter, or hold what was its own; those of marks without content
-// only when marks is true.
-func (r *rig) left(t testing.TB, owner string, marks bool) []string {
+// left returns the subjects that contain an owner or its counter, or whose messages contain its data; those of empty messages only
+// if empty is true.
+func (r *rig) left(t testing.TB, owner string, empty bool) []string {
 	t.Helper()
 	var left []string
 	streams := r.broker.JetStream().StreamNames(t.Context())
@@ -135,7 +135,7 @@ func (r *rig) left(t testing.TB, owner string, marks bool) []string {
 		must(t, err)
 		for subject := range info.State.Subjects {
 			msg, err := stream.GetLastMsgForSubject(t.Context(), subject)
-			if err != nil || (len(msg.Data) == 0 && !marks) {
+			if err != nil || (len(msg.Data) == 0 && !empty) {
 				continue
 			}
 			all := subject + string(msg.Data)
@@ -153,7 +153,7 @@ func TestDelete(t *testing.T) {
 	r := on(t, brokertest.Start(t), erasure.Config{})
 	u := r.fill(t)
 	if n := len(r.left(t, u.Owner(), false)); n < 8 {
-		t.Fatalf("only %d things to delete", n)
+		t.Fatalf("only %d subjects to delete", n)
 	}
 	must(t, r.eraser.Delete(t.Context(), u))
 	if left := r.left(t, u.Owner(), false); len(left) > 0 {
@@ -161,27 +161,27 @@ func TestDelete(t *testing.T) {
 	}
 	pending, err := r.eraser.Pending(t.Context(), u.Owner())
 	if err != nil || !pending {
-		t.Errorf("the deletion is not remembered: %v", err)
+		t.Errorf("the deletion is not pending: %v", err)
 	}
-	must(t, r.eraser.Delete(t.Context(), u)) // Two tabs.
+	must(t, r.eraser.Delete(t.Context(), u)) // As from a second tab.
 	if _, err := r.accounts.Register(t.Context(), "Ann", email, password); err != nil {
-		t.Errorf("the address is not free: %v", err)
+		t.Errorf("register again: %v", err)
 	}
 	must(t, r.eraser.Sweep(t.Context()))
 	if _, err := r.accounts.Login(t.Context(), email, password); err != nil {
-		t.Errorf("the next account with the address: %v", err)
+		t.Errorf("login to the new account with the address: %v", err)
 	}
 }
 
-// TestDeletionStoppedInEachGap kills the process between every two steps; the next one finishes what was begun.
-func TestDeletionStoppedInEachGap(t *testing.T) {
+// TestDeletionInterrupted stops the process after each step; the next process completes the deletion.
+func TestDeletionInterrupted(t *testing.T) {
 	t.Parallel()
 	killed := errors.New("killed")
 	for _, last := range []erasure.Step{erasure.StepBegin, erasure.StepAccount, erasure.StepErase, erasure.StepMarks} {
 		t.Run(string(last), func(t *testing.T) {
 			t.Parallel()
 			b := brokertest.Start(t)
-			// With a grace of next to nothing the first look is the last.
+			// With this grace period, the first sweep is the last.
 			cfg := erasure.Config{Grace: time.Nanosecond}
 			r := on(t, b, cfg)
 			u := r.fill(t)
@@ -205,15 +205,14 @@ func TestDeletionStoppedInEachGap(t *testing.T) {
 				t.Errorf("left behind: %v", left)
 			}
 			if _, err := next.accounts.Login(t.Context(), email, password); !errors.Is(err, account.ErrCredentials) {
-				t.Errorf("the account: %v", err)
+				t.Errorf("login to the deleted account: %v", err)
 			}
 		})
 	}
 }
 
-// TestWhatComesLate has a worker and a request that were under way leave things behind a deletion, as when they are killed
-// right after.
-func TestWhatComesLate(t *testing.T) {
+// TestLateWrites stores data after a deletion, as a concurrent worker and a concurrent request do that are killed right afterwards.
+func TestLateWrites(t *testing.T) {
 	t.Parallel()
 	r := on(t, brokertest.Start(t), erasure.Config{Interval: 10 * time.Millisecond})
 	u := r.fill(t)
@@ -245,8 +244,8 @@ func TestWhatComesLate(t *testing.T) {
 	must(t, r.eraser.Stop(t.Context()))
 }
 
-// TestAccountThatCameBack imports an account again behind its deletion, with the same id: its jobs are its own.
-func TestAccountThatCameBack(t *testing.T) {
+// TestRestoredAccount imports an account again after its deletion, with the same ID: its new jobs must not be erased.
+func TestRestoredAccount(t *testing.T) {
 	t.Parallel()
 	r := on(t, brokertest.Start(t), erasure.Config{})
 	u := r.fill(t)
@@ -262,9 +261,9 @@ func TestAccountThatCameBack(t *testing.T) {
 	must(t, err)
 	must(t, r.eraser.Sweep(t.Context()))
 	if _, err := r.jobs.Read(t.Context(), []string{u.Owner()}, s.ID); err != nil {
-		t.Errorf("a job of the account that came back: %v, %+v", err, result)
+		t.Errorf("a job of the restored account: %v, %+v", err, result)
 	}
 	if pending, err := r.eraser.Pending(t.Context(), u.Owner()); err != nil || pending {
-		t.Errorf("the deletion is still remembered: %v", err)
+		t.Errorf("the deletion is still pending: %v", err)
 	}
 }

@@ -1,9 +1,9 @@
 package erasure
 
-// Step is a step of a deletion after which a process may die.
+// Step is a step of a deletion.
 type Step = step
 
-// The steps of a deletion, in their order.
+// The steps of a deletion, in order.
 const (
 	StepBegin   = stepBegin
 	StepAccount = stepAccount
@@ -11,7 +11,7 @@ const (
 	StepMarks   = stepMarks
 )
 
-// WithSteps has after called after each step; its error ends the operation there, as a crash would.
+// WithSteps sets the test hook after.
 func (e *Eraser) WithSteps(after func(Step) error) *Eraser {
 	e.after = after
 	return e

@@ -18,8 +18,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestOfManyAtOnceOnePasses posts in parallel through several processes' boxes.
-func TestOfManyAtOnceOnePasses(t *testing.T) {
+// TestConcurrentGive gives feedback concurrently through several boxes, as several processes do.
+func TestConcurrentGive(t *testing.T) {
 	t.Parallel()
 	_, now, b := open(t)
 	for round := range 5 {
@@ -29,38 +29,38 @@ func TestOfManyAtOnceOnePasses(t *testing.T) {
 			wg.Go(func() {
 				box, err := feedback.New(t.Context(), b, feedback.WithClock(now.Now))
 				if err == nil {
-					_, _, err = box.Give(t.Context(), writer("ann"), "bug", fmt.Sprint("try ", i))
+					_, _, err = box.Give(t.Context(), writer("ann"), "bug", fmt.Sprint("attempt ", i))
 				}
 				results <- err
 			})
 		}
 		wg.Wait()
 		close(results)
-		passed := 0
+		succeeded := 0
 		for err := range results {
 			soon, is := errors.AsType[*feedback.TooSoonError](err)
 			switch {
 			case err == nil:
-				passed++
+				succeeded++
 			case !is || !soon.Next.Equal(now.Now().Add(feedback.Every)):
-				t.Errorf("refused with %v", err)
+				t.Errorf("got %v, want a TooSoonError", err)
 			}
 		}
-		if passed != 1 {
-			t.Errorf("round %d: %d passed", round, passed)
+		if succeeded != 1 {
+			t.Errorf("round %d: %d calls succeeded, want 1", round, succeeded)
 		}
-		// At the end of the ten minutes, and not a moment earlier.
+		// The claim ends exactly after Every.
 		now.advance(feedback.Every - time.Millisecond)
 		box, err := feedback.New(t.Context(), b, feedback.WithClock(now.Now))
 		must(t, err)
 		if _, _, err := box.Give(t.Context(), writer("ann"), "bug", "early"); err == nil {
-			t.Error("a millisecond early passes")
+			t.Error("feedback is accepted a millisecond early")
 		}
 		if next, err := box.Next(t.Context(), "ann"); err != nil || !next.Equal(now.Now().Add(time.Millisecond)) {
 			t.Errorf("next %v, %v", next, err)
 		}
-		if _, _, err := box.Give(t.Context(), writer(fmt.Sprint("bob", round)), "bug", "somebody else"); err != nil {
-			t.Errorf("another member is held up: %v", err)
+		if _, _, err := box.Give(t.Context(), writer(fmt.Sprint("bob", round)), "bug", "of another member"); err != nil {
+			t.Errorf("another member: %v", err)
 		}
 		now.advance(time.Millisecond)
 	}
@@ -71,8 +71,8 @@ func TestOfManyAtOnceOnePasses(t *testing.T) {
 	}
 }
 
-// TestAFailedStoreGivesTheClaimBack fills the store so far that the claim fits and the feedback does not.
-func TestAFailedStoreGivesTheClaimBack(t *testing.T) {
+// TestClaimIsReleasedOnFailure leaves room for the claim but not for the feedback.
+func TestClaimIsReleasedOnFailure(t *testing.T) {
 	t.Parallel()
 	box, now, b := open(t)
 	js := b.JetStream()
@@ -90,23 +90,23 @@ func TestAFailedStoreGivesTheClaimBack(t *testing.T) {
 		t.Fatalf("a full store: %v", err)
 	}
 	if info, err := stream.Info(t.Context()); err != nil || info.State.Msgs != 0 || info.State.LastSeq == 0 {
-		t.Errorf("left behind: %+v, %v", info.State, err)
+		t.Errorf("messages left: %+v, %v", info.State, err)
 	}
 	if next, err := box.Next(t.Context(), "ann"); err != nil || !next.IsZero() {
-		t.Errorf("the claim is kept until %v, %v", next, err)
+		t.Errorf("the claim is still stored until %v, %v", next, err)
 	}
 	bound(-1)
 	if _, next, err := box.Give(t.Context(), writer("ann"), "bug", long); err != nil || !next.Equal(now.Now().Add(feedback.Every)) {
-		t.Errorf("the second try: %v", err)
+		t.Errorf("the second attempt: %v", err)
 	}
-	// Whose context ends stores nothing and is not held up.
+	// A caller whose context has ended stores neither feedback nor claim.
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := box.Give(gone, writer("bob"), "bug", "x"); !errors.Is(err, context.Canceled) {
 		t.Errorf("a canceled caller: %v", err)
 	}
 	if _, _, err := box.Give(t.Context(), writer("bob"), "bug", "x"); err != nil {
-		t.Errorf("the canceled caller's second try: %v", err)
+		t.Errorf("the second attempt of the canceled caller: %v", err)
 	}
 }
 
@@ -130,7 +130,7 @@ func TestList(t *testing.T) {
 	}{
 		"all":       {feedback.Filter{}, func(int) bool { return true }},
 		"ann's":     {feedback.Filter{Owner: "ann"}, func(i int) bool { return i%3 == 0 }},
-		"nobody's":  {feedback.Filter{Owner: "dan"}, func(int) bool { return false }},
+		"no one's":  {feedback.Filter{Owner: "dan"}, func(int) bool { return false }},
 		"bugs":      {feedback.Filter{Category: "bug"}, func(i int) bool { return i%2 == 0 }},
 		"pending":   {feedback.Filter{Status: feedback.Pending}, func(i int) bool { return i%5 != 0 }},
 		"processed": {feedback.Filter{Status: feedback.Processed}, func(i int) bool { return i%5 == 0 }},
@@ -168,7 +168,6 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestStats counts what there is by days, and stays right through every change.
 func TestStats(t *testing.T) {
 	t.Parallel()
 	box, now, _ := open(t)
@@ -197,7 +196,7 @@ func TestStats(t *testing.T) {
 			t.Fatalf("%+v, %v", e, err)
 		}
 	}
-	expect("one put back", 3, 1, 3)
+	expect("one pending again", 3, 1, 3)
 	now.advance(12 * time.Hour)
 	expect("the next day", 3, 1, 0)
 	ids = append(ids, give(t, box, now, "bob", "bug", "x").ID)
@@ -218,18 +217,18 @@ func TestStats(t *testing.T) {
 			}
 		}
 	}
-	expect("nothing else", 2, 0, 1)
+	expect("after failures", 2, 0, 1)
 }
 
-// TestNoMarkOutlivesItsFeedback marks what was removed since it was found.
-func TestNoMarkOutlivesItsFeedback(t *testing.T) {
+// TestMarkOfRemovedFeedback marks feedback that was removed after it was read.
+func TestMarkOfRemovedFeedback(t *testing.T) {
 	t.Parallel()
 	box, now, b := open(t)
 	e := give(t, box, now, "ann", "bug", "x")
 	_, err := box.Remove(t.Context(), e.ID)
 	must(t, err)
 	if _, err := box.MarkFound(t.Context(), e, feedback.Processed); !errors.Is(err, feedback.ErrNotFound) {
-		t.Errorf("marked: %v", err)
+		t.Errorf("mark: %v", err)
 	}
 	marks, err := broker.CountFrom(t.Context(), b.JetStream(), broker.FeedbackStream, broker.FeedbackDonesSubject(""), 1)
 	if err != nil || marks != 0 {
@@ -270,15 +269,15 @@ func TestErase(t *testing.T) {
 		return true, nil
 	}))
 	if want := map[string]int{"bob": 7}; !reflect.DeepEqual(left, want) {
-		t.Errorf("left is %v, want %v", left, want)
+		t.Errorf("messages left: %v, want %v", left, want)
 	}
 	if _, _, err := box.Give(t.Context(), writer("ann"), "bug", "again"); err != nil {
-		t.Errorf("the claim is left: %v", err)
+		t.Errorf("the claim was not erased: %v", err)
 	}
 }
 
-// TestWhatCannotBeRead puts feedback of a newer program, and damaged feedback, among the others.
-func TestWhatCannotBeRead(t *testing.T) {
+// TestUndecodableFeedback stores feedback of a newer version and damaged feedback among valid entries.
+func TestUndecodableFeedback(t *testing.T) {
 	t.Parallel()
 	box, now, b := open(t)
 	for i, data := range []string{`{"v":99,"id":"x0","content":"newer"}`, `{`, `{"v":1}`, `{"v":0,"id":"x3","content":"x"}`} {
@@ -294,14 +293,14 @@ func TestWhatCannotBeRead(t *testing.T) {
 	for _, filter := range []feedback.Filter{{}, {Owner: "ann"}, {Category: "bug"}} {
 		for _, limit := range []int{1, 2, 10} {
 			if list := contents(t, box, filter, limit); !slices.Equal(list, []string{"better", "good"}) {
-				t.Errorf("%d each of %+v: %v", limit, filter, list)
+				t.Errorf("limit %d, filter %+v: %v", limit, filter, list)
 			}
 		}
 	}
 	if _, err := box.Mark(t.Context(), "x0", feedback.Processed); err == nil || errors.Is(err, feedback.ErrNotFound) {
-		t.Errorf("a newer one: %v", err)
+		t.Errorf("a newer version: %v", err)
 	}
 	if _, err := box.Mark(t.Context(), "x1", feedback.Processed); !errors.Is(err, feedback.ErrNotFound) {
-		t.Errorf("a damaged one: %v", err)
+		t.Errorf("a damaged entry: %v", err)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 )
 
-// TestPutBackStaysPutBack looks at the files of a NATS that has no time to put them in order, as when it is killed, behind
-// feedback that was marked twice and put back or deleted.
-func TestPutBackStaysPutBack(t *testing.T) {
+// TestPendingStaysPending copies the files of NATS, as a crash would leave them, right after feedback that was repeatedly marked as
+// processed was marked as pending or deleted.
+func TestPendingStaysPending(t *testing.T) {
 	t.Parallel()
 	on := func(dir string) *feedback.Box {
 		box, err := feedback.New(t.Context(), brokertest.Start(t, func(c *broker.Config) { c.DataDir, c.Sync = dir, "always" }))
@@ -39,6 +39,6 @@ func TestPutBackStaysPutBack(t *testing.T) {
 	killed := t.TempDir()
 	must(t, os.CopyFS(killed, os.DirFS(dir)))
 	if got, err := on(killed).Stats(t.Context()); err != nil || got.Total != 2 || got.Pending != 1 || got.Processed != 1 {
-		t.Errorf("afterwards %+v, %v", got, err)
+		t.Errorf("after the crash: %+v, %v", got, err)
 	}
 }

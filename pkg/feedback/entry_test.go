@@ -55,9 +55,9 @@ func FuzzClean(f *testing.F) {
 		case open >= 0 && strings.IndexByte(clean[open:], '>') >= 0:
 			t.Errorf("%q keeps a tag: %q", text, clean)
 		case utf8.RuneCountInString(clean) > utf8.RuneCountInString(text):
-			t.Errorf("%q grows: %q", text, clean)
+			t.Errorf("%q becomes longer: %q", text, clean)
 		case feedback.Clean(clean) != clean:
-			t.Errorf("%q is cleaned further: %q", clean, feedback.Clean(clean))
+			t.Errorf("Clean is not idempotent: %q, %q", clean, feedback.Clean(clean))
 		case strings.ContainsFunc(clean, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
 			t.Errorf("%q keeps a control character", clean)
 		}
@@ -77,7 +77,7 @@ func TestChecks(t *testing.T) {
 		{strings.Repeat("界", feedback.MaxCategory+1), "", "too_long"},
 		{strings.Repeat("😀", feedback.MaxContent), "", "too_long"},
 		{strings.Repeat("😀", feedback.MaxContent+1), "too_long", "too_long"},
-		// The length counts as it was sent.
+		// The length includes tags.
 		{"<" + strings.Repeat("b", feedback.MaxContent) + ">x", "too_long", "too_long"},
 	} {
 		if got := codes(feedback.CheckContent("/content", c.text)); got != c.content {
@@ -97,8 +97,8 @@ func codes(faults []job.FieldError) string {
 	return strings.Join(all, " ")
 }
 
-// TestStoredShape holds what lies in NATS against a golden file: what was stored once must be readable for ever.
-func TestStoredShape(t *testing.T) {
+// TestStoredFormat compares the stored messages with a golden file: they must stay readable.
+func TestStoredFormat(t *testing.T) {
 	t.Parallel()
 	box, now, b := open(t)
 	e := give(t, box, now, "o", "bug", "It <b>breaks</b>.")
@@ -112,7 +112,7 @@ func TestStoredShape(t *testing.T) {
 		must(t, err)
 		got.WriteString(strings.ReplaceAll(msg.Subject+" "+string(msg.Data), e.ID, "<id>") + "\n")
 		if ttl := msg.Header.Get(jetstream.MsgTTLHeader); (ttl != "") != strings.Contains(msg.Subject, "claim") {
-			t.Errorf("%s lives for %q", msg.Subject, ttl)
+			t.Errorf("the TTL of %s is %q", msg.Subject, ttl)
 		}
 	}
 	path := filepath.Join("testdata", "stored.txt")

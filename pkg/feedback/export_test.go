@@ -2,10 +2,10 @@ package feedback
 
 import "context"
 
-// MarkFound is Mark for what was found before.
+// MarkFound is Mark for an entry that was read before.
 func (b *Box) MarkFound(ctx context.Context, e *Entry, status Status) (*Entry, error) {
 	return b.mark(ctx, e, status)
 }
 
-// ReadAtOnce changes how many entries get their status with one request.
+// ReadAtOnce sets how many statuses are read with one request.
 func (b *Box) ReadAtOnce(n int) { b.statusesAtOnce = n }

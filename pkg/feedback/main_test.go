@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is a time that a test moves.
+// clock is a clock that a test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -32,10 +32,9 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// noon is a time that is far from midnight.
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// open returns feedback on a NATS of its own.
+// open returns feedback in a new broker.
 func open(t testing.TB) (*feedback.Box, *clock, *broker.Broker) {
 	t.Helper()
 	b, now := brokertest.Start(t), &clock{now: noon}
@@ -55,7 +54,7 @@ func writer(owner string) feedback.Writer {
 	return feedback.Writer{Owner: owner, ID: owner, Email: owner + "@example.org"}
 }
 
-// give stores feedback, past the claim of the one before.
+// give stores feedback after the last claim has ended.
 func give(t testing.TB, box *feedback.Box, now *clock, owner, category, content string) *feedback.Entry {
 	t.Helper()
 	now.advance(feedback.Every)

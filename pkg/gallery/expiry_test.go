@@ -8,10 +8,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestNATSForgets waits for the end of a picture that came with a second left.
-func TestNATSForgets(t *testing.T) {
+// TestExpiryInNATS imports an image that expires in a second and waits until NATS has removed it.
+func TestExpiryInNATS(t *testing.T) {
 	t.Parallel()
-	// The gallery's clock stands still, and NATS goes by its own.
+	// The clock of the gallery does not advance; NATS uses its own.
 	g, now, b := open(t)
 	created := now.Now().Add(-gallery.Age + time.Second)
 	isNew, err := g.Import(t.Context(), "o-ann", gallery.Image{ID: "one", CreatedAt: job.At(created)}, pngOf(t, noise(700, 1)))
@@ -26,9 +26,9 @@ func TestNATSForgets(t *testing.T) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			t.Fatalf("still there: %v", keys(t, b))
+			t.Fatalf("not expired: %v", keys(t, b))
 		}
 	}
-	// The mark of what has expired stands in nobody's way.
+	// The marker of the expired index does not prevent saving.
 	save(t, g, "o-ann", pngOf(t, noise(8, 1)))
 }

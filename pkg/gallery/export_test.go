@@ -1,14 +1,14 @@
 package gallery
 
-// Step is a write after which a process may die.
+// Step is a write of an operation.
 type Step = step
 
-// The steps, in their order.
+// The steps, in order.
 const (
 	StepBytes = stepBytes
 	StepIndex = stepIndex
 	StepDrop  = stepDrop
 )
 
-// After has fail called after each write; its error ends the operation there, as a crash would.
+// After sets the test hook after.
 func After(fail func(Step) error) Option { return func(g *Gallery) { g.after = fail } }

@@ -29,7 +29,7 @@ func save(t testing.TB, g *gallery.Gallery, owner string, data []byte) gallery.I
 	return p
 }
 
-// same fails the test when a picture does not come back byte for byte.
+// same fails the test unless the bytes of an image are want.
 func same(t testing.TB, g *gallery.Gallery, owner, id string, want []byte) {
 	t.Helper()
 	p, data, err := g.Open(t.Context(), owner, id)
@@ -76,25 +76,25 @@ func TestSave(t *testing.T) {
 	}
 	for _, owner := range []string{"bob", "an"} {
 		if _, _, err := g.Open(t.Context(), owner, p.ID); !errors.Is(err, gallery.ErrNotFound) {
-			t.Errorf("%s finds it: %v", owner, err)
+			t.Errorf("%s can read it: %v", owner, err)
 		}
 		if err := g.Remove(t.Context(), owner, p.ID); !errors.Is(err, gallery.ErrNotFound) {
-			t.Errorf("%s removes it: %v", owner, err)
+			t.Errorf("%s can remove it: %v", owner, err)
 		}
 	}
 	must(t, g.Remove(t.Context(), "ann", p.ID))
 	if err := g.Remove(t.Context(), "ann", p.ID); !errors.Is(err, gallery.ErrNotFound) {
-		t.Errorf("twice: %v", err)
+		t.Errorf("remove again: %v", err)
 	}
 	if _, _, err := g.Open(t.Context(), "ann", p.ID); !errors.Is(err, gallery.ErrNotFound) {
-		t.Errorf("it is still there: %v", err)
+		t.Errorf("open after removal: %v", err)
 	}
 	if left := keys(t, b); len(left) > 1 {
 		t.Errorf("left: %v", left)
 	}
 }
 
-func TestFourthPushesOutTheFirst(t *testing.T) {
+func TestFourthEvictsTheFirst(t *testing.T) {
 	t.Parallel()
 	g, now, b := open(t)
 	var saved []gallery.Image
@@ -105,21 +105,21 @@ func TestFourthPushesOutTheFirst(t *testing.T) {
 		now.advance(time.Minute)
 	}
 	if got, want := today(t, g, "ann"), []string{saved[2].ID, saved[3].ID, saved[4].ID}; !slices.Equal(got, want) {
-		t.Errorf("there are %v, want %v", got, want)
+		t.Errorf("saved images are %v, want %v", got, want)
 	}
 	for i, p := range saved {
 		_, _, err := g.Open(t.Context(), "ann", p.ID)
 		if pushed := i < 2; errors.Is(err, gallery.ErrNotFound) != pushed {
-			t.Errorf("picture %d: %v", i, err)
+			t.Errorf("image %d: %v", i, err)
 		}
 	}
-	// Three pictures of one chunk and the index.
+	// Three images of one chunk each, and the index.
 	if left := keys(t, b); len(left) != 4 {
 		t.Errorf("left: %v", left)
 	}
 }
 
-// TestDays moves the clock over midnight and on to the end of every picture.
+// TestDays advances the clock beyond midnight until all images have expired.
 func TestDays(t *testing.T) {
 	t.Parallel()
 	g, now, _ := open(t)
@@ -133,7 +133,7 @@ func TestDays(t *testing.T) {
 	list, earlier, err := g.List(t.Context(), "ann")
 	must(t, err)
 	if len(list) != 0 || !slices.Equal(ids(earlier), []string{first[1], first[2], last}) || g.Today() != "2026-03-05" {
-		t.Errorf("at midnight %v and %v on %s", ids(list), ids(earlier), g.Today())
+		t.Errorf("at midnight: %v and %v on %s", ids(list), ids(earlier), g.Today())
 	}
 	next := save(t, g, "ann", pngOf(t, noise(8, 3))).ID
 	same(t, g, "ann", last, pngOf(t, noise(8, 2)))
@@ -150,7 +150,7 @@ func TestDays(t *testing.T) {
 		list, earlier, err := g.List(t.Context(), "ann")
 		must(t, err)
 		if got := append(ids(list), ids(earlier)...); !slices.Equal(got, step.left) {
-			t.Errorf("at %s there are %v, want %v", now.Now(), got, step.left)
+			t.Errorf("at %s: %v, want %v", now.Now(), got, step.left)
 		}
 		for _, id := range append([]string{last, next}, first...) {
 			_, _, err := g.Open(t.Context(), "ann", id)
@@ -165,7 +165,7 @@ func TestDays(t *testing.T) {
 	}
 }
 
-// TestRemoveOfYesterday removes a picture on the day after it was saved.
+// TestRemoveOfYesterday removes an image on the day after it was saved.
 func TestRemoveOfYesterday(t *testing.T) {
 	t.Parallel()
 	g, now, _ := open(t)
@@ -177,8 +177,8 @@ func TestRemoveOfYesterday(t *testing.T) {
 	}
 }
 
-// TestParallelSaves has many processes save for one member at once.
-func TestParallelSaves(t *testing.T) {
+// TestConcurrentSaves saves images of one member concurrently through several galleries.
+func TestConcurrentSaves(t *testing.T) {
 	t.Parallel()
 	for _, saves := range []int{3, 24} {
 		t.Run(fmt.Sprint(saves), func(t *testing.T) {
@@ -223,13 +223,13 @@ func TestParallelSaves(t *testing.T) {
 				same(t, g, "ann", id, answered[id])
 			}
 			if k := keys(t, b); len(k) != 1+gallery.MaxImages {
-				t.Errorf("bytes that nobody names: %v", k)
+				t.Errorf("unreferenced bytes: %v", k)
 			}
 		})
 	}
 }
 
-// TestSameSource saves a job's picture in two tabs.
+// TestSameSource saves the image of one job concurrently.
 func TestSameSource(t *testing.T) {
 	t.Parallel()
 	g, now, b := open(t)
@@ -257,8 +257,8 @@ func TestSameSource(t *testing.T) {
 	}
 }
 
-// TestStops ends saving and removing behind each write, as a crash would.
-func TestStops(t *testing.T) {
+// TestCrashes aborts saving and removing after each write, as a crash would.
+func TestCrashes(t *testing.T) {
 	t.Parallel()
 	crash := errors.New("crash")
 	for _, at := range []gallery.Step{gallery.StepBytes, gallery.StepIndex, gallery.StepDrop} {
@@ -292,7 +292,7 @@ func TestStops(t *testing.T) {
 					t.Errorf("open: %v", err)
 				}
 			}
-			// Whatever became of a removal, it can be asked for again.
+			// An interrupted removal can be repeated.
 			if err := g.Remove(t.Context(), "ann", left[0]); err != nil && !errors.Is(err, crash) {
 				t.Errorf("remove: %v", err)
 			}
@@ -303,7 +303,7 @@ func TestStops(t *testing.T) {
 			same(t, sound, "ann", p.ID, there[0])
 			must(t, sound.Erase(t.Context(), "ann"))
 			if k := keys(t, b); len(k) != 0 {
-				t.Errorf("bytes that nobody can find survive an erasure: %v", k)
+				t.Errorf("unreferenced bytes after Erase: %v", k)
 			}
 		})
 	}
@@ -319,17 +319,17 @@ func TestErase(t *testing.T) {
 		must(t, g.Erase(t.Context(), "ann"))
 	}
 	if len(today(t, g, "ann")) != 0 || len(today(t, g, "ann-b")) != 1 || len(today(t, g, "bob")) != 1 {
-		t.Error("the wrong ones are gone")
+		t.Error("the wrong images were erased")
 	}
 	for _, key := range keys(t, b) {
 		if strings.HasPrefix(key, "ann.") {
-			t.Errorf("%s is left", key)
+			t.Errorf("%s was not erased", key)
 		}
 	}
 	save(t, g, "ann", pngOf(t, noise(8, 1)))
 }
 
-// TestFullStore gives NATS no room for another picture.
+// TestFullStore leaves no room for another image.
 func TestFullStore(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, func(c *broker.Config) { c.MaxStoreMB = 4 })
@@ -342,14 +342,14 @@ func TestFullStore(t *testing.T) {
 		}
 	}
 	if !errors.Is(err, gallery.ErrFull) {
-		t.Fatalf("a full store says %v", err)
+		t.Fatalf("save in a full store: %v", err)
 	}
-	// What was stored of it is gone again, so that a smaller one has room.
+	// The stored part was removed, so that there is room for a smaller image.
 	save(t, g, "small", pngOf(t, noise(8, 1)))
 }
 
-// TestStoredShape holds what is stored against a file, so that nobody changes it by chance.
-func TestStoredShape(t *testing.T) {
+// TestStoredFormat compares a stored index with a golden file.
+func TestStoredFormat(t *testing.T) {
 	t.Parallel()
 	g, _, b := open(t)
 	seed := int64(7)
@@ -358,7 +358,7 @@ func TestStoredShape(t *testing.T) {
 	msg, err := broker.LeaderLast(t.Context(), b.JetStream(), broker.ImagesStream, broker.ImagesSubject("ann", "2026-03-04"))
 	must(t, err)
 	if msg.Header.Get("Nats-TTL") != "24h0m0s" {
-		t.Errorf("time to live %q", msg.Header.Get("Nats-TTL"))
+		t.Errorf("TTL %q", msg.Header.Get("Nats-TTL"))
 	}
 	var key string
 	for _, k := range keys(t, b) {
@@ -388,8 +388,8 @@ func TestStoredShape(t *testing.T) {
 	}
 }
 
-// TestSaveGoesOn saves pictures for callers that hang up as soon as bytes were written.
-func TestSaveGoesOn(t *testing.T) {
+// TestSaveCompletesAfterCancel cancels the context as soon as bytes were written.
+func TestSaveCompletesAfterCancel(t *testing.T) {
 	t.Parallel()
 	_, now, b := open(t)
 	ctx, hangUp := context.WithCancel(t.Context())
@@ -404,6 +404,6 @@ func TestSaveGoesOn(t *testing.T) {
 		}
 	}
 	if k := keys(t, b); len(today(t, g, "ann")) != 1 || len(k) != 2 {
-		t.Errorf("there are %v", k)
+		t.Errorf("stored keys: %v", k)
 	}
 }

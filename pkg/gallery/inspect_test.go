@@ -13,7 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 )
 
-// webps are pictures of one pixel, packed with and without loss.
+// webps returns images of one pixel, lossy and lossless.
 func webps(t testing.TB) [][]byte {
 	t.Helper()
 	var list [][]byte
@@ -28,7 +28,7 @@ func webps(t testing.TB) [][]byte {
 	return list
 }
 
-// pngSized is a whole PNG that says it has some width and height.
+// pngSized returns a complete PNG whose header states a width and height.
 func pngSized(t testing.TB, width, height uint32) []byte {
 	t.Helper()
 	data := pngOf(t, image.NewGray(image.Rect(0, 0, 1, 1)))
@@ -38,7 +38,7 @@ func pngSized(t testing.TB, width, height uint32) []byte {
 	return data
 }
 
-// jpegSized is a whole JPEG that says it has some width and height.
+// jpegSized returns a complete JPEG whose header states a width and height.
 func jpegSized(t testing.TB, width, height uint16) []byte {
 	t.Helper()
 	data := jpegOf(t, image.NewGray(image.Rect(0, 0, 8, 8)))
@@ -59,10 +59,10 @@ func TestInspect(t *testing.T) {
 	}{
 		"png":               {pngOf(t, noise(9, 1)), "image/png", 9, 9},
 		"jpeg":              {jpeg, "image/jpeg", 40, 40},
-		"webp with loss":    {webps(t)[0], "image/webp", 1, 1},
-		"webp without":      {webps(t)[1], "image/webp", 1, 1},
+		"lossy webp":        {webps(t)[0], "image/webp", 1, 1},
+		"lossless webp":     {webps(t)[1], "image/webp", 1, 1},
 		"largest":           {pngSized(t, 32<<10, 1<<10), "image/png", 32 << 10, 1 << 10},
-		"page in a comment": {append(comment, jpeg[2:]...), "image/jpeg", 40, 40},
+		"HTML in a comment": {append(comment, jpeg[2:]...), "image/jpeg", 40, 40},
 	} {
 		for _, behind := range []string{"", "\x00", "<!doctype html><script>alert(1)</script>", "PK\x03\x04", string(jpeg)} {
 			found, err := gallery.Inspect(append(bytes.Clone(c.data), behind...))
@@ -78,7 +78,7 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-func TestInspectRefuses(t *testing.T) {
+func TestInspectErrors(t *testing.T) {
 	t.Parallel()
 	png, jpeg := pngOf(t, noise(9, 1)), jpegOf(t, noise(9, 1))
 	headless := bytes.Clone(png)
@@ -94,29 +94,29 @@ func TestInspectRefuses(t *testing.T) {
 		data []byte
 		want error
 	}{
-		"nothing":                    {nil, gallery.ErrType},
-		"text":                       {[]byte("canary"), gallery.ErrType},
-		"svg":                        {[]byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`), gallery.ErrType},
-		"html":                       {[]byte("<!doctype html><script>alert(1)</script>"), gallery.ErrType},
-		"html, then a picture":       {append([]byte("<html><!--"), png...), gallery.ErrType},
-		"gif":                        {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), gallery.ErrType},
-		"pdf":                        {[]byte("%PDF-1.7"), gallery.ErrType},
-		"avif":                       {[]byte("\x00\x00\x00\x1cftypavif"), gallery.ErrType},
-		"a sound":                    {[]byte("RIFF\x24\x00\x00\x00WAVEfmt "), gallery.ErrType},
-		"only a mark":                {[]byte("\x89PNG\r\n\x1a\n"), gallery.ErrDamaged},
-		"png without a head":         {headless, gallery.ErrDamaged},
-		"png with an endless chunk":  {longChunk, gallery.ErrDamaged},
-		"png without a picture":      {noIDAT, gallery.ErrDamaged},
-		"png of no size":             {pngSized(t, 0, 5), gallery.ErrDamaged},
-		"png bomb":                   {pngSized(t, 100_000, 100_000), gallery.ErrDimensions},
-		"png, one row too many":      {pngSized(t, 32<<10, 1<<10+1), gallery.ErrDimensions},
-		"jpeg bomb":                  {jpegSized(t, 65_000, 65_000), gallery.ErrDimensions},
-		"jpeg without a drawn part":  {[]byte{0xff, 0xd8, 0xff, 0xd9}, gallery.ErrDamaged},
-		"jpeg that begins anew":      {append(bytes.Clone(jpeg[:2]), jpeg...), gallery.ErrDamaged},
-		"jpeg with a strange length": {[]byte{0xff, 0xd8, 0xff, 0xe0, 0, 1, 0xff, 0xd9}, gallery.ErrDamaged},
-		"webp longer than it is":     {longer, gallery.ErrDamaged},
-		"webp of nothing":            {emptyWebP, gallery.ErrDamaged},
-		"too large":                  {append(bytes.Clone(png), make([]byte, gallery.MaxBytes)...), gallery.ErrTooLarge},
+		"nothing":                   {nil, gallery.ErrType},
+		"text":                      {[]byte("canary"), gallery.ErrType},
+		"svg":                       {[]byte(`<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`), gallery.ErrType},
+		"html":                      {[]byte("<!doctype html><script>alert(1)</script>"), gallery.ErrType},
+		"html, then a png":          {append([]byte("<html><!--"), png...), gallery.ErrType},
+		"gif":                       {[]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), gallery.ErrType},
+		"pdf":                       {[]byte("%PDF-1.7"), gallery.ErrType},
+		"avif":                      {[]byte("\x00\x00\x00\x1cftypavif"), gallery.ErrType},
+		"audio":                     {[]byte("RIFF\x24\x00\x00\x00WAVEfmt "), gallery.ErrType},
+		"only a signature":          {[]byte("\x89PNG\r\n\x1a\n"), gallery.ErrDamaged},
+		"png without a header":      {headless, gallery.ErrDamaged},
+		"png with an endless chunk": {longChunk, gallery.ErrDamaged},
+		"png without IDAT":          {noIDAT, gallery.ErrDamaged},
+		"png of width 0":            {pngSized(t, 0, 5), gallery.ErrDamaged},
+		"png bomb":                  {pngSized(t, 100_000, 100_000), gallery.ErrDimensions},
+		"png, one row too many":     {pngSized(t, 32<<10, 1<<10+1), gallery.ErrDimensions},
+		"jpeg bomb":                 {jpegSized(t, 65_000, 65_000), gallery.ErrDimensions},
+		"jpeg without a scan":       {[]byte{0xff, 0xd8, 0xff, 0xd9}, gallery.ErrDamaged},
+		"jpeg with a second SOI":    {append(bytes.Clone(jpeg[:2]), jpeg...), gallery.ErrDamaged},
+		"jpeg with a bad length":    {[]byte{0xff, 0xd8, 0xff, 0xe0, 0, 1, 0xff, 0xd9}, gallery.ErrDamaged},
+		"webp with a bad length":    {longer, gallery.ErrDamaged},
+		"empty webp":                {emptyWebP, gallery.ErrDamaged},
+		"too large":                 {append(bytes.Clone(png), make([]byte, gallery.MaxBytes)...), gallery.ErrTooLarge},
 	} {
 		if found, err := gallery.Inspect(c.data); !errors.Is(err, c.want) {
 			t.Errorf("%s: %+v, %v; want %v", name, found, err, c.want)
@@ -158,7 +158,7 @@ func FuzzInspect(f *testing.F) {
 		}
 		again, err := gallery.Inspect(found.Data)
 		if err != nil || len(again.Data) != len(found.Data) || again.ContentType != found.ContentType {
-			t.Fatalf("once more %+v, %v", again, err)
+			t.Fatalf("inspected again: %+v, %v", again, err)
 		}
 	})
 }

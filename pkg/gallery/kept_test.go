@@ -13,8 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 )
 
-// TestKeptStore reads an image that an earlier release saved, on the day on which it did: api.TestKeptStore cannot set the
-// clock of the program.
+// TestKeptStore reads an image that an earlier release saved, with the clock at that day, which api.TestKeptStore cannot set.
 func TestKeptStore(t *testing.T) {
 	t.Parallel()
 	dir, description := brokertest.KeptStore(t)

@@ -20,16 +20,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hang bounds what a test waits for; it is no expectation.
+// hang bounds how long a test waits; it is not an expectation.
 const hang = 30 * time.Second
 
-// clock is a time that a test moves.
+// clock is a clock that a test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// noon is a time from which it is far to the next day.
+// noon returns a clock at noon.
 func noon() *clock { return &clock{now: time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)} }
 
 func (c *clock) Now() time.Time {
@@ -44,7 +44,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// open returns a gallery on a NATS of its own.
+// open returns a gallery in a new broker.
 func open(t testing.TB, options ...gallery.Option) (*gallery.Gallery, *clock, *broker.Broker) {
 	t.Helper()
 	b, time := brokertest.Start(t), noon()
@@ -60,7 +60,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// noise is a picture that cannot be packed, so that it becomes large.
+// noise returns an image that does not compress well.
 func noise(side int, seed uint64) image.Image {
 	r := rand.New(rand.NewPCG(seed, seed))
 	m := image.NewRGBA(image.Rect(0, 0, side, side))
@@ -87,7 +87,7 @@ func jpegOf(t testing.TB, m image.Image) []byte {
 	return b.Bytes()
 }
 
-// keys returns every key that still holds something.
+// keys returns the keys of all messages with data.
 func keys(t testing.TB, b *broker.Broker) []string {
 	t.Helper()
 	kv, err := b.JetStream().KeyValue(t.Context(), broker.BucketImages)

@@ -57,7 +57,7 @@ func TestAccounts(t *testing.T) {
 	done, err := migrate.Accounts(t.Context(), a, export(t, entries...), now.Now())
 	must(t, err)
 	if done.Imported != people || done.Kept != 0 || done.Foreign != 3 || len(done.Skipped) != 0 {
-		t.Fatalf("the first time %+v", done)
+		t.Fatalf("the first import: %+v", done)
 	}
 	for n := range people {
 		address := fmt.Sprintf("user%d@example.org", n)
@@ -71,7 +71,7 @@ func TestAccounts(t *testing.T) {
 		old, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"userId": u.ID, "email": u.Email, "exp": now.Now().Unix() + 60}).SignedString([]byte(secret))
 		must(t, err)
 		if _, _, err := a.Identify(t.Context(), old); err != nil {
-			t.Errorf("%s: the token from before the move: %v", address, err)
+			t.Errorf("%s: a token of the old system: %v", address, err)
 		}
 	}
 	before, err := stored(t, b, "user7@example.org")
@@ -79,7 +79,7 @@ func TestAccounts(t *testing.T) {
 	done, err = migrate.Accounts(t.Context(), a, export(t, entries...), now.Now())
 	must(t, err)
 	if done.Imported != 0 || done.Kept != people || len(done.Skipped) != 0 {
-		t.Errorf("the second time %+v", done)
+		t.Errorf("the second import: %+v", done)
 	}
 	after, err := stored(t, b, "user7@example.org")
 	must(t, err)
@@ -103,17 +103,17 @@ func TestAccountsSkips(t *testing.T) {
 		imported int
 		reasons  string
 	}{
-		"nothing":      {[]fields{}, 0, ""},
-		"no account":   {[]fields{exported(t, "name", key, "text", false)}, 0, "1: its value is not the JSON of an account"},
-		"null":         {[]fields{{"name": key, "value": nil}}, 0, "1: its value is not the JSON of an account"},
-		"no value":     {[]fields{{"name": key}}, 0, "1: its value is not the JSON of an account"},
-		"no id":        {[]fields{exported(t, "name", key, good(fields{"id": ""}), false)}, 0, "1: it has no id"},
-		"no address":   {[]fields{exported(t, "name", "x", good(fields{"email": ""}), false)}, 0, "1: it has no email address"},
-		"its key says": {[]fields{exported(t, "name", key, good(fields{"email": ""}), false)}, 1, ""},
-		"another key":  {[]fields{exported(t, "name", "eve@example.org", good(nil), false)}, 0, "1: its key differs from its email address"},
-		"no password":  {[]fields{exported(t, "name", key, good(fields{"passwordHash": ""}), false)}, 0, "1: it has no password and no other way to sign in"},
-		"google":       {[]fields{exported(t, "name", key, good(fields{"passwordHash": "", "authProvider": "google", "googleInfo": fields{"id": "7"}}), false)}, 1, ""},
-		"twice":        {[]fields{exported(t, "name", key, good(nil), false), exported(t, "name", key, good(nil), false)}, 1, ""},
+		"empty":       {[]fields{}, 0, ""},
+		"no account":  {[]fields{exported(t, "name", key, "text", false)}, 0, "1: its value is not the JSON of an account"},
+		"null":        {[]fields{{"name": key, "value": nil}}, 0, "1: its value is not the JSON of an account"},
+		"no value":    {[]fields{{"name": key}}, 0, "1: its value is not the JSON of an account"},
+		"no id":       {[]fields{exported(t, "name", key, good(fields{"id": ""}), false)}, 0, "1: it has no id"},
+		"no address":  {[]fields{exported(t, "name", "x", good(fields{"email": ""}), false)}, 0, "1: it has no email address"},
+		"key only":    {[]fields{exported(t, "name", key, good(fields{"email": ""}), false)}, 1, ""},
+		"another key": {[]fields{exported(t, "name", "eve@example.org", good(nil), false)}, 0, "1: its key differs from its email address"},
+		"no password": {[]fields{exported(t, "name", key, good(fields{"passwordHash": ""}), false)}, 0, "1: it has no password and no other way to sign in"},
+		"google":      {[]fields{exported(t, "name", key, good(fields{"passwordHash": "", "authProvider": "google", "googleInfo": fields{"id": "7"}}), false)}, 1, ""},
+		"twice":       {[]fields{exported(t, "name", key, good(nil), false), exported(t, "name", key, good(nil), false)}, 1, ""},
 		"capital letters": {[]fields{
 			exported(t, "name", "USER2@example.org", good(fields{"id": "old"}), false), exported(t, "name", key, good(nil), false),
 		}, 1, "1: another account has its email address"},
@@ -140,8 +140,8 @@ func TestAccountsSkips(t *testing.T) {
 	}
 }
 
-// TestAccountsOfTwoCopies imports somebody whom the system before kept under the address as it was typed and, since some day,
-// in small letters as well: a password that was set later is in one of the two alone.
+// TestAccountsOfTwoCopies imports an account that the old system stored under the address as it was typed and in lower case: only
+// one of the copies has the later password.
 func TestAccountsOfTwoCopies(t *testing.T) {
 	t.Parallel()
 	const later, neither = "2025-06-01T00:00:00.000Z", "later, and longer"
@@ -152,11 +152,11 @@ func TestAccountsOfTwoCopies(t *testing.T) {
 	}
 	first := set("2024-05-06T07:08:09.123Z", password)
 	for name, c := range map[string]struct {
-		typed, small fields
+		typed, lower fields
 		good         string
 	}{
 		"typed is newer": {set(later, neither), first, neither},
-		"small is newer": {first, set(later, neither), neither},
+		"lower is newer": {first, set(later, neither), neither},
 		"the same":       {first, first, password},
 		"no times":       {set("", neither), set("", password), password},
 		"time in typed":  {set(later, neither), recordOf(t, 1), neither},
@@ -164,7 +164,7 @@ func TestAccountsOfTwoCopies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, now, b := openAccounts(t)
-			entries := []fields{exported(t, "name", "User1@Example.org", c.typed, false), exported(t, "name", "user1@example.org", c.small, false)}
+			entries := []fields{exported(t, "name", "User1@Example.org", c.typed, false), exported(t, "name", "user1@example.org", c.lower, false)}
 			done, err := migrate.Accounts(t.Context(), a, export(t, entries...), now.Now())
 			must(t, err)
 			if done.Imported != 1 || done.Kept != 1 {
@@ -174,7 +174,7 @@ func TestAccountsOfTwoCopies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// A password that was strengthened here stays.
+			// A second import keeps the rehashed password.
 			if _, err := migrate.Accounts(t.Context(), a, export(t, entries...), now.Now()); err != nil {
 				t.Fatal(err)
 			}
@@ -185,7 +185,7 @@ func TestAccountsOfTwoCopies(t *testing.T) {
 	}
 }
 
-func TestAccountsOfSomethingElse(t *testing.T) {
+func TestAccountsOfMalformedExports(t *testing.T) {
 	t.Parallel()
 	a, now, _ := openAccounts(t)
 	const email = "ann@example.org"
@@ -196,13 +196,13 @@ func TestAccountsOfSomethingElse(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	// An account of here is never replaced.
+	// Existing accounts are not replaced.
 	r := recordOf(t, 2)
 	r["email"] = email
 	done, err := migrate.Accounts(t.Context(), a, export(t, exported(t, "name", email, r, false)), now.Now())
 	must(t, err)
 	if done.Imported != 0 || len(done.Skipped) != 1 {
-		t.Errorf("imported over an account: %+v", done)
+		t.Errorf("replaced an account: %+v", done)
 	}
 	if _, err := a.Login(t.Context(), email, password); err != nil {
 		t.Error(err)
@@ -219,7 +219,7 @@ func FuzzAccounts(f *testing.F) {
 		if _, err := migrate.Accounts(t.Context(), a, strings.NewReader(text), now.Now()); err != nil && errors.Is(err, account.ErrTaken) {
 			t.Error(err)
 		}
-		// Whatever was taken can be read.
+		// All imported accounts can be decoded.
 		_, err := migrate.Accounts(t.Context(), a, strings.NewReader("[]"), now.Now())
 		must(t, err)
 	})

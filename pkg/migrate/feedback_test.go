@@ -25,7 +25,7 @@ func one(user string, ms int64, changes fields) fields {
 	return fields{"name": fmt.Sprintf("feedback_%s_%d", user, ms), "value": value}
 }
 
-// asText writes the value as Cloudflare stores it.
+// asText returns an entry whose value is a string, as in Cloudflare KV.
 func asText(t testing.TB, f fields) fields {
 	t.Helper()
 	text, err := json.Marshal(f["value"])
@@ -55,7 +55,7 @@ func TestFeedback(t *testing.T) {
 	done, err := migrate.Feedback(t.Context(), box, entries(), feedbackOwners)
 	must(t, err)
 	if done.Imported != 4 || done.Kept != 0 || done.Foreign != 2 || len(done.Skipped) != 0 {
-		t.Fatalf("the first time %+v", done)
+		t.Fatalf("the first import: %+v", done)
 	}
 	all := []string{"of here", "fourth", "third", "second", "first bold"}
 	if got := contents(t, box, feedback.Filter{}, 2); !slices.Equal(got, all) {
@@ -80,7 +80,7 @@ func TestFeedback(t *testing.T) {
 	if got := contents(t, box, feedback.Filter{Owner: "ann"}, 20); !slices.Equal(got, []string{"of here", "third", "first bold"}) {
 		t.Errorf("ann's are %q", got)
 	}
-	// What the operator does in between stays, and what is new comes along.
+	// A second import keeps the changes of the operator and adds new entries.
 	_, err = box.Mark(t.Context(), "feedback_ann_1746515289000", feedback.Pending)
 	must(t, err)
 	_, err = box.Mark(t.Context(), page.Entries[1].ID, feedback.Processed)
@@ -88,7 +88,7 @@ func TestFeedback(t *testing.T) {
 	done, err = migrate.Feedback(t.Context(), box, entries(), feedbackOwners)
 	must(t, err)
 	if done.Imported != 0 || done.Kept != 4 {
-		t.Errorf("the second time %+v", done)
+		t.Errorf("the second import: %+v", done)
 	}
 	if got := contents(t, box, feedback.Filter{Status: feedback.Processed}, 20); !slices.Equal(got, []string{"fourth"}) {
 		t.Errorf("processed are %q", got)
@@ -98,7 +98,7 @@ func TestFeedback(t *testing.T) {
 	}
 }
 
-// TestFeedbackSkips says of every entry that cannot be taken which one it is and why, and nothing of what it holds.
+// TestFeedbackSkips checks the reasons of skipped entries, which must not quote them.
 func TestFeedbackSkips(t *testing.T) {
 	t.Parallel()
 	box, _ := openFeedback(t)
@@ -113,8 +113,8 @@ func TestFeedbackSkips(t *testing.T) {
 		"no JSON":           {fields{"name": "feedback_ann_1", "value": "canary"}, "its value is not the JSON of feedback"},
 		"null":              {fields{"name": "feedback_ann_1", "value": nil}, "its value is not the JSON of feedback"},
 		"list":              {fields{"name": "feedback_ann_1", "value": []string{"canary"}}, "its value is not the JSON of feedback"},
-		"odd content":       {one("ann", 1, fields{"content": []int{7}}), "it has no content"},
-		"somebody else's":   {one("ann", 1, fields{"userId": "bob"}), "its key and its value name different users"},
+		"list as content":   {one("ann", 1, fields{"content": []int{7}}), "it has no content"},
+		"another user":      {one("ann", 1, fields{"userId": "bob"}), "its key and its value name different users"},
 		"unknown":           {one("canary", 1, nil), "its user has no account here"},
 		"no content":        {one("ann", 1, fields{"content": "<canary>"}), "it has no content"},
 		"missing content":   {one("ann", 1, fields{"content": nil}), "it has no content"},
@@ -137,7 +137,7 @@ func TestFeedbackSkips(t *testing.T) {
 	}
 }
 
-func TestFeedbackOfSomethingElse(t *testing.T) {
+func TestFeedbackOfMalformedExports(t *testing.T) {
 	t.Parallel()
 	box, _ := openFeedback(t)
 	good := `[{"name":"feedback_ann_1","value":{"content":"canary"}}`
@@ -147,7 +147,7 @@ func TestFeedbackOfSomethingElse(t *testing.T) {
 		}
 	}
 	if got := contents(t, box, feedback.Filter{}, 20); len(got) != 0 {
-		t.Errorf("imported all the same: %q", got)
+		t.Errorf("imported: %q", got)
 	}
 }
 
@@ -159,7 +159,7 @@ func FuzzFeedback(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		done, err := migrate.Feedback(t.Context(), box, strings.NewReader(text), feedbackOwners)
 		if err != nil && done != nil && done.Imported > 0 {
-			t.Errorf("half an export was imported: %v", err)
+			t.Errorf("a part of a malformed export was imported: %v", err)
 		}
 		page, err := box.List(t.Context(), feedback.Filter{}, feedback.Place{}, 1000)
 		if err != nil {
@@ -173,14 +173,14 @@ func FuzzFeedback(f *testing.F) {
 	})
 }
 
-// TestFeedbackCountsAll names as many as a person can read, and counts the others.
-func TestFeedbackCountsAll(t *testing.T) {
+// TestSkippedIsBounded skips more entries than are listed.
+func TestSkippedIsBounded(t *testing.T) {
 	t.Parallel()
 	box, _ := openFeedback(t)
 	const named, more = 10_000, 7
 	done, err := migrate.Feedback(t.Context(), box, strings.NewReader("["+strings.Repeat(`{},`, named+more-1)+"{}]"), feedbackOwners)
 	if err != nil || len(done.Skipped) != named || done.Unnamed != more {
-		t.Errorf("%v, %d are named and %d are not", err, len(done.Skipped), done.Unnamed)
+		t.Errorf("%v, %d are listed and %d are not", err, len(done.Skipped), done.Unnamed)
 	}
 }
 

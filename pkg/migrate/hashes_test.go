@@ -11,9 +11,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/migrate"
 )
 
-// TestFiftyAccounts imports testdata/accounts.json, whose fifty records and hashes Python's hashlib made: both formats in
-// turn, with the parameters of several installations and with what is left out, null or of another type in records that
-// programs of several years wrote.
+// TestFiftyAccounts imports the fifty records in testdata/accounts.json, whose hashes were computed by Python's hashlib: both formats
+// alternately, with the parameters of several installations and with fields that are missing, null or of another type.
 func TestFiftyAccounts(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("testdata/accounts.json")
@@ -31,7 +30,7 @@ func TestFiftyAccounts(t *testing.T) {
 		before, err := stored(t, b, email)
 		must(t, err)
 		if _, err := a.Login(t.Context(), email, fmt.Sprintf(given, n+1)); !errors.Is(err, account.ErrCredentials) {
-			t.Errorf("%s opens with another password: %v", email, err)
+			t.Errorf("login of %s with a wrong password: %v", email, err)
 		}
 		if _, err := a.Login(t.Context(), email, fmt.Sprintf(given, n)); err != nil {
 			t.Errorf("%s: %v", email, err)
@@ -40,22 +39,22 @@ func TestFiftyAccounts(t *testing.T) {
 		u, err := stored(t, b, email)
 		must(t, err)
 		byEmail[email] = u
-		// One of them names no rounds, which means 120,000, and as many of the other digests are taken for fewer.
+		// One record has no iterations, which means 120,000; for the other digests that many count as weaker.
 		isWeak := before.Algorithm == "" || (before.Iterations > 0 && before.Iterations < 2000) || before.Digest == "sha512" || before.Digest == "sha384"
 		if isWeak && (u.Password == before.Password || u.Algorithm != "pbkdf2" || u.Iterations != 2000) {
-			t.Errorf("%s is not strengthened: %+v", email, u.Password)
+			t.Errorf("%s was not rehashed: %+v", email, u.Password)
 		}
 		if u.Username == "" || u.ID == "" || u.TokenVersion != 0 || u.CreatedAt.Year() < 2024 || u.CreatedAt.After(now.Now()) {
 			t.Errorf("%s is %+v", email, u)
 		}
 	}
 	if created := byEmail["person21@example.org"].CreatedAt.String(); created != "2024-05-06T07:08:09.123Z" {
-		t.Errorf("created at %s, which were milliseconds", created)
+		t.Errorf("the time in milliseconds was imported as %s", created)
 	}
 	done, err = migrate.Accounts(t.Context(), a, bytes.NewReader(data), now.Now())
 	must(t, err)
 	if done.Imported != 0 || done.Kept != 50 || len(done.Skipped) != 0 {
-		t.Errorf("the second time %+v", done)
+		t.Errorf("the second import: %+v", done)
 	}
 	for email, want := range byEmail {
 		got, err := stored(t, b, email)
@@ -66,21 +65,21 @@ func TestFiftyAccounts(t *testing.T) {
 	}
 }
 
-// TestUnknownHashes imports passwords that nothing here can verify.
-func TestUnknownHashes(t *testing.T) {
+// TestUnverifiableHashes imports passwords with hashes of unknown formats.
+func TestUnverifiableHashes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		changes fields
 		want    int
 	}{
-		"as it should be":   {nil, 0},
+		"valid":             {nil, 0},
 		"unknown digest":    {fields{"passwordDigest": "whirlpool"}, 1},
 		"unknown algorithm": {fields{"passwordAlgorithm": "scrypt"}, 1},
 		"not hex":           {fields{"passwordHash": "zz"}, 1},
-		"cut off":           {fields{"passwordHash": "abcd"}, 1},
+		"truncated":         {fields{"passwordHash": "abcd"}, 1},
 		"no rounds":         {fields{"passwordIterations": -1}, 1},
 		"too many rounds":   {fields{"passwordIterations": 1e30}, 1},
-		"half a round":      {fields{"passwordIterations": 1.5}, 0}, // As if it were left out.
+		"half a round":      {fields{"passwordIterations": 1.5}, 0}, // Counts as missing.
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +97,7 @@ func TestUnknownHashes(t *testing.T) {
 			if c.want == 1 && !errors.Is(err, account.ErrCredentials) {
 				t.Errorf("login: %v", err)
 			}
-			// The owner gets in by mail.
+			// The owner can reset the password.
 			_, token, err := a.BeginReset(t.Context(), "user3@example.org")
 			must(t, err)
 			_, err = a.Reset(t.Context(), token, "another one")
@@ -110,18 +109,18 @@ func TestUnknownHashes(t *testing.T) {
 	}
 }
 
-// TestDisabledAccounts imports every way to say so.
+// TestDisabledAccounts imports all values that disable an account.
 func TestDisabledAccounts(t *testing.T) {
 	t.Parallel()
 	a, now, _ := openAccounts(t)
-	for n, said := range []any{false, 0, "false", "", "0"} {
+	for n, value := range []any{false, 0, "false", "", "0"} {
 		r := recordOf(t, 2*n)
-		r["isActive"] = said
+		r["isActive"] = value
 		address, _ := r["email"].(string)
 		_, err := migrate.Accounts(t.Context(), a, export(t, exported(t, "name", address, r, false)), now.Now())
 		must(t, err)
 		if _, err := a.Login(t.Context(), address, password); !errors.Is(err, account.ErrDisabled) {
-			t.Errorf("%v: %v", said, err)
+			t.Errorf("%v: %v", value, err)
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/migrate"
 )
 
-// image is an image as the old system stored it.
+// image returns an image in the format of the old system.
 func image(id string, created time.Time, data []byte) fields {
 	return fields{
 		"id": id, "prompt": "canary " + id, "data": base64.StdEncoding.EncodeToString(data), "width": 1, "height": 1, "seed": 42, "model": "flux",
@@ -29,7 +29,7 @@ func image(id string, created time.Time, data []byte) fields {
 	}
 }
 
-// imageOwners are the accounts that there are.
+// imageOwners returns the owners of all accounts.
 func imageOwners() map[string]string {
 	return map[string]string{"ann": "o-ann", "bob": "o-bob", "a": "fuzz"}
 }
@@ -97,7 +97,7 @@ func TestImages(t *testing.T) {
 	if _, data, err := g.Open(t.Context(), "o-ann", "two"); err != nil || !bytes.Equal(data, large) {
 		t.Errorf("two: %d bytes, want %d: %v", len(data), len(large), err)
 	}
-	// A picture that its owner has removed is not brought back, nor is one that was pushed out.
+	// Neither a removed image nor an evicted one is restored.
 	must(t, g.Remove(t.Context(), "o-ann", "one"))
 	for range 3 {
 		save(t, g, "o-ann", data)
@@ -105,31 +105,31 @@ func TestImages(t *testing.T) {
 	before := keys(t, b)
 	done, err := migrate.Images(t.Context(), g, export(t, entries[0]), imageOwners(), now.Now)
 	if err != nil || done.Imported != 0 || done.Kept != 2 || len(keys(t, b)) != len(before) {
-		t.Errorf("once more %+v, %v", done, err)
+		t.Errorf("imported again: %+v, %v", done, err)
 	}
 	now.advance(2 * time.Minute)
 	if _, earlier, _ := g.List(t.Context(), "o-ann"); slices.Contains(ids(earlier), "late") {
-		t.Error("it outlives its 24 hours")
+		t.Error("an image exists after 24 hours")
 	}
 }
 
-// TestImagesKeepTheLatest brings more of a day than anybody may have.
+// TestImagesKeepTheLatest imports more than MaxImages images of a day.
 func TestImagesKeepTheLatest(t *testing.T) {
 	t.Parallel()
 	g, now, b := openGallery(t)
-	var pictures []any
+	var images []any
 	for _, n := range []int{3, 1, 5, 2, 4} {
-		pictures = append(pictures, image(fmt.Sprint("p", n), now.Now().Add(time.Duration(n-6)*time.Minute), pngOf(t, noise(8))))
+		images = append(images, image(fmt.Sprint("p", n), now.Now().Add(time.Duration(n-6)*time.Minute), pngOf(t, noise(8))))
 	}
 	mine := save(t, g, "o-ann", pngOf(t, noise(8))).ID
-	done, err := migrate.Images(t.Context(), g, export(t, exported(t, "name", "hd_images:ann:2026-03-04", pictures, false)), imageOwners(), now.Now)
+	done, err := migrate.Images(t.Context(), g, export(t, exported(t, "name", "hd_images:ann:2026-03-04", images, false)), imageOwners(), now.Now)
 	must(t, err)
 	if got := today(t, g, "o-ann"); !slices.Equal(got, []string{"p4", "p5", mine}) || len(done.Skipped) == 0 || len(keys(t, b)) != 4 {
-		t.Errorf("there are %v, done %+v, keys %v", got, done, keys(t, b))
+		t.Errorf("saved images are %v, result %+v, keys %v", got, done, keys(t, b))
 	}
 }
 
-func TestImagesOfSomethingElse(t *testing.T) {
+func TestImagesOfMalformedExports(t *testing.T) {
 	t.Parallel()
 	g, now, _ := openGallery(t)
 	for text, fault := range map[string]string{
@@ -152,7 +152,7 @@ func FuzzImages(f *testing.F) {
 			t.Fatal(err)
 		}
 		if today, _, err := g.List(t.Context(), "fuzz"); err != nil || len(today) > gallery.MaxImages {
-			t.Fatalf("%d pictures, %v, %+v", len(today), err, done)
+			t.Fatalf("%d images, %v, %+v", len(today), err, done)
 		}
 	})
 }
@@ -179,7 +179,7 @@ func ids(list []gallery.Image) []string {
 	return ids
 }
 
-// keys returns every key that still holds something.
+// keys returns the keys of all messages with data.
 func keys(t testing.TB, b *broker.Broker) (list []string) {
 	t.Helper()
 	kv, err := b.JetStream().KeyValue(t.Context(), broker.BucketImages)
@@ -192,7 +192,7 @@ func keys(t testing.TB, b *broker.Broker) (list []string) {
 	return list
 }
 
-// noise is an image that cannot be compressed, so that it becomes large.
+// noise returns an image that does not compress well.
 func noise(side int) stdimage.Image {
 	m := stdimage.NewRGBA(stdimage.Rect(0, 0, side, side))
 	for i := range m.Pix {
@@ -218,7 +218,7 @@ func jpegOf(t testing.TB, m stdimage.Image) []byte {
 	return b.Bytes()
 }
 
-// bomb is a PNG of a few bytes that claims to be huge.
+// bomb returns a PNG of a few bytes whose header states a huge size.
 func bomb(t testing.TB) []byte {
 	t.Helper()
 	data := pngOf(t, stdimage.NewGray(stdimage.Rect(0, 0, 1, 1)))

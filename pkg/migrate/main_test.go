@@ -26,7 +26,7 @@ const (
 	password = "correct horse"
 )
 
-// clock is a time that a test moves.
+// clock is a clock that a test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -44,7 +44,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// noon is far from midnight.
+// noon returns a clock at noon.
 func noon() *clock { return &clock{now: time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)} }
 
 func must(t testing.TB, err error) {
@@ -54,7 +54,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// openAccounts returns accounts on a NATS of their own.
+// openAccounts returns accounts in a new broker.
 func openAccounts(t testing.TB, changes ...func(*account.Config)) (*account.Accounts, *clock, *broker.Broker) {
 	t.Helper()
 	cfg := accounttest.Config(t)
@@ -67,7 +67,7 @@ func openAccounts(t testing.TB, changes ...func(*account.Config)) (*account.Acco
 	return a, now, b
 }
 
-// stored returns an account as it is stored.
+// stored returns the stored account with an address.
 func stored(t testing.TB, b *broker.Broker, email string) (*account.User, error) {
 	t.Helper()
 	sum := sha256.Sum256([]byte(account.NormalizeEmail(email)))
@@ -79,7 +79,7 @@ func stored(t testing.TB, b *broker.Broker, email string) (*account.User, error)
 	return &u, json.Unmarshal(msg.Data, &u)
 }
 
-// openFeedback returns feedback on a NATS of its own.
+// openFeedback returns feedback in a new broker.
 func openFeedback(t testing.TB) (*feedback.Box, *clock) {
 	t.Helper()
 	now := &clock{now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
@@ -88,7 +88,7 @@ func openFeedback(t testing.TB) (*feedback.Box, *clock) {
 	return box, now
 }
 
-// openGallery returns a gallery on a NATS of its own.
+// openGallery returns a gallery in a new broker.
 func openGallery(t testing.TB) (*gallery.Gallery, *clock, *broker.Broker) {
 	t.Helper()
 	b, now := brokertest.Start(t), noon()
@@ -100,7 +100,7 @@ func openGallery(t testing.TB) (*gallery.Gallery, *clock, *broker.Broker) {
 // fields is a JSON object.
 type fields = map[string]any
 
-// exported writes what Cloudflare KV exports: a string as the value, or with bare the JSON itself.
+// exported returns an entry as exported from Cloudflare KV, with the value as a string or, with bare, as JSON.
 func exported(t testing.TB, name, key string, value any, bare bool) fields {
 	t.Helper()
 	if bare {

@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/migrate"
 )
 
-// limit is the largest entry that the tests take.
+// limit is the maximum size of an entry in the tests.
 const limit = 64 << 10
 
 // readAll returns the entries of an export as strings.
@@ -35,27 +35,27 @@ func TestForEach(t *testing.T) {
 		err  string
 	}{
 		"text and JSON":        {two, both, ""},
-		"marked":               {mark + two, both, ""},
-		"lines of Windows":     {strings.ReplaceAll(two, ",{", ",\r\n{") + "\r\n", both, ""},
+		"byte order mark":      {mark + two, both, ""},
+		"CRLF":                 {strings.ReplaceAll(two, ",{", ",\r\n{") + "\r\n", both, ""},
 		"empty":                {" [ ] ", nil, ""},
 		"name and key":         {`[{"name":"a","key":"a","value":"1"}]`, []string{"1 a=1"}, ""},
-		"two that differ":      {`[{"name":"a","key":"b","value":"1"}]`, []string{"1 a=1"}, ""},
+		"name and another key": {`[{"name":"a","key":"b","value":"1"}]`, []string{"1 a=1"}, ""},
 		"further fields":       {`[{"key":"a","value":"1","expiration":5,"metadata":{"b":[1]}}]`, []string{"1 a=1"}, ""},
 		"base64":               {`[{"key":"a","value":"` + base64.StdEncoding.EncodeToString([]byte("hi")) + `","base64":true}]`, []string{"1 a=hi"}, ""},
-		"base64 that is none":  {`[{"key":"a","value":"!","base64":true}]`, []string{"1 a=!"}, ""},
+		"invalid base64":       {`[{"key":"a","value":"!","base64":true}]`, []string{"1 a=!"}, ""},
 		"no value":             {`[{"key":"a"},{"key":"b","value":null},{},null]`, []string{"1 a=", "2 b=", "3 =", "4 ="}, ""},
 		"nothing":              {"", nil, "not a JSON array"},
-		"a mark alone":         {mark, nil, "not a JSON array"},
-		"half a mark":          {mark[:2], nil, "not a JSON array"},
+		"only a BOM":           {mark, nil, "not a JSON array"},
+		"half a BOM":           {mark[:2], nil, "not a JSON array"},
 		"an object":            {`{"a":"1"}`, nil, "not a JSON array"},
-		"cut between entries":  {two[:len(two)-1], both, "truncated"},
-		"cut within one":       {two[:len(two)-9], both[:1], "entry 2 is incomplete"},
+		"truncated after one":  {two[:len(two)-1], both, "truncated"},
+		"truncated within one": {two[:len(two)-9], both[:1], "entry 2 is incomplete"},
 		"no entry":             {`[1]`, nil, "entry 1 is not JSON of the form"},
 		"not JSON":             {`[{"name":"a","value":"1"},{"name":]`, []string{"1 a=1"}, "entry 2 is not JSON of the form"},
 		"two arrays":           {two + "\n" + two, both, "unexpected data after"},
 		"too large":            {`[{"name":"a","value":"1"},{"name":"b","value":"` + strings.Repeat("x", 2*limit) + `"}]`, []string{"1 a=1"}, "entry 2 is larger than"},
-		"endless blanks":       {"[" + strings.Repeat(" ", limit+1), nil, "truncated"},
-		"many, more than that": {"[" + strings.Repeat(`{"name":"a","value":"`+strings.Repeat("x", limit/4)+`"},`, 70) + `{}]`, nil, ""},
+		"too many spaces":      {"[" + strings.Repeat(" ", limit+1), nil, "truncated"},
+		"many entries":         {"[" + strings.Repeat(`{"name":"a","value":"`+strings.Repeat("x", limit/4)+`"},`, 70) + `{}]`, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,10 +63,10 @@ func TestForEach(t *testing.T) {
 			if (err == nil) != (c.err == "") || (err != nil && !strings.Contains(err.Error(), c.err)) {
 				t.Errorf("the error is %v", err)
 			}
-			if name != "many, more than that" && !slices.Equal(got, c.want) {
+			if name != "many entries" && !slices.Equal(got, c.want) {
 				t.Errorf("the entries are %.200q", got)
 			}
-			if name == "many, more than that" && len(got) != 71 {
+			if name == "many entries" && len(got) != 71 {
 				t.Errorf("%d entries", len(got))
 			}
 		})
@@ -84,7 +84,7 @@ func TestForEachStops(t *testing.T) {
 		return nil
 	})
 	if !errors.Is(err, enough) || n != 2 {
-		t.Errorf("%v after %d", err, n)
+		t.Errorf("%v after %d entries", err, n)
 	}
 }
 

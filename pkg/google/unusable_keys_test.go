@@ -17,27 +17,27 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/google"
 )
 
-// publishing returns a client whose issuer publishes nothing but some keys.
+// publishing returns a client of an issuer that publishes keys.
 func publishing(t testing.TB, keys ...jose.JSONWebKey) (c *google.Client, issuer string) {
 	t.Helper()
 	mux := http.NewServeMux()
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
-	tell := func(path string, what any) {
+	serve := func(path string, body any) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(what)
+			_ = json.NewEncoder(w).Encode(body)
 		})
 	}
-	tell("/.well-known/openid-configuration", map[string]any{
+	serve("/.well-known/openid-configuration", map[string]any{
 		"issuer": s.URL, "authorization_endpoint": s.URL + "/auth", "token_endpoint": s.URL + "/token", "jwks_uri": s.URL + "/keys",
 	})
-	tell("/keys", jose.JSONWebKeySet{Keys: keys})
+	serve("/keys", jose.JSONWebKeySet{Keys: keys})
 	return google.New(google.Config{ClientID: "client", ClientSecret: "s", Issuer: s.URL}), s.URL
 }
 
-// TestOddKeys publishes keys that are not to be believed, and what is signed with them.
-func TestOddKeys(t *testing.T) {
+// TestUnusableKeys publishes keys that must not be used, and verifies tokens that are signed with them.
+func TestUnusableKeys(t *testing.T) {
 	t.Parallel()
 	generate := func(bits int) *rsa.PrivateKey {
 		key, err := rsa.GenerateKey(rand.Reader, bits)
@@ -50,21 +50,21 @@ func TestOddKeys(t *testing.T) {
 	for name, c := range map[string]struct {
 		key  jose.JSONWebKey
 		with any
-		want google.Kind // "" for a key that is believed.
+		want google.Kind // "" for a usable key.
 	}{
-		"good":             {jose.JSONWebKey{Key: good.Public(), Use: "sig", Algorithm: "RS256"}, good, ""},
-		"little said":      {jose.JSONWebKey{Key: good.Public()}, good, ""},
-		"weak":             {jose.JSONWebKey{Key: weak.Public()}, weak, google.KindUnavailable},
-		"huge":             {jose.JSONWebKey{Key: &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 16384, 1), E: 65537}}, good, google.KindUnavailable},
-		"everybody's":      {jose.JSONWebKey{Key: &rsa.PublicKey{N: good.N, E: 1}}, good, google.KindUnavailable},
-		"of a curve":       {jose.JSONWebKey{Key: curve.Public()}, good, google.KindUnavailable},
-		"for secrets":      {jose.JSONWebKey{Key: good.Public(), Use: "enc"}, good, google.KindUnavailable},
-		"for another way":  {jose.JSONWebKey{Key: good.Public(), Algorithm: "PS256"}, good, google.KindUnavailable},
-		"without its name": {jose.JSONWebKey{Key: good.Public()}, good, google.KindUnavailable},
+		"good":           {jose.JSONWebKey{Key: good.Public(), Use: "sig", Algorithm: "RS256"}, good, ""},
+		"minimal":        {jose.JSONWebKey{Key: good.Public()}, good, ""},
+		"weak":           {jose.JSONWebKey{Key: weak.Public()}, weak, google.KindUnavailable},
+		"huge":           {jose.JSONWebKey{Key: &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 16384, 1), E: 65537}}, good, google.KindUnavailable},
+		"exponent 1":     {jose.JSONWebKey{Key: &rsa.PublicKey{N: good.N, E: 1}}, good, google.KindUnavailable},
+		"elliptic curve": {jose.JSONWebKey{Key: curve.Public()}, good, google.KindUnavailable},
+		"for encryption": {jose.JSONWebKey{Key: good.Public(), Use: "enc"}, good, google.KindUnavailable},
+		"for PS256":      {jose.JSONWebKey{Key: good.Public(), Algorithm: "PS256"}, good, google.KindUnavailable},
+		"without ID":     {jose.JSONWebKey{Key: good.Public()}, good, google.KindUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if c.key.KeyID = "k"; name == "without its name" {
+			if c.key.KeyID = "k"; name == "without ID" {
 				c.key.KeyID = ""
 			}
 			client, issuer := publishing(t, c.key)
@@ -81,7 +81,7 @@ func TestOddKeys(t *testing.T) {
 			must(t, err)
 			_, err = client.Verify(t.Context(), token, "")
 			if c.want != "" {
-				fails(t, err, c.want)
+				expectError(t, err, c.want)
 				return
 			}
 			must(t, err)

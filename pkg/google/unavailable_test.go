@@ -14,76 +14,78 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-func TestKeysAreRotated(t *testing.T) {
+func TestKeyRotation(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	old := s.signed(t, nil, nil)
-	must(t, last(s.Verify(t.Context(), old, "")))
+	must(t, errOf(s.Verify(t.Context(), old, "")))
 	for range 2 {
-		must(t, last(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
+		must(t, errOf(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
 	}
 	if n := s.sim.Count(simulator.KindCerts, ""); n != 1 {
 		t.Errorf("the keys were fetched %d times", n)
 	}
 	must(t, s.sim.Google().Rotate())
-	must(t, last(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
-	must(t, last(s.Verify(t.Context(), old, "")))
+	must(t, errOf(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
+	must(t, errOf(s.Verify(t.Context(), old, "")))
 	must(t, s.sim.Google().Rotate())
-	must(t, last(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
-	// The key of the first token is gone by now.
-	fails(t, last(s.Verify(t.Context(), old, "")), google.KindToken)
+	must(t, errOf(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
+	// The key of the first token is no longer published.
+	expectError(t, errOf(s.Verify(t.Context(), old, "")), google.KindToken)
 }
 
-func TestMadeUpKeysCostNobodyACall(t *testing.T) {
+// TestUnknownKeyIDs verifies many tokens with unknown key IDs.
+func TestUnknownKeyIDs(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	good := s.signed(t, nil, nil)
 	for n := range 200 {
-		fails(t, last(s.Verify(t.Context(), s.signed(t, nil, map[string]any{"kid": fmt.Sprint(n)}), "")), google.KindToken)
+		expectError(t, errOf(s.Verify(t.Context(), s.signed(t, nil, map[string]any{"kid": fmt.Sprint(n)}), "")), google.KindToken)
 	}
-	must(t, last(s.Verify(t.Context(), good, "")))
+	must(t, errOf(s.Verify(t.Context(), good, "")))
 	if n := s.sim.Count(simulator.KindCerts, ""); n > 5 {
 		t.Errorf("the keys were fetched %d times", n)
 	}
 	must(t, s.sim.Google().Rotate())
 	s.clock.advance(31 * time.Second)
-	must(t, last(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
+	must(t, errOf(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
 }
 
-func TestKeysThatCannotBeFetched(t *testing.T) {
+// TestKeyEndpointFails makes the key endpoint fail before and after the keys were fetched.
+func TestKeyEndpointFails(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	down := simulator.Rule{ID: "down", Kind: simulator.KindCerts, Fault: "server_error"}
 	simulatortest.Script(t, s.sim, down)
 	token := s.signed(t, map[string]any{"exp": s.clock.Now().Add(72 * time.Hour).Unix()}, nil)
 	for range 10 {
-		fails(t, last(s.Verify(t.Context(), token, "")), google.KindUnavailable)
+		expectError(t, errOf(s.Verify(t.Context(), token, "")), google.KindUnavailable)
 	}
 	if n := s.sim.Count(simulator.KindCerts, ""); n != 1 {
-		t.Errorf("asked %d times within a moment", n)
+		t.Errorf("%d requests within failurePause, want 1", n)
 	}
 	s.sim.Clear()
 	s.clock.advance(6 * time.Second)
-	must(t, last(s.Verify(t.Context(), token, "")))
+	must(t, errOf(s.Verify(t.Context(), token, "")))
 	simulatortest.Script(t, s.sim, down)
 	s.clock.advance(20 * time.Hour)
-	must(t, last(s.Verify(t.Context(), token, ""))) // The last keys are good for a while.
+	must(t, errOf(s.Verify(t.Context(), token, ""))) // The last keys stay valid for staleKeyAge.
 	s.clock.advance(20 * time.Hour)
-	fails(t, last(s.Verify(t.Context(), token, "")), google.KindUnavailable)
+	expectError(t, errOf(s.Verify(t.Context(), token, "")), google.KindUnavailable)
 }
 
-func TestGoogleIsAway(t *testing.T) {
+func TestDiscoveryFails(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	simulatortest.Script(t, s.sim, simulator.Rule{Kind: simulator.KindDiscovery, Fault: "server_error"})
 	for range 10 {
 		_, err := s.AuthURL(t.Context(), begin())
-		fails(t, err, google.KindUnavailable)
-		fails(t, last(s.Exchange(t.Context(), begin(), "4/0A")), google.KindUnavailable)
-		fails(t, last(s.Verify(t.Context(), "x", "")), google.KindUnavailable)
+		expectError(t, err, google.KindUnavailable)
+		expectError(t, errOf(s.Exchange(t.Context(), begin(), "4/0A")), google.KindUnavailable)
+		expectError(t, errOf(s.Verify(t.Context(), "x", "")), google.KindUnavailable)
 	}
 	if n := s.sim.Count(simulator.KindDiscovery, ""); n != 1 {
-		t.Errorf("asked %d times within a moment", n)
+		t.Errorf("%d requests within failurePause, want 1", n)
 	}
 	s.sim.Clear()
 	s.clock.advance(6 * time.Second)
@@ -92,11 +94,11 @@ func TestGoogleIsAway(t *testing.T) {
 		must(t, err)
 	}
 	if n := s.sim.Count(simulator.KindDiscovery, ""); n != 2 {
-		t.Errorf("asked %d times in all", n)
+		t.Errorf("%d requests in total, want 2", n)
 	}
-	nobody := google.New(google.Config{ClientID: "c", ClientSecret: "s", Issuer: "http://127.0.0.1:1"})
-	_, err := nobody.AuthURL(t.Context(), begin())
-	fails(t, err, google.KindUnavailable)
+	unreachable := google.New(google.Config{ClientID: "c", ClientSecret: "s", Issuer: "http://127.0.0.1:1"})
+	_, err := unreachable.AuthURL(t.Context(), begin())
+	expectError(t, err, google.KindUnavailable)
 }
 
 func TestDiscoveryDocuments(t *testing.T) {
@@ -124,9 +126,9 @@ func TestDiscoveryDocuments(t *testing.T) {
 		"another issuer": {map[string]string{"issuer": "https://evil.example"}, google.KindMisconfigured},
 		"too large":      {map[string]string{"large": ""}, google.KindUnavailable},
 		"no keys":        {map[string]string{"jwks_uri": ""}, google.KindUnavailable},
-		"keys in clear":  {map[string]string{"jwks_uri": "http://keys.example/k"}, google.KindUnavailable},
-		"token in clear": {map[string]string{"token_endpoint": "http://token.example/t"}, google.KindUnavailable},
-		"a script":       {map[string]string{"authorization_endpoint": "javascript:alert(1)"}, google.KindUnavailable},
+		"keys on http":   {map[string]string{"jwks_uri": "http://keys.example/k"}, google.KindUnavailable},
+		"token on http":  {map[string]string{"token_endpoint": "http://token.example/t"}, google.KindUnavailable},
+		"script URL":     {map[string]string{"authorization_endpoint": "javascript:alert(1)"}, google.KindUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -135,12 +137,12 @@ func TestDiscoveryDocuments(t *testing.T) {
 				Kind: simulator.KindDiscovery, Status: http.StatusOK, Body: document(c.changes, s.sim.GoogleURL()), Headers: map[string]string{"Content-Type": "application/json"},
 			})
 			_, err := s.AuthURL(t.Context(), begin())
-			fails(t, err, c.kind)
+			expectError(t, err, c.kind)
 		})
 	}
 }
 
-func TestSettings(t *testing.T) {
+func TestConfig(t *testing.T) {
 	t.Parallel()
 	for variables, faults := range map[string]string{
 		"":                       "",
@@ -161,9 +163,9 @@ func TestSettings(t *testing.T) {
 		var cfg google.Config
 		err := errors.Join(env.Load(strings.Fields(variables), &cfg))
 		for name := range strings.FieldsSeq("GOOGLE_CLIENT_ID GOOGLE_CLIENT_SECRET GOOGLE_REDIRECT_URI GOOGLE_ISSUER") {
-			named := strings.Contains(fmt.Sprint(err), name+": expected")
-			if want := strings.Contains(" "+faults+" ", " "+name+" "); named != want {
-				t.Errorf("%s: %s named: %v (%v)", variables, name, named, err)
+			reported := strings.Contains(fmt.Sprint(err), name+": expected")
+			if want := strings.Contains(" "+faults+" ", " "+name+" "); reported != want {
+				t.Errorf("%s: %s reported: %v (%v)", variables, name, reported, err)
 			}
 		}
 	}

@@ -6,24 +6,24 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// email is the template of an email. {link} is replaced by the link.
-type email struct{ subject, text string }
+// email is the template of an email in every language. {link} is replaced by the link.
+type email map[job.Lang]struct{ subject, text string }
 
-// inLang returns the template in a language, or in English if there is none.
-func inLang(texts map[job.Lang]email, lang job.Lang) email {
-	if e, ok := texts[lang]; ok {
-		return e
+// render returns the email in a language, or in English if there is none.
+func (e email) render(lang job.Lang, link string) (subject, text string) {
+	template, ok := e[lang]
+	if !ok {
+		template = e[job.English]
 	}
-	return texts[job.English]
+	return template.subject, strings.ReplaceAll(template.text, "{link}", link)
 }
 
 // ResetEmail returns the subject and text of the email with the link of a password reset.
 func ResetEmail(link string, lang job.Lang) (subject, text string) {
-	e := inLang(resetEmail, lang)
-	return e.subject, strings.ReplaceAll(e.text, "{link}", link)
+	return resetEmail.render(lang, link)
 }
 
-var resetEmail = map[job.Lang]email{
+var resetEmail = email{
 	job.English: {"Set a new password", `Hello,
 
 We received a request to set a new password for your Text2Image Audio account. To choose one, open this link:
@@ -44,11 +44,10 @@ The link works once and expires in 24 hours. If you did not ask for it, ignore t
 
 // VerificationEmail returns the subject and text of the email with the link that confirms an address.
 func VerificationEmail(link string, lang job.Lang) (subject, text string) {
-	e := inLang(verificationEmail, lang)
-	return e.subject, strings.ReplaceAll(e.text, "{link}", link)
+	return verificationEmail.render(lang, link)
 }
 
-var verificationEmail = map[job.Lang]email{
+var verificationEmail = email{
 	job.English: {"Confirm your email address", `Hello,
 
 A Text2Image Audio account was created with this address. If that was you, open this link to confirm it:
@@ -78,12 +77,11 @@ const (
 
 // NoticeEmail returns the subject and text of the email about a change.
 func NoticeEmail(about Notice, lang job.Lang) (subject, text string) {
-	e := inLang(noticeEmails[about], lang)
-	return e.subject, e.text
+	return noticeEmails[about].render(lang, "")
 }
 
 // noticeEmails contain no link, so that users do not get used to following one.
-var noticeEmails = map[Notice]map[job.Lang]email{
+var noticeEmails = map[Notice]email{
 	NoticePassword: {
 		job.English: {"Your password was changed", `Hello,
 

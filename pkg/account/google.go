@@ -53,7 +53,7 @@ type googleInfo struct {
 const maxPictureURL = 2048
 
 // usable reports whether a Google account can be used to sign in.
-func (g GoogleIdentity) usable() bool { return g.Verified && ValidEmail(g.Email) && g.Subject != "" }
+func (g GoogleIdentity) usable() bool { return g.Verified && validEmail(g.Email) && g.Subject != "" }
 
 // info returns the stored form of g.
 func (g GoogleIdentity) info() json.RawMessage {

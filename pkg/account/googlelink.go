@@ -2,8 +2,6 @@ package account
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -21,8 +19,7 @@ type googleLink struct {
 
 // googleSubject returns the subject of the link of a Google account.
 func googleSubject(googleID string) string {
-	sum := sha256.Sum256([]byte("google " + googleID))
-	return broker.GoogleSubject(hex.EncodeToString(sum[:]))
+	return broker.GoogleSubject(hexHash("google " + googleID))
 }
 
 // readGoogleLink returns the link of a Google account, or nil when there is none, and its revision.

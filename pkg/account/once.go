@@ -2,8 +2,6 @@ package account
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"time"
 
@@ -22,9 +20,8 @@ const consumedMargin = 5 * time.Minute
 // ConsumeOnce records the use of a one-time token until it expires. It returns ErrConsumed when any process has already recorded
 // its use. It costs one acknowledged publish.
 func (a *Accounts) ConsumeOnce(ctx context.Context, token string, until time.Time) error {
-	sum := sha256.Sum256([]byte(token))
 	ttl := max(until.Sub(a.now()), 0).Round(time.Second) + consumedMargin
-	_, err := a.consumed.Update(ctx, broker.SpentSubject(hex.EncodeToString(sum[:])), 1, 0, jetstream.WithMsgTTL(ttl))
+	_, err := a.consumed.Update(ctx, broker.SpentSubject(hexHash(token)), 1, 0, jetstream.WithMsgTTL(ttl))
 	if errors.Is(err, kv.ErrConflict) {
 		return ErrConsumed
 	}

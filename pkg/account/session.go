@@ -3,8 +3,6 @@ package account
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -116,12 +114,7 @@ func (a *Accounts) parse(token string) (*claims, Session, error) {
 // tokenHash returns a hash that identifies a token. It excludes the signature, which has several spellings in the oldest
 // format.
 func tokenHash(token string) string {
-	sum := sha256.Sum256([]byte(token[:max(0, strings.LastIndexByte(token, '.'))]))
-	return hex.EncodeToString(sum[:16])
-}
-
-func (s Session) signedOut() SignedOut {
-	return SignedOut{Token: s.hash, Until: job.At(s.expires.Add(time.Second))}
+	return hexHash(token[:max(0, strings.LastIndexByte(token, '.'))])[:32]
 }
 
 // Identify returns the account and the session of a token. It returns ErrToken, ErrDisabled or ErrUnknown. It costs one
@@ -152,7 +145,7 @@ func (a *Accounts) SignOut(ctx context.Context, u *User, s Session, everywhere b
 		if everywhere {
 			stored.revokeTokens()
 		} else {
-			stored.signOut(s.signedOut(), a.now())
+			stored.signOut(SignedOut{Token: s.hash, Until: job.At(s.expires.Add(time.Second))}, a.now())
 		}
 		return nil
 	})

@@ -64,8 +64,13 @@ func (u *User) Owner() string {
 	if job.ValidToken(u.ID) && u.ID != job.OwnerAnonymous && !strings.HasPrefix(u.ID, guestPrefix) && !strings.HasPrefix(u.ID, hashedPrefix) {
 		return u.ID
 	}
-	sum := sha256.Sum256([]byte(u.ID))
-	return hashedPrefix + hex.EncodeToString(sum[:16])
+	return hashedPrefix + hexHash(u.ID)[:32]
+}
+
+// hexHash returns the SHA-256 of a string in hexadecimal digits.
+func hexHash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
 }
 
 const (
@@ -90,18 +95,15 @@ func (u *User) revokeTokens() {
 }
 
 // keyOf returns the key of the account with an address. It ignores case.
-func keyOf(email string) string {
-	sum := sha256.Sum256([]byte(NormalizeEmail(email)))
-	return hex.EncodeToString(sum[:])
-}
+func keyOf(email string) string { return hexHash(NormalizeEmail(email)) }
 
 // NormalizeEmail returns the form in which an address is stored and looked up: trimmed and in lower case.
 func NormalizeEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
 var emailForm = regexp.MustCompile(`^[^\s@]+@[^\s@]+\.[^\s@]+$`)
 
-// ValidEmail reports whether an email address is valid.
-func ValidEmail(email string) bool {
+// validEmail reports whether an email address is valid.
+func validEmail(email string) bool {
 	email = strings.TrimSpace(email)
 	if len(email) > MaxEmail || !emailForm.MatchString(email) || hasControl(email) || strings.ContainsFunc(email, foldsToASCII) {
 		return false
@@ -134,7 +136,7 @@ func CheckEmail(pointer, email string) []job.FieldError {
 	switch {
 	case strings.TrimSpace(email) == "":
 		return []job.FieldError{{Pointer: pointer, Code: "required"}}
-	case !ValidEmail(email):
+	case !validEmail(email):
 		return []job.FieldError{{Pointer: pointer, Code: "invalid_email"}}
 	}
 	return nil

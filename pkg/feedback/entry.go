@@ -18,13 +18,8 @@ const (
 	MaxCategory = 50
 )
 
-// The categories that the page offers. Others are accepted.
-const (
-	CategoryBug         = "bug"
-	CategoryFeature     = "feature"
-	CategoryImprovement = "improvement"
-	CategoryOther       = "other"
-)
+// CategoryOther is the category of feedback that is none of bug, feature and improvement. Any text is accepted as a category.
+const CategoryOther = "other"
 
 // Status is the status of a piece of feedback.
 type Status string

@@ -104,16 +104,16 @@ func New(ctx context.Context, b *broker.Broker, options ...Option) (*Gallery, er
 	return g, nil
 }
 
-// Day returns the day of t in UTC.
-func Day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+// dayOf returns the day of t in UTC.
+func dayOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // Today returns the current day.
-func (g *Gallery) Today() string { return Day(g.now()) }
+func (g *Gallery) Today() string { return dayOf(g.now()) }
 
 // days returns the days whose images may not have expired, the latest first.
 func (g *Gallery) days() []string {
 	now := g.now()
-	return []string{Day(now), Day(now.Add(-Age))}
+	return []string{dayOf(now), dayOf(now.Add(-Age))}
 }
 
 // List returns the images that a member has saved today and those of yesterday that have not expired, in the order of saving. It

@@ -21,7 +21,7 @@ func (g *Gallery) Import(ctx context.Context, owner string, p Image, data []byte
 		return false, err
 	}
 	p.ExpiresAt = job.At(p.CreatedAt.Add(Age))
-	day, imported := Day(p.CreatedAt.Time), newEntry(p, found)
+	day, imported := dayOf(p.CreatedAt.Time), newEntry(p, found)
 	imported.Imported = true
 	x, err := g.read(ctx, owner, day)
 	if err != nil {

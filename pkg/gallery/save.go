@@ -41,7 +41,7 @@ func (g *Gallery) Save(ctx context.Context, owner string, p Image, data []byte) 
 	defer cancel()
 	now := g.now()
 	p.ID, p.CreatedAt, p.ExpiresAt = rand.Text(), job.At(now), job.At(now.Add(Age))
-	day, saved := Day(now), newEntry(p, found)
+	day, saved := dayOf(now), newEntry(p, found)
 	if err := g.putBytes(ctx, owner, day, saved, found.Data); err != nil {
 		return Image{}, err
 	}

@@ -2,6 +2,7 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -82,25 +83,20 @@ func newSender(cfg Config, roots *x509.CertPool) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, policy := u.Hostname(), gomail.TLSMandatory
-	port := 587
+	host, policy, port := u.Hostname(), gomail.TLSMandatory, "587"
 	s := &Sender{host: host, from: cfg.From}
 	s.options = []gomail.Option{
 		gomail.WithTimeout(sendTimeout),
 		gomail.WithTLSConfig(&tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, RootCAs: roots}),
 	}
 	if u.Scheme == "smtps" {
-		port = 465
+		port = "465"
 		s.options = append(s.options, gomail.WithSSL())
 	} else if hostname.IsLoopback(host) {
 		policy = gomail.TLSOpportunistic
 	}
-	if given := u.Port(); given != "" {
-		if port, err = strconv.Atoi(given); err != nil {
-			return nil, &env.Fault{Name: "SMTP_URL", Expected: "a numeric port"}
-		}
-	}
-	s.options = append(s.options, gomail.WithTLSPolicy(policy), gomail.WithPort(port))
+	number, _ := strconv.Atoi(cmp.Or(u.Port(), port)) // NewClient rejects an invalid number.
+	s.options = append(s.options, gomail.WithTLSPolicy(policy), gomail.WithPort(number))
 	if u.User != nil {
 		password, _ := u.User.Password()
 		s.options = append(s.options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(u.User.Username()), gomail.WithPassword(password))

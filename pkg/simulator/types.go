@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"time"
+
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/google"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
@@ -70,4 +72,11 @@ const (
 )
 
 // DemoLatency returns latencies for a demo, which are noticeable but short.
-func DemoLatency() Latency { return kit.DemoLatency() }
+func DemoLatency() Latency {
+	return Latency{
+		Image:  Delay{Min: 600 * time.Millisecond, Max: 1500 * time.Millisecond},
+		Speech: Delay{Min: 300 * time.Millisecond, Max: 800 * time.Millisecond},
+		Chat:   Delay{Min: 200 * time.Millisecond, Max: 500 * time.Millisecond},
+		Token:  Delay{Min: 8 * time.Millisecond, Max: 25 * time.Millisecond},
+	}
+}

@@ -7,9 +7,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"regexp"
 	"runtime"
 	"strings"
-	"unicode"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/content/internal/draw"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/content/internal/speech"
@@ -60,21 +60,11 @@ func (g *Generator) Speech(text, voice, format string) Media {
 	return Media{ContentType: contentType, Filename: slug(text) + "." + format, Bytes: data}
 }
 
-// slug makes a file name of a prompt: ASCII letters, digits and dashes.
+// slug returns a file name for a prompt: ASCII letters, digits and dashes.
 func slug(prompt string) string {
-	var out strings.Builder
-	for _, r := range strings.ToLower(prompt) {
-		switch {
-		case out.Len() >= 40:
-			return strings.Trim(out.String(), "-")
-		case r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)):
-			out.WriteRune(r)
-		case out.Len() > 0 && !strings.HasSuffix(out.String(), "-"):
-			out.WriteByte('-')
-		}
+	name := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(prompt), "-"), "-")
+	if name == "" {
+		return fmt.Sprintf("generated-%.4x", sha256.Sum256([]byte(prompt)))
 	}
-	if name := strings.Trim(out.String(), "-"); name != "" {
-		return name
-	}
-	return fmt.Sprintf("generated-%x", sha256.Sum256([]byte(prompt)))[:len("generated-")+8]
+	return strings.TrimRight(name[:min(len(name), 40)], "-")
 }

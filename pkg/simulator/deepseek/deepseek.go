@@ -90,7 +90,7 @@ func listModels(x *kit.Exchange) {
 	if !x.Arrive("", "", "") {
 		return
 	}
-	x.SendJSON(http.StatusOK, chat.NewList(0, "deepseek", chat.IDs(chatModels()[:2])...))
+	x.SendJSON(http.StatusOK, chat.List(0, "deepseek", chat.IDs(chatModels()[:2])...))
 }
 
 // balance serves GET /user/balance, whose amounts are strings.

@@ -1,7 +1,6 @@
 package kit
 
 import (
-	"context"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -40,16 +39,6 @@ type Latency struct {
 	Token Delay
 }
 
-// DemoLatency returns latencies for a demo, which are noticeable but short.
-func DemoLatency() Latency {
-	return Latency{
-		Image:  Delay{Min: 600 * time.Millisecond, Max: 1500 * time.Millisecond},
-		Speech: Delay{Min: 300 * time.Millisecond, Max: 800 * time.Millisecond},
-		Chat:   Delay{Min: 200 * time.Millisecond, Max: 500 * time.Millisecond},
-		Token:  Delay{Min: 8 * time.Millisecond, Max: 25 * time.Millisecond},
-	}
-}
-
 // random is the seeded source of everything that has to be repeatable.
 type random struct {
 	mu   sync.Mutex
@@ -83,19 +72,4 @@ func (s *Server) RandomSeed() int64 {
 	s.random.mu.Lock()
 	defer s.random.mu.Unlock()
 	return s.random.rand.Int64N(math.MaxInt32 + 1)
-}
-
-// Sleep waits for a duration. It fails with the cause when ctx ends first.
-func Sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return context.Cause(ctx)
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

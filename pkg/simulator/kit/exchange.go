@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 const (
@@ -34,9 +36,9 @@ type Exchange struct {
 
 	w       http.ResponseWriter
 	call    uint64
-	rule    *match // the rule that applies, or nil
-	ended   bool   // the call is recorded as finished or aborted
-	partial bool   // the response was not sent completely
+	rule    *activeRule // the rule that applies, or nil
+	ended   bool        // the call is recorded as finished or aborted
+	partial bool        // the response was not sent completely
 }
 
 // serve serves one request.
@@ -128,7 +130,8 @@ func (x *Exchange) Context() context.Context { return x.Request.Context() }
 // Pause waits for a random duration of a range. It fails when the client goes
 // away.
 func (x *Exchange) Pause(d Delay) error {
-	return Sleep(x.Context(), x.Server.random.duration(d))
+	lifecycle.Sleep(x.Context(), x.Server.random.duration(d))
+	return context.Cause(x.Context())
 }
 
 // record changes the recorded call.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/content"
 )
 
@@ -23,8 +24,8 @@ func (x *Exchange) Generate(key string, fresh bool, latency Delay, generate func
 		if err := rule.wait(ctx); err != nil {
 			return nil, fmt.Errorf("wait for the rule: %w", err)
 		}
-		if err := Sleep(ctx, x.Server.random.duration(latency)); err != nil {
-			return nil, fmt.Errorf("wait for the latency: %w", err)
+		if !lifecycle.Sleep(ctx, x.Server.random.duration(latency)) {
+			return nil, fmt.Errorf("wait for the latency: %w", context.Cause(ctx))
 		}
 		art, err := generate(ctx)
 		if err == nil {

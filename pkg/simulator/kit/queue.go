@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 )
@@ -19,9 +20,9 @@ type AddressQueue struct {
 
 // addressState is the state of one address at one host.
 type addressState struct {
-	running bool
-	next    chan struct{} // closed when the waiting generation may start; nil when none waits
-	began   time.Time     // when the latest generation started
+	admitted chan struct{} // one element for the running and one for the waiting generation
+	running  chan struct{} // one element for the running generation
+	began    time.Time     // when the latest generation started
 }
 
 const maxAddresses = 10_000
@@ -48,67 +49,40 @@ func NewAddressQueue(now func() time.Time) *AddressQueue {
 // above zero and has not passed, and with the cause when ctx ends first.
 func (q *AddressQueue) acquire(ctx context.Context, who string, spacing time.Duration) (release func(), err error) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	if len(q.states) >= maxAddresses {
-		q.sweep()
+		maps.DeleteFunc(q.states, func(_ string, a *addressState) bool { return len(a.admitted) == 0 })
 	}
 	a := q.states[who]
 	if a == nil {
-		a = &addressState{}
+		a = &addressState{admitted: make(chan struct{}, 2), running: make(chan struct{}, 1)}
 		q.states[who] = a
 	}
 	if wait := a.began.Add(spacing).Sub(q.now()); spacing > 0 && wait > 0 {
-		q.mu.Unlock()
 		return nil, &TooSoonError{Spacing: spacing, Wait: wait}
 	}
-	release = func() { q.release(a) }
-	if !a.running {
-		a.running, a.began = true, q.now()
-		q.mu.Unlock()
-		return release, nil
-	}
-	if a.next != nil {
-		q.mu.Unlock()
+	select {
+	case a.admitted <- struct{}{}:
+	default:
 		return nil, ErrQueueFull
 	}
-	turn := make(chan struct{})
-	a.next = turn
-	q.mu.Unlock()
-
 	select {
-	case <-turn:
-		return release, nil
-	case <-ctx.Done():
-	}
-	q.mu.Lock()
-	if a.next == turn {
-		a.next = nil
+	case a.running <- struct{}{}:
+	default:
 		q.mu.Unlock()
-		return nil, context.Cause(ctx)
-	}
-	q.mu.Unlock()
-	release() // It could have started at the same moment.
-	return nil, context.Cause(ctx)
-}
-
-// release ends a generation and starts the waiting one.
-func (q *AddressQueue) release(a *addressState) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if a.next == nil {
-		a.running = false
-		return
-	}
-	close(a.next)
-	a.next, a.began = nil, q.now()
-}
-
-// sweep forgets the addresses without a running generation.
-func (q *AddressQueue) sweep() {
-	for who, a := range q.states {
-		if !a.running {
-			delete(q.states, who)
+		select {
+		case a.running <- struct{}{}:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
 		}
+		q.mu.Lock()
 	}
+	if err != nil {
+		<-a.admitted
+		return nil, err
+	}
+	a.began = q.now()
+	return func() { <-a.running; <-a.admitted }, nil
 }
 
 // defaultSpacing is the spacing of FaultSpacing when its rule does not set one.

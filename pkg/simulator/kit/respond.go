@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // Header returns the header of the response.
@@ -140,6 +138,3 @@ func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.
 func WholeSeconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
-
-// NewUUID returns a random identifier as the upstreams give to their responses.
-func NewUUID() string { return uuid.NewString() }

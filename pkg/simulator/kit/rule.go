@@ -62,12 +62,12 @@ func (s *Server) Script(rules ...Rule) error {
 		if rule.ID == "" {
 			rule.ID = "rule-" + strconv.Itoa(b.next)
 		}
-		added := &activeRule{Rule: rule, left: -1}
+		added := &activeRule{Rule: rule, book: b, left: -1}
 		if rule.Times > 0 {
 			added.left = rule.Times
 		}
 		if rule.Hold {
-			added.gate = make(chan struct{})
+			added.gate = b.gate
 		}
 		b.rules = append(b.rules, added)
 	}

@@ -4,63 +4,46 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
-// match is a rule that applies to a request.
-type match struct {
+// activeRule is a scripted rule.
+type activeRule struct {
 	Rule
-	gate <-chan struct{} // closed when released; nil without Hold
 	book *ruleBook
+	left int             // how often it still applies; negative means without limit
+	gate <-chan struct{} // closed when released; nil without Hold
 }
 
 // wait waits for the delay of the rule and then until it is released.
-func (m *match) wait(ctx context.Context) error {
-	if m == nil {
+func (r *activeRule) wait(ctx context.Context) error {
+	if r == nil {
 		return context.Cause(ctx)
 	}
-	if err := Sleep(ctx, m.Delay); err != nil {
-		return err
+	if !lifecycle.Sleep(ctx, r.Delay) || r.gate == nil {
+		return context.Cause(ctx)
 	}
-	if m.gate == nil {
-		return nil
-	}
-	m.book.hold(1)
-	defer m.book.hold(-1)
+	r.book.hold(1)
+	defer r.book.hold(-1)
 	select {
-	case <-m.gate:
+	case <-r.gate:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// activeRule is a scripted rule.
-type activeRule struct {
-	Rule
-	left int // how often it still applies; negative means without limit
-	gate chan struct{}
-	open bool
-}
-
-func (r *activeRule) release() {
-	if r.gate != nil && !r.open {
-		close(r.gate)
-		r.open = true
-	}
-}
-
-// ruleBook holds the rules in the order in which they were scripted. Rules that
-// no longer apply stay in held until they are released.
+// ruleBook holds the rules in the order in which they were scripted.
 type ruleBook struct {
 	counters
-	next  int
-	rules []*activeRule
-	held  []*activeRule
-
-	holding int // number of requests and generations held
+	next    int
+	rules   []*activeRule
+	gate    chan struct{} // of the rules with Hold that are scripted before the next Release
+	holding int           // number of requests and generations held
 }
 
-func newRuleBook() *ruleBook { return &ruleBook{counters: newCounters()} }
+func newRuleBook() *ruleBook { return &ruleBook{counters: newCounters(), gate: make(chan struct{})} }
 
 // hold changes the number of held requests and generations.
 func (b *ruleBook) hold(change int) {
@@ -78,7 +61,7 @@ func (s *Server) WaitHeld(ctx context.Context, n int) error {
 }
 
 // match finds the rule for a request and decrements its Times.
-func (s *Server) match(kind Kind, dialect Dialect, prompt string) *match {
+func (s *Server) match(kind Kind, dialect Dialect, prompt string) *activeRule {
 	b := s.rules
 	b.Lock()
 	defer b.Unlock()
@@ -96,34 +79,26 @@ func (s *Server) match(kind Kind, dialect Dialect, prompt string) *match {
 		}
 		if r.left == 0 {
 			b.rules = slices.Delete(b.rules, n, n+1)
-			if r.gate != nil && !r.open {
-				b.held = append(b.held, r)
-			}
 		}
-		return &match{Rule: r.Rule, gate: r.gate, book: b}
+		return r
 	}
 	return nil
 }
 
 // Release releases everything that rules with Hold block. The rules stay active
 // without their hold.
-func (s *Server) Release() {
+func (s *Server) Release() { s.release(false) }
+
+// Clear removes all rules and releases what they block.
+func (s *Server) Clear() { s.release(true) }
+
+func (s *Server) release(remove bool) {
 	b := s.rules
 	b.Lock()
 	defer b.Unlock()
-	for _, r := range slices.Concat(b.rules, b.held) {
-		r.release()
+	close(b.gate)
+	b.gate = make(chan struct{})
+	if remove {
+		b.rules = nil
 	}
-	b.held = nil
-}
-
-// Clear removes all rules and releases what they block.
-func (s *Server) Clear() {
-	s.Release()
-	s.rules.Lock()
-	defer s.rules.Unlock()
-	for _, r := range s.rules.rules {
-		r.release() // It was scripted in between.
-	}
-	s.rules.rules = nil
 }

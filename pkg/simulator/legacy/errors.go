@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/pollinations"
 )
@@ -88,7 +90,7 @@ func writeImageFailure(x *kit.Exchange, f kit.Failure) {
 	}
 	if x.Parameters != nil || body.Queue != nil {
 		body.Timing = []timingStep{{Step: "Request received.", Timestamp: 0}, {Step: "Error occurred.", Timestamp: 1}}
-		body.RequestID, body.Parameters = kit.NewUUID(), x.Parameters
+		body.RequestID, body.Parameters = uuid.NewString(), x.Parameters
 	}
 	x.SendJSON(f.Status, body)
 }

@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/chat"
@@ -33,29 +34,14 @@ func textModels(x *kit.Exchange) {
 	if !x.Arrive("", "", "") {
 		return
 	}
-	type described struct {
-		Name        string   `json:"name"`
-		Description string   `json:"description"`
-		Tier        string   `json:"tier"`
-		Aliases     []string `json:"aliases"`
-		Inputs      []string `json:"input_modalities"`
-		Outputs     []string `json:"output_modalities"`
-		Tools       bool     `json:"tools"`
-		Vision      bool     `json:"vision"`
-		Audio       bool     `json:"audio"`
-		Voices      []string `json:"voices,omitempty"`
-	}
-	var list []described
+	var list []map[string]any
 	for _, m := range chatModels() {
-		d := described{
-			Name: m.Name, Description: m.Name + ", simulated", Tier: "anonymous", Aliases: []string{m.Name + "-latest"},
-			Inputs: []string{"text"}, Outputs: []string{"text"}, Tools: true, Audio: m.Speaks,
-		}
-		if m.Tier != "" {
-			d.Tier = m.Tier
+		d := map[string]any{
+			"name": m.Name, "description": m.Name + ", simulated", "tier": cmp.Or(m.Tier, "anonymous"), "aliases": []string{m.Name + "-latest"},
+			"input_modalities": []string{"text"}, "output_modalities": []string{"text"}, "tools": true, "vision": false, "audio": m.Speaks,
 		}
 		if m.Speaks {
-			d.Inputs, d.Outputs, d.Voices = append(d.Inputs, "audio"), append([]string{"audio"}, d.Outputs...), chat.Voices()
+			d["input_modalities"], d["output_modalities"], d["voices"] = []string{"text", "audio"}, []string{"audio", "text"}, chat.Voices()
 		}
 		list = append(list, d)
 	}
@@ -69,5 +55,5 @@ func modelIDs(x *kit.Exchange) {
 		return
 	}
 	setHeaders(x)
-	x.SendJSON(http.StatusOK, chat.NewList(pollinations.AddedDate()/1000, "", chat.IDs(chatModels())...))
+	x.SendJSON(http.StatusOK, chat.List(pollinations.AddedDate()/1000, "", chat.IDs(chatModels())...))
 }

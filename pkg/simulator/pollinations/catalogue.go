@@ -40,5 +40,5 @@ func modelIDs(x *kit.Exchange) {
 	for _, m := range speechModels() {
 		ids = append(ids, m.id)
 	}
-	x.SendJSON(http.StatusOK, chat.NewList(AddedDate(), "", ids...))
+	x.SendJSON(http.StatusOK, chat.List(AddedDate(), "", ids...))
 }

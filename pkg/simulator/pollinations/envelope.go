@@ -1,6 +1,8 @@
 package pollinations
 
 import (
+	"github.com/google/uuid"
+
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
 
@@ -32,7 +34,7 @@ func WriteFailure(x *kit.Exchange, f kit.Failure) {
 	x.SendJSON(f.Status, envelope{
 		Error: envelopeError{
 			Message: f.Message, Code: f.Code, Type: f.Type, Details: f.Details,
-			Timestamp: kit.Timestamp(x.Server.Config.Now()), RequestID: kit.NewUUID(),
+			Timestamp: kit.Timestamp(x.Server.Config.Now()), RequestID: uuid.NewString(),
 		},
 		Status: f.Status,
 	})

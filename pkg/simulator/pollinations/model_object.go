@@ -27,13 +27,8 @@ type modelObject struct {
 	PerUserRPM         int               `json:"per_user_rpm,omitempty"`
 	FlatRate           bool              `json:"flat_rate,omitempty"`
 	AddedDate          int64             `json:"added_date"`
-	Health             modelHealth       `json:"health"`
+	Health             map[string]string `json:"health"`
 	Pricing            map[string]string `json:"pricing"`
-}
-
-// modelHealth is the health of a model.
-type modelHealth struct {
-	Status string `json:"status"`
 }
 
 // newModelObject returns the description that all models have in common. The
@@ -45,21 +40,16 @@ func newModelObject(category, id, title string, prices map[string]string, aliase
 			pricing[field] = price
 		}
 	}
+	publisher, _, _ := strings.Cut(id, "/")
 	return modelObject{
-		Name: id, Aliases: aliases, Category: category, Publisher: publisher(id), Title: title, Description: title + ", simulated",
+		Name: id, Aliases: aliases, Category: category, Publisher: publisher, Title: title, Description: title + ", simulated",
 		InputModalities: []string{"text"}, OutputModalities: []string{category}, Capabilities: []string{},
-		AddedDate: AddedDate(), Health: modelHealth{Status: "healthy"}, Pricing: pricing,
+		AddedDate: AddedDate(), Health: map[string]string{"status": "healthy"}, Pricing: pricing,
 	}
 }
 
 // AddedDate returns when every model of the simulator was added, in milliseconds.
 func AddedDate() int64 { return time.Date(2026, 6, 10, 0, 0, 0, 0, time.UTC).UnixMilli() }
-
-// publisher returns the part of an ID before the slash.
-func publisher(id string) string {
-	before, _, _ := strings.Cut(id, "/")
-	return before
-}
 
 // imageObjects describes the image models, and a video model that is listed among
 // them.
@@ -73,7 +63,7 @@ func imageObjects() []modelObject {
 			o.InputModalities = append(o.InputModalities, "image")
 		}
 		if m.degraded {
-			o.Health.Status = "degraded"
+			o.Health["status"] = "degraded"
 		}
 		list = append(list, o)
 	}

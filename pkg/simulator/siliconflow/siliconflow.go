@@ -113,7 +113,7 @@ func listModels(x *kit.Exchange) {
 	if !x.ArriveAuthorized() {
 		return
 	}
-	x.SendJSON(http.StatusOK, chat.NewList(0, "", chat.IDs(chatModels())...))
+	x.SendJSON(http.StatusOK, chat.List(0, "", chat.IDs(chatModels())...))
 }
 
 // userInfo serves GET /v1/user/info, whose amounts are strings.

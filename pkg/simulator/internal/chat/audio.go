@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/phrase"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
@@ -87,7 +89,7 @@ func speak(x *kit.Exchange, request Request) *audio {
 	format := strings.TrimSuffix(options.Format, "16")
 	media := x.Server.Content.Speech(text, options.Voice, format)
 	return &audio{
-		ID: "audio_" + strings.ReplaceAll(kit.NewUUID(), "-", ""), Data: base64.StdEncoding.EncodeToString(media.Bytes),
+		ID: "audio_" + strings.ReplaceAll(uuid.NewString(), "-", ""), Data: base64.StdEncoding.EncodeToString(media.Bytes),
 		Transcript: text, Expires: x.Server.Config.Now().Unix() + 3600,
 	}
 }

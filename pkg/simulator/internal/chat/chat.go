@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/phrase"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
@@ -99,7 +101,7 @@ func (u Upstream) generate(x *kit.Exchange, request Request, model Model) (c com
 // complete returns the completion of a chat.
 func (u Upstream) complete(x *kit.Exchange, request Request, model Model) completion {
 	c := completion{
-		id: kit.NewUUID(), created: x.Server.Config.Now().Unix(), model: model.ID, fingerprint: "fp_51b0000000_prod0425fp8",
+		id: uuid.NewString(), created: x.Server.Config.Now().Unix(), model: model.ID, fingerprint: "fp_51b0000000_prod0425fp8",
 		content: reply(request), finish: "stop",
 	}
 	if u.IDPrefix != "" {

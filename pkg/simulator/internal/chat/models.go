@@ -20,20 +20,6 @@ func FindModel(models []Model, name string) (Model, bool) {
 	return Model{}, false
 }
 
-// List is a list of models in the format of OpenAI.
-type List struct {
-	Object string   `json:"object"`
-	Data   []Listed `json:"data"`
-}
-
-// Listed is a model of a List. The upstreams fill in different fields.
-type Listed struct {
-	ID      string `json:"id"`
-	Object  string `json:"object"`
-	Created int64  `json:"created,omitempty"`
-	OwnedBy string `json:"owned_by,omitempty"`
-}
-
 // IDs returns the IDs of models.
 func IDs(models []Model) []string {
 	var ids []string
@@ -43,11 +29,17 @@ func IDs(models []Model) []string {
 	return ids
 }
 
-// NewList returns a list of the models with the given IDs.
-func NewList(created int64, ownedBy string, ids ...string) List {
-	list := List{Object: "list"}
-	for _, id := range ids {
-		list.Data = append(list.Data, Listed{ID: id, Object: "model", Created: created, OwnedBy: ownedBy})
+// List returns a list of the models with the given IDs in the format of OpenAI.
+func List(created int64, ownedBy string, ids ...string) any {
+	type listed struct {
+		ID      string `json:"id"`
+		Object  string `json:"object"`
+		Created int64  `json:"created,omitempty"`
+		OwnedBy string `json:"owned_by,omitempty"`
 	}
-	return list
+	var data []listed
+	for _, id := range ids {
+		data = append(data, listed{ID: id, Object: "model", Created: created, OwnedBy: ownedBy})
+	}
+	return map[string]any{"object": "list", "data": data}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
 
@@ -107,7 +108,7 @@ func (u Upstream) keepWaiting(x *kit.Exchange, request Request, model Model) {
 		return
 	}
 	for {
-		if !x.Write([]byte(keepAlive)) || kit.Sleep(x.Context(), keepAliveInterval) != nil {
+		if !x.Write([]byte(keepAlive)) || !lifecycle.Sleep(x.Context(), keepAliveInterval) {
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,9 +59,7 @@ func New(config Config) *Simulator {
 // returns, the port is open. The context bounds the listening only; Stop ends the
 // serving.
 func (s *Simulator) Start(ctx context.Context, addr string) error {
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
+	addr = cmp.Or(addr, "127.0.0.1:0")
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("read simulator address: %w", err)

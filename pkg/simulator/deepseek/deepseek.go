@@ -98,16 +98,10 @@ func balance(x *kit.Exchange) {
 	if !x.ArriveAuthorized() {
 		return
 	}
-	type amounts struct {
-		Currency string `json:"currency"`
-		Total    string `json:"total_balance"`
-		Granted  string `json:"granted_balance"`
-		ToppedUp string `json:"topped_up_balance"`
-	}
 	amount := strconv.FormatFloat(x.Server.Config.Balance, 'f', 2, 64)
 	x.SendJSON(http.StatusOK, map[string]any{
 		"is_available":  x.Server.Config.Balance > 0,
-		"balance_infos": []amounts{{Currency: "CNY", Total: amount, Granted: "0.00", ToppedUp: amount}},
+		"balance_infos": []map[string]string{{"currency": "CNY", "total_balance": amount, "granted_balance": "0.00", "topped_up_balance": amount}},
 	})
 }
 

@@ -1,6 +1,7 @@
 package deepseek
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
@@ -22,12 +23,8 @@ type envelopeError struct {
 
 // writeFailure writes a failure in the error body of DeepSeek.
 func writeFailure(x *kit.Exchange, f kit.Failure) {
-	if f.Type == "" {
-		f.Type = invalidRequest
-	}
-	if f.Reason == "" {
-		f.Reason = f.Type
-	}
+	f.Type = cmp.Or(f.Type, invalidRequest)
+	f.Reason = cmp.Or(f.Reason, f.Type)
 	x.SendJSON(f.Status, envelope{Error: envelopeError{Message: f.Message, Type: f.Type, Code: f.Reason}})
 }
 

@@ -1,6 +1,7 @@
 package google
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"strings"
@@ -13,9 +14,7 @@ import (
 // nonce, with the Issuer and the clock of the simulator. Sign makes a token of
 // them; a test may change them before.
 func (g *Provider) Claims(user User, client string) map[string]any {
-	if user.Sub == "" {
-		user.Sub = subjectOf(user.Email)
-	}
+	user.Sub = cmp.Or(user.Sub, subjectOf(user.Email))
 	return g.claims(g.Issuer(), user, client, allScopes())
 }
 

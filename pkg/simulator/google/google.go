@@ -4,6 +4,7 @@
 package google
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"math/big"
@@ -117,9 +118,7 @@ func (g *Provider) AddUsers(users ...User) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, user := range users {
-		if user.Sub == "" {
-			user.Sub = subjectOf(user.Email)
-		}
+		user.Sub = cmp.Or(user.Sub, subjectOf(user.Email))
 		at := slices.IndexFunc(g.users, func(u User) bool { return u.Sub == user.Sub })
 		switch {
 		case at >= 0:

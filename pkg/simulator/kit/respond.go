@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"cmp"
 	"encoding/json"
 	"html"
 	"net/http"
@@ -99,9 +100,7 @@ func (s *Server) scriptedFailure(name string) Fault {
 		f, ok := x.Host.Failures[name]
 		if !ok {
 			f = s.hosts[0].Failures[name]
-			if f.Message == "" {
-				f.Message = http.StatusText(f.Status)
-			}
+			f.Message = cmp.Or(f.Message, http.StatusText(f.Status))
 			if x.Host.Adapt != nil {
 				f = x.Host.Adapt(f)
 			} else {

@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -59,9 +60,7 @@ func (s *Server) Script(rules ...Rule) error {
 	defer b.Unlock()
 	for _, rule := range rules {
 		b.next++
-		if rule.ID == "" {
-			rule.ID = "rule-" + strconv.Itoa(b.next)
-		}
+		rule.ID = cmp.Or(rule.ID, "rule-"+strconv.Itoa(b.next))
 		added := &activeRule{Rule: rule, book: b, left: -1}
 		if rule.Times > 0 {
 			added.left = rule.Times
@@ -135,9 +134,7 @@ func (x *Exchange) applyRule() (answered bool) {
 		return true
 	}
 	status := m.Status
-	if status == 0 {
-		status = http.StatusOK
-	}
+	status = cmp.Or(status, http.StatusOK)
 	contentType := "text/plain; charset=utf-8"
 	if strings.HasPrefix(m.Body, "{") || strings.HasPrefix(m.Body, "[") || strings.HasPrefix(m.Body, `"`) {
 		contentType = "application/json"

@@ -4,6 +4,7 @@
 package kit
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -39,12 +40,8 @@ func (c Config) WithDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if c.CacheBytes == 0 {
-		c.CacheBytes = 64 << 20
-	}
-	if c.Balance == 0 {
-		c.Balance = 8.44
-	}
+	c.CacheBytes = cmp.Or(c.CacheBytes, 64<<20)
+	c.Balance = cmp.Or(c.Balance, 8.44)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -14,21 +14,16 @@ import (
 
 // imageError is the error body of the image host.
 type imageError struct {
-	Error      string       `json:"error"`
-	Message    string       `json:"message"`
-	Details    any          `json:"details,omitempty"`
-	Debug      any          `json:"debug,omitempty"`
-	Timing     []timingStep `json:"timingInfo,omitempty"`
-	RequestID  string       `json:"requestId,omitempty"`
-	Parameters any          `json:"requestParameters,omitempty"`
-	Queue      *queueInfo   `json:"queueInfo,omitempty"`
-	Path       string       `json:"path,omitempty"`
-	Migration  *migration   `json:"migration,omitempty"`
-}
-
-type timingStep struct {
-	Step      string `json:"step"`
-	Timestamp int    `json:"timestamp"`
+	Error      string           `json:"error"`
+	Message    string           `json:"message"`
+	Details    any              `json:"details,omitempty"`
+	Debug      any              `json:"debug,omitempty"`
+	Timing     []map[string]any `json:"timingInfo,omitempty"`
+	RequestID  string           `json:"requestId,omitempty"`
+	Parameters any              `json:"requestParameters,omitempty"`
+	Queue      *queueInfo       `json:"queueInfo,omitempty"`
+	Path       string           `json:"path,omitempty"`
+	Migration  *migration       `json:"migration,omitempty"`
 }
 
 // queueInfo describes the queue of a client address. Clients are anonymous.
@@ -89,7 +84,7 @@ func writeImageFailure(x *kit.Exchange, f kit.Failure) {
 		body.Details, body.Queue = nil, queue
 	}
 	if x.Parameters != nil || body.Queue != nil {
-		body.Timing = []timingStep{{Step: "Request received.", Timestamp: 0}, {Step: "Error occurred.", Timestamp: 1}}
+		body.Timing = []map[string]any{{"step": "Request received.", "timestamp": 0}, {"step": "Error occurred.", "timestamp": 1}}
 		body.RequestID, body.Parameters = uuid.NewString(), x.Parameters
 	}
 	x.SendJSON(f.Status, body)

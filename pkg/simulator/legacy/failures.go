@@ -28,12 +28,6 @@ func imageFailures() map[string]kit.Failure {
 	}
 }
 
-// blockedAddress are the details for a client address that is blocked.
-type blockedAddress struct {
-	IP        string `json:"blockedIp"`
-	Timestamp string `json:"timestamp"`
-}
-
 // textFailures returns the scripted failures that differ at the text host.
 func textFailures() map[string]kit.Failure {
 	const tier = "Model not found or tier not high enough. Your tier: anonymous, required tier: seed. See https://enter.invalid"
@@ -41,7 +35,7 @@ func textFailures() map[string]kit.Failure {
 	return map[string]kit.Failure{
 		"bad_request":           {Status: http.StatusBadRequest, Message: "Invalid messages array"},
 		"unauthorized":          {Status: http.StatusUnauthorized, Message: "Unauthorized"},
-		"forbidden":             {Status: http.StatusForbidden, Message: "Forbidden", Details: blockedAddress{IP: clientAddress, Timestamp: kit.Timestamp(time.UnixMilli(pollinations.AddedDate()))}},
+		"forbidden":             {Status: http.StatusForbidden, Message: "Forbidden", Details: map[string]string{"blockedIp": clientAddress, "timestamp": kit.Timestamp(time.UnixMilli(pollinations.AddedDate()))}},
 		"no_balance":            {Status: http.StatusPaymentRequired, Message: tier},
 		"moderated":             {Status: http.StatusBadRequest, Message: "Content is prohibited"},
 		"unknown_model":         {Status: http.StatusNotFound, Message: "Model not found: x. See the list of models."},

@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -111,9 +112,7 @@ func readQuery(query url.Values) (parameters, pollinations.ImageModel) {
 		p.Guidance = json.Number(guidance)
 	}
 	p.Image = pollinations.SplitReferences(query.Get("image"))
-	if p.Negative == "" {
-		p.Negative = "worst quality, blurry"
-	}
+	p.Negative = cmp.Or(p.Negative, "worst quality, blurry")
 	return p, model
 }
 

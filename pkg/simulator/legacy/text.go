@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -13,9 +14,7 @@ import (
 
 // findModel finds a model and rejects one that does not exist or requires a tier.
 func findModel(x *kit.Exchange, name string) (chat.Model, bool) {
-	if name == "" {
-		name = "openai"
-	}
+	name = cmp.Or(name, "openai")
 	model, known := chat.FindModel(chatModels(), name)
 	switch {
 	case !known:

@@ -1,6 +1,7 @@
 package pollinations
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/http"
@@ -20,9 +21,7 @@ const (
 // keys.
 func (h *host) authorize(x *kit.Exchange) bool {
 	key, _ := x.BearerKey()
-	if key == "" {
-		key = x.Query.Get("key")
-	}
+	key = cmp.Or(key, x.Query.Get("key"))
 	switch {
 	case key == "" && x.Kind.Generates() && x.Request.Header.Get("Idempotency-Key") != "":
 		// A client without an account may pay instead.

@@ -1,6 +1,7 @@
 package pollinations
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/chat"
@@ -40,9 +41,7 @@ func completeChat(x *kit.Exchange) {
 		return
 	}
 	name := request.Model
-	if name == "" {
-		name = "openai"
-	}
+	name = cmp.Or(name, "openai")
 	model, known := chat.FindModel(chatModels(), name)
 	if !known {
 		x.Fail(badRequest(fmt.Sprintf("Invalid model: %q", request.Model)))

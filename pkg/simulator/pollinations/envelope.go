@@ -22,13 +22,6 @@ type envelopeError struct {
 	RequestID string `json:"requestId"`
 }
 
-// validationDetails lists the invalid fields of a request.
-type validationDetails struct {
-	Name        string              `json:"name"`
-	FormErrors  []string            `json:"formErrors"`
-	FieldErrors map[string][]string `json:"fieldErrors"`
-}
-
 // WriteFailure writes a failure in the error body of Pollinations.
 func WriteFailure(x *kit.Exchange, f kit.Failure) {
 	x.SendJSON(f.Status, envelope{
@@ -49,7 +42,11 @@ func rejectFields(x *kit.Exchange, where string, fields fieldErrors) {
 	if where == "body" {
 		message = "JSON body validation failed"
 	}
+	x.Fail(invalidFields(message, fields))
+}
+
+func invalidFields(message string, fields fieldErrors) kit.Failure {
 	f := badRequest(message)
-	f.Details = validationDetails{Name: "ValidationError", FormErrors: []string{}, FieldErrors: fields}
-	x.Fail(f)
+	f.Details = map[string]any{"name": "ValidationError", "formErrors": []string{}, "fieldErrors": fields}
+	return f
 }

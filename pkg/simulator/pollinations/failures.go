@@ -18,9 +18,7 @@ const (
 // they do not define.
 func failures() map[string]kit.Failure {
 	table := map[string]kit.Failure{
-		"bad_request": {Status: http.StatusBadRequest, Code: "BAD_REQUEST", Message: "Query parameter validation failed", Details: validationDetails{
-			Name: "ValidationError", FormErrors: []string{}, FieldErrors: map[string][]string{"width": {"Invalid input"}},
-		}},
+		"bad_request":          invalidFields("Query parameter validation failed", fieldErrors{"width": {"Invalid input"}}),
 		"unprocessable":        fail(http.StatusUnprocessableEntity, "UNPROCESSABLE_ENTITY", "The request could not be processed."),
 		"unauthorized":         {Status: http.StatusUnauthorized, Code: "UNAUTHORIZED", Message: messageBadKey},
 		"no_balance":           fail(http.StatusPaymentRequired, "PAYMENT_REQUIRED", "Insufficient balance. This model costs ~0.0136 pollen per request, but your available balance is 0.0000."),

@@ -96,25 +96,6 @@ func sendArtifact(x *kit.Exchange, art *kit.Artifact, origin kit.Origin) {
 	x.Send(http.StatusOK, art.ContentType, art.Bytes)
 }
 
-// imageResponse is the body of POST /v1/images/generations.
-type imageResponse struct {
-	Created int64       `json:"created"`
-	Data    []imageData `json:"data"`
-	Usage   *imageUsage `json:"usage,omitempty"`
-}
-
-type imageData struct {
-	URL           string `json:"url,omitempty"`
-	Base64        string `json:"b64_json,omitempty"`
-	RevisedPrompt string `json:"revised_prompt"`
-}
-
-type imageUsage struct {
-	InputTokens  int `json:"input_tokens"`
-	OutputTokens int `json:"output_tokens"`
-	TotalTokens  int `json:"total_tokens"`
-}
-
 // imageByBody serves POST /v1/images/generations.
 func imageByBody(x *kit.Exchange) {
 	var request imageBody
@@ -144,18 +125,18 @@ func imageByBody(x *kit.Exchange) {
 	if art == nil {
 		return
 	}
-	data := imageData{RevisedPrompt: d.Prompt}
+	data := map[string]string{"revised_prompt": d.Prompt}
 	if request.ResponseFormat == "b64_json" {
-		data.Base64 = base64.StdEncoding.EncodeToString(art.Bytes)
+		data["b64_json"] = base64.StdEncoding.EncodeToString(art.Bytes)
 	} else {
-		data.URL = "http://" + x.Request.Host + path + "?" + query.Encode()
+		data["url"] = "http://" + x.Request.Host + path + "?" + query.Encode()
 	}
 	x.SetHeaders(art.Header)
 	x.Header().Set("X-Cache", origin.Verdict())
 	x.Header().Set("X-Cache-Type", string(origin))
 	input, output := chat.CountTokens(d.Prompt), max(1, model.tokens)
-	x.SendJSON(http.StatusOK, imageResponse{
-		Created: x.Server.Config.Now().Unix(), Data: []imageData{data},
-		Usage: &imageUsage{InputTokens: input, OutputTokens: output, TotalTokens: input + output},
+	x.SendJSON(http.StatusOK, map[string]any{
+		"created": x.Server.Config.Now().Unix(), "data": []map[string]string{data},
+		"usage": map[string]int{"input_tokens": input, "output_tokens": output, "total_tokens": input + output},
 	})
 }

@@ -75,12 +75,8 @@ func readImageQuery(query url.Values, header http.Header, invalid fieldErrors) (
 		Transparent: model.GPT && IsTrue(query.Get("transparent")),
 		Vector:      model.vector,
 	}}
-	if d.Width == 0 {
-		d.Width = model.side
-	}
-	if d.Height == 0 {
-		d.Height = model.side
-	}
+	d.Width = cmp.Or(d.Width, model.side)
+	d.Height = cmp.Or(d.Height, model.side)
 	if q := query.Get("quality"); q != "" && !slices.Contains([]string{"low", "medium", "high", "hd"}, q) {
 		invalid["quality"] = []string{`Invalid option: expected one of "low"|"medium"|"high"|"hd"`}
 	}

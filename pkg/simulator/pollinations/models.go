@@ -1,6 +1,7 @@
 package pollinations
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -65,9 +66,7 @@ func FindImageModel(name string) (ImageModel, bool) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	for _, m := range imageModels() {
 		if name == m.Name || name == m.id || slices.Contains(m.aliases, name) {
-			if m.side == 0 {
-				m.side = 1024
-			}
+			m.side = cmp.Or(m.side, 1024)
 			return m, true
 		}
 	}

@@ -1,6 +1,7 @@
 package pollinations
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -123,9 +124,7 @@ func speak(x *kit.Exchange, body speechBody, text, key string) {
 		return
 	}
 	voice := body.Voice
-	if voice == "" {
-		voice = model.voice
-	}
+	voice = cmp.Or(voice, model.voice)
 	if !slices.Contains(model.voices, voice) && (!model.anyID || !isVoiceID(voice)) {
 		bad("Invalid voice: " + voice + ". Use a preset name or valid ElevenLabs voice ID.")
 		return

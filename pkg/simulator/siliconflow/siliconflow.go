@@ -38,18 +38,10 @@ func New() *kit.Host {
 // chatModels lists the models, whose names begin with the publisher.
 func chatModels() []chat.Model {
 	var models []chat.Model
-	for _, m := range []struct {
-		id      string
-		reasons bool
-	}{
-		{"deepseek-ai/DeepSeek-V4-Flash", true},
-		{"deepseek-ai/DeepSeek-V4-Pro", true},
-		{"deepseek-ai/DeepSeek-V3.2", true},
-		{"deepseek-ai/DeepSeek-V3.1-Terminus", true},
-		{"deepseek-ai/DeepSeek-V3", false},
-		{"deepseek-ai/DeepSeek-R1", true},
-	} {
-		models = append(models, chat.Model{Name: m.id, ID: m.id, Reasons: m.reasons}, chat.Model{Name: "Pro/" + m.id, ID: "Pro/" + m.id, Reasons: m.reasons})
+	for _, name := range []string{"DeepSeek-V4-Flash", "DeepSeek-V4-Pro", "DeepSeek-V3.2", "DeepSeek-V3.1-Terminus", "DeepSeek-V3", "DeepSeek-R1"} {
+		for _, id := range []string{"deepseek-ai/" + name, "Pro/deepseek-ai/" + name} {
+			models = append(models, chat.Model{Name: id, ID: id, Reasons: name != "DeepSeek-V3"})
+		}
 	}
 	return models
 }
@@ -121,19 +113,12 @@ func userInfo(x *kit.Exchange) {
 	if !x.ArriveAuthorized() {
 		return
 	}
-	type account struct {
-		ID            string `json:"id"`
-		Name          string `json:"name"`
-		Email         string `json:"email"`
-		IsAdmin       bool   `json:"isAdmin"`
-		Balance       string `json:"balance"`
-		Status        string `json:"status"`
-		ChargeBalance string `json:"chargeBalance"`
-		TotalBalance  string `json:"totalBalance"`
-	}
 	amount := strconv.FormatFloat(x.Server.Config.Balance, 'f', 2, 64)
 	x.SendJSON(http.StatusOK, map[string]any{
 		"code": 20000, "message": "OK", "status": true,
-		"data": account{ID: "simulated", Name: "simulated", Balance: "0.00", Status: "normal", ChargeBalance: amount, TotalBalance: amount},
+		"data": map[string]any{
+			"id": "simulated", "name": "simulated", "email": "", "isAdmin": false, "balance": "0.00", "status": "normal",
+			"chargeBalance": amount, "totalBalance": amount,
+		},
 	})
 }

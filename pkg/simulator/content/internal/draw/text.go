@@ -1,6 +1,7 @@
 package draw
 
 import (
+	"cmp"
 	"fmt"
 	"image"
 	"image/color"
@@ -25,9 +26,7 @@ func (d Drawing) writePrompt(canvas *image.RGBA) {
 		writeLine(canvas, d.Logo, d.Width-width-8, 4, 1, color.White)
 	}
 	text := strings.TrimSpace(legible(d.Prompt))
-	if text == "" {
-		text = "..."
-	}
+	text = cmp.Or(text, "...")
 	margin := max(2, d.Width/24)
 	caption, captionHeight := "", 0
 	if d.Width >= 256 && d.Height >= 192 {

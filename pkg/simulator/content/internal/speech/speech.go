@@ -68,17 +68,13 @@ func wav(plan []int, speaker int) []byte {
 	const header = 44
 	out := pcm(plan, speaker, header)
 	size := uint32(len(out)) //nolint:gosec // Texts are bounded; the audio stays far below 4 GiB.
-	head := append(out[:0], "RIFF"...)
-	head = binary.LittleEndian.AppendUint32(head, size-8)
-	head = append(head, "WAVEfmt "...)
-	head = binary.LittleEndian.AppendUint32(head, 16)
-	head = binary.LittleEndian.AppendUint16(head, 1) // PCM
-	head = binary.LittleEndian.AppendUint16(head, 1) // mono
-	head = binary.LittleEndian.AppendUint32(head, pcmRate)
-	head = binary.LittleEndian.AppendUint32(head, pcmRate*2)
-	head = binary.LittleEndian.AppendUint16(head, 2)
-	head = binary.LittleEndian.AppendUint16(head, 16)
-	head = append(head, "data"...)
-	binary.LittleEndian.AppendUint32(head, size-header)
+	for offset, value := range map[int]uint32{
+		4: size - 8, 16: 16, 20: 1<<16 | 1, 24: pcmRate, 28: pcmRate * 2, 32: 16<<16 | 2, 40: size - header, // mono PCM of 16 bits
+	} {
+		binary.LittleEndian.PutUint32(out[offset:], value)
+	}
+	for offset, text := range map[int]string{0: "RIFF", 8: "WAVEfmt ", 36: "data"} {
+		copy(out[offset:], text)
+	}
 	return out
 }

@@ -27,8 +27,8 @@ func New() *kit.Host {
 	for _, base := range []string{"", "/v1"} {
 		routes = append(routes,
 			kit.Route{Method: http.MethodPost, Path: base + "/chat/completions", Kind: kit.KindChat, Handle: h.complete},
-			kit.Route{Method: http.MethodGet, Path: base + "/models", Kind: kit.KindModels, Handle: listModels},
-			kit.Route{Method: http.MethodGet, Path: base + "/user/balance", Kind: kit.KindAccount, Handle: balance},
+			kit.Route{Method: http.MethodGet, Path: base + "/models", Kind: kit.KindModels, Handle: kit.JSON(false, listModels)},
+			kit.Route{Method: http.MethodGet, Path: base + "/user/balance", Kind: kit.KindAccount, Handle: kit.JSON(true, balance)},
 		)
 	}
 	return &kit.Host{
@@ -86,23 +86,17 @@ func (h *host) complete(x *kit.Exchange) {
 }
 
 // listModels serves GET /models, which shows no aliases.
-func listModels(x *kit.Exchange) {
-	if !x.Arrive("", "", "") {
-		return
-	}
-	x.SendJSON(http.StatusOK, chat.List(0, "deepseek", chat.IDs(chatModels()[:2])...))
+func listModels(*kit.Exchange) any {
+	return chat.List(0, "deepseek", chat.IDs(chatModels()[:2])...)
 }
 
 // balance serves GET /user/balance, whose amounts are strings.
-func balance(x *kit.Exchange) {
-	if !x.ArriveAuthorized() {
-		return
-	}
+func balance(x *kit.Exchange) any {
 	amount := strconv.FormatFloat(x.Server.Config.Balance, 'f', 2, 64)
-	x.SendJSON(http.StatusOK, map[string]any{
+	return map[string]any{
 		"is_available":  x.Server.Config.Balance > 0,
 		"balance_infos": []map[string]string{{"currency": "CNY", "total_balance": amount, "granted_balance": "0.00", "topped_up_balance": amount}},
-	})
+	}
 }
 
 const (

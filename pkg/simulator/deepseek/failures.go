@@ -9,23 +9,11 @@ import (
 
 const invalidRequest = "invalid_request_error"
 
-// envelope is the error body.
-type envelope struct {
-	Error envelopeError `json:"error"`
-}
-
-type envelopeError struct {
-	Message string  `json:"message"`
-	Type    string  `json:"type"`
-	Param   *string `json:"param"`
-	Code    string  `json:"code"`
-}
-
 // writeFailure writes a failure in the error body of DeepSeek.
 func writeFailure(x *kit.Exchange, f kit.Failure) {
 	f.Type = cmp.Or(f.Type, invalidRequest)
 	f.Reason = cmp.Or(f.Reason, f.Type)
-	x.SendJSON(f.Status, envelope{Error: envelopeError{Message: f.Message, Type: f.Type, Code: f.Reason}})
+	x.SendJSON(f.Status, map[string]any{"error": map[string]any{"message": f.Message, "type": f.Type, "param": nil, "code": f.Reason}})
 }
 
 // authorize rejects a missing or unknown key.

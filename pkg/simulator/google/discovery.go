@@ -1,8 +1,6 @@
 package google
 
 import (
-	"net/http"
-
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
 
@@ -10,13 +8,10 @@ import (
 func issuer(x *kit.Exchange) string { return "http://" + x.Request.Host + Prefix }
 
 // discovery serves the document that lists the other routes.
-func discovery(x *kit.Exchange) {
-	if !x.Arrive("", "", "") {
-		return
-	}
+func discovery(x *kit.Exchange) any {
 	base := issuer(x)
 	x.Header().Set("Cache-Control", "public, max-age=3600")
-	x.SendJSON(http.StatusOK, map[string]any{
+	return map[string]any{
 		"issuer":                                base,
 		"authorization_endpoint":                base + "/o/oauth2/v2/auth",
 		"token_endpoint":                        base + "/token",
@@ -34,5 +29,5 @@ func discovery(x *kit.Exchange) {
 		},
 		"code_challenge_methods_supported": []string{"plain", "S256"},
 		"grant_types_supported":            []string{"authorization_code", "refresh_token"},
-	})
+	}
 }

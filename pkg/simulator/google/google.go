@@ -84,7 +84,7 @@ func (g *Provider) Host() *kit.Host {
 	return &kit.Host{
 		Dialect: kit.DialectGoogle, Prefix: Prefix, BasePath: Prefix,
 		Routes: []kit.Route{
-			{Method: http.MethodGet, Path: "/.well-known/openid-configuration", Kind: kit.KindDiscovery, Handle: discovery},
+			{Method: http.MethodGet, Path: "/.well-known/openid-configuration", Kind: kit.KindDiscovery, Handle: kit.JSON(false, discovery)},
 			{Method: http.MethodGet, Path: "/o/oauth2/v2/auth", Kind: kit.KindAuthorize, Handle: g.consent},
 			{Method: http.MethodPost, Path: "/o/oauth2/v2/auth", Kind: kit.KindAuthorize, Handle: g.decide},
 			{Method: http.MethodPost, Path: "/token", Kind: kit.KindToken, Handle: g.exchangeToken},

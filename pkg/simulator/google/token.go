@@ -37,17 +37,6 @@ func redactForm(form url.Values) map[string]any {
 	return fields
 }
 
-// tokenResponse is the body of the token route, with its keys in the order of the
-// wire.
-type tokenResponse struct {
-	AccessToken  string `json:"access_token"`
-	ExpiresIn    int    `json:"expires_in"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	Scope        string `json:"scope"`
-	TokenType    string `json:"token_type"`
-	IDToken      string `json:"id_token,omitempty"`
-}
-
 // exchangeToken serves POST /token, which exchanges a code or a refresh token for
 // tokens.
 func (g *Provider) exchangeToken(x *kit.Exchange) {
@@ -166,8 +155,11 @@ func (g *Provider) renew(client, refresh string) (string, session, *kit.Failure)
 
 // sendTokens sends the tokens; the rule that applies may change the id_token.
 func (g *Provider) sendTokens(x *kit.Exchange, access, refresh string, session *session) {
-	response := tokenResponse{
-		AccessToken: access, ExpiresIn: int(tokenLifetime.Seconds()) - 1, RefreshToken: refresh, Scope: session.scopes.list(false), TokenType: "Bearer",
+	response := map[string]any{
+		"access_token": access, "expires_in": int(tokenLifetime.Seconds()) - 1, "scope": session.scopes.list(false), "token_type": "Bearer",
+	}
+	if refresh != "" {
+		response["refresh_token"] = refresh
 	}
 	if session.scopes.has("openid") {
 		token, err := g.idToken(x, session, access)
@@ -175,7 +167,9 @@ func (g *Provider) sendTokens(x *kit.Exchange, access, refresh string, session *
 			x.Fail(kit.Failure{Status: http.StatusInternalServerError, Message: "no keys"})
 			return
 		}
-		response.IDToken = token
+		if token != "" {
+			response["id_token"] = token
+		}
 	}
 	x.Header().Set("Cache-Control", "no-store")
 	x.SendJSON(http.StatusOK, response)

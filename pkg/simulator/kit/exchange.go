@@ -93,9 +93,15 @@ func (x *Exchange) Arrive(model, prompt, system string) bool {
 	return !x.applyRule() && (x.Host.Intercept == nil || !x.Host.Intercept(x))
 }
 
-// ArriveAuthorized is Arrive for a route that needs a key although it generates
-// nothing.
-func (x *Exchange) ArriveAuthorized() bool { return x.Arrive("", "", "") && x.Host.Authorize(x) }
+// JSON returns the handler of a route that generates nothing: it records the call,
+// checks the key if the route needs one, and sends the value as JSON.
+func JSON(needsKey bool, value func(*Exchange) any) func(*Exchange) {
+	return func(x *Exchange) {
+		if x.Arrive("", "", "") && (!needsKey || x.Host.Authorize(x)) {
+			x.SendJSON(http.StatusOK, value(x))
+		}
+	}
+}
 
 // BearerKey returns the key in the header Authorization. It is empty if there is
 // none; wellFormed reports whether the header is absent or correct.

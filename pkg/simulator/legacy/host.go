@@ -31,7 +31,7 @@ func New(now func() time.Time) (images, texts *kit.Host) {
 	images = &kit.Host{
 		Dialect: kit.DialectLegacyImage, Prefix: ImagePrefix, BasePath: ImagePrefix,
 		Routes: []kit.Route{
-			{Method: http.MethodGet, Path: "/models", Kind: kit.KindModels, Handle: imageModels},
+			{Method: http.MethodGet, Path: "/models", Kind: kit.KindModels, Handle: kit.JSON(false, imageModels)},
 			{Method: http.MethodGet, Path: "/prompt/*", Kind: kit.KindImage, Handle: image},
 			{Method: http.MethodGet, Path: "/*", Kind: kit.KindImage, Handle: imageShort},
 		},
@@ -41,8 +41,8 @@ func New(now func() time.Time) (images, texts *kit.Host) {
 	texts = &kit.Host{
 		Dialect: kit.DialectLegacyText, Prefix: TextPrefix, BasePath: TextPrefix,
 		Routes: []kit.Route{
-			{Method: http.MethodGet, Path: "/models", Kind: kit.KindModels, Handle: textModels},
-			{Method: http.MethodGet, Path: "/openai/models", Kind: kit.KindModels, Handle: modelIDs},
+			{Method: http.MethodGet, Path: "/models", Kind: kit.KindModels, Handle: kit.JSON(false, textModels)},
+			{Method: http.MethodGet, Path: "/openai/models", Kind: kit.KindModels, Handle: kit.JSON(false, modelIDs)},
 			{Method: http.MethodGet, Path: "/*", Kind: kit.KindChat, Handle: textByURL},
 			{Method: http.MethodPost, Path: "", Kind: kit.KindChat, Handle: textByBody},
 			{Method: http.MethodPost, Path: "/", Kind: kit.KindChat, Handle: textByBody},

@@ -2,7 +2,6 @@ package legacy
 
 import (
 	"cmp"
-	"net/http"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/chat"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
@@ -21,19 +20,13 @@ func chatModels() []chat.Model {
 }
 
 // imageModels serves GET /models of the image host: the names alone.
-func imageModels(x *kit.Exchange) {
-	if !x.Arrive("", "", "") {
-		return
-	}
+func imageModels(x *kit.Exchange) any {
 	setHeaders(x)
-	x.SendJSON(http.StatusOK, []string{"flux", "kontext", "turbo", "sana"})
+	return []string{"flux", "kontext", "turbo", "sana"}
 }
 
 // textModels serves GET /models of the text host.
-func textModels(x *kit.Exchange) {
-	if !x.Arrive("", "", "") {
-		return
-	}
+func textModels(x *kit.Exchange) any {
 	var list []map[string]any
 	for _, m := range chatModels() {
 		d := map[string]any{
@@ -46,14 +39,11 @@ func textModels(x *kit.Exchange) {
 		list = append(list, d)
 	}
 	setHeaders(x)
-	x.SendJSON(http.StatusOK, list)
+	return list
 }
 
 // modelIDs serves GET /openai/models.
-func modelIDs(x *kit.Exchange) {
-	if !x.Arrive("", "", "") {
-		return
-	}
+func modelIDs(x *kit.Exchange) any {
 	setHeaders(x)
-	x.SendJSON(http.StatusOK, chat.List(pollinations.AddedDate()/1000, "", chat.IDs(chatModels())...))
+	return chat.List(pollinations.AddedDate()/1000, "", chat.IDs(chatModels())...)
 }

@@ -56,10 +56,7 @@ func keyLimited(wait time.Duration, seconds float64) kit.Failure {
 }
 
 // balance serves GET /account/balance. A key with a budget gets a shorter body.
-func balance(x *kit.Exchange) {
-	if !x.ArriveAuthorized() {
-		return
-	}
+func balance(x *kit.Exchange) any {
 	type account struct {
 		Total float64 `json:"total"`
 		Tier  float64 `json:"tier"`
@@ -73,5 +70,5 @@ func balance(x *kit.Exchange) {
 	if !x.Varies(faultBudgetedKey) {
 		response.Account = &account{Total: response.Balance, Paid: response.Balance}
 	}
-	x.SendJSON(http.StatusOK, response)
+	return response
 }

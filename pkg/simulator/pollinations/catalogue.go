@@ -29,10 +29,7 @@ func listModels(lists ...func() []modelObject) func(*kit.Exchange) {
 }
 
 // modelIDs serves GET /v1/models.
-func modelIDs(x *kit.Exchange) {
-	if !x.Arrive("", "", "") {
-		return
-	}
+func modelIDs(*kit.Exchange) any {
 	ids := chat.IDs(chatModels())
 	for _, m := range imageModels() {
 		ids = append(ids, m.id)
@@ -40,5 +37,5 @@ func modelIDs(x *kit.Exchange) {
 	for _, m := range speechModels() {
 		ids = append(ids, m.id)
 	}
-	x.SendJSON(http.StatusOK, chat.List(AddedDate(), "", ids...))
+	return chat.List(AddedDate(), "", ids...)
 }

@@ -28,8 +28,8 @@ func New() *kit.Host {
 		Dialect: kit.DialectSiliconFlow, Prefix: Prefix, BasePath: BasePath,
 		Routes: []kit.Route{
 			{Method: http.MethodPost, Path: "/v1/chat/completions", Kind: kit.KindChat, Handle: complete},
-			{Method: http.MethodGet, Path: "/v1/models", Kind: kit.KindModels, Handle: listModels},
-			{Method: http.MethodGet, Path: "/v1/user/info", Kind: kit.KindAccount, Handle: userInfo},
+			{Method: http.MethodGet, Path: "/v1/models", Kind: kit.KindModels, Handle: kit.JSON(true, listModels)},
+			{Method: http.MethodGet, Path: "/v1/user/info", Kind: kit.KindAccount, Handle: kit.JSON(true, userInfo)},
 		},
 		Authorize: authorize, WriteFailure: writeFailure, Failures: failures(), Faults: kit.Variations(faultNoThinking),
 	}
@@ -101,24 +101,18 @@ func check(r chat.Request) string {
 }
 
 // listModels serves GET /v1/models.
-func listModels(x *kit.Exchange) {
-	if !x.ArriveAuthorized() {
-		return
-	}
-	x.SendJSON(http.StatusOK, chat.List(0, "", chat.IDs(chatModels())...))
+func listModels(*kit.Exchange) any {
+	return chat.List(0, "", chat.IDs(chatModels())...)
 }
 
 // userInfo serves GET /v1/user/info, whose amounts are strings.
-func userInfo(x *kit.Exchange) {
-	if !x.ArriveAuthorized() {
-		return
-	}
+func userInfo(x *kit.Exchange) any {
 	amount := strconv.FormatFloat(x.Server.Config.Balance, 'f', 2, 64)
-	x.SendJSON(http.StatusOK, map[string]any{
+	return map[string]any{
 		"code": 20000, "message": "OK", "status": true,
 		"data": map[string]any{
 			"id": "simulated", "name": "simulated", "email": "", "isAdmin": false, "balance": "0.00", "status": "normal",
 			"chargeBalance": amount, "totalBalance": amount,
 		},
-	})
+	}
 }

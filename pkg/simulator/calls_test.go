@@ -161,14 +161,14 @@ func TestControlServesLoopbackOnly(t *testing.T) {
 		host, remote, contentType, origin string
 		status                            int
 	}{
-		"a program here":  {"127.0.0.1:1234", "127.0.0.1:5", "application/json", "", 200},
-		"over IPv6":       {"[::1]:1234", "[::1]:5", "application/json; charset=utf-8", "", 200},
-		"by name":         {"localhost:1234", "127.0.0.1:5", "application/json", "", 200},
-		"from elsewhere":  {"127.0.0.1:1234", "192.0.2.7:5", "application/json", "", 403},
-		"a rebound name":  {"evil.example", "127.0.0.1:5", "application/json", "", 403},
-		"a page's script": {"127.0.0.1:1234", "127.0.0.1:5", "application/json", "https://evil.example", 403},
-		"a page's form":   {"127.0.0.1:1234", "127.0.0.1:5", "text/plain", "", 415},
-		"no type":         {"127.0.0.1:1234", "127.0.0.1:5", "", "", 415},
+		"a program here":    {"127.0.0.1:1234", "127.0.0.1:5", "application/json", "", 200},
+		"over IPv6":         {"[::1]:1234", "[::1]:5", "application/json; charset=utf-8", "", 200},
+		"by name":           {"localhost:1234", "127.0.0.1:5", "application/json", "", 200},
+		"from elsewhere":    {"127.0.0.1:1234", "192.0.2.7:5", "application/json", "", 403},
+		"rebound host name": {"evil.example", "127.0.0.1:5", "application/json", "", 403},
+		"a page's script":   {"127.0.0.1:1234", "127.0.0.1:5", "application/json", "https://evil.example", 403},
+		"a page's form":     {"127.0.0.1:1234", "127.0.0.1:5", "text/plain", "", 415},
+		"no type":           {"127.0.0.1:1234", "127.0.0.1:5", "", "", 415},
 	} {
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/_control/rules", strings.NewReader(`{}`))
 		request.Host, request.RemoteAddr = test.host, test.remote

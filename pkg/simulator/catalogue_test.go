@@ -24,17 +24,17 @@ func TestModelLists(t *testing.T) {
 		for n := range list {
 			for field, value := range at(t, list, n, "pricing").(map[string]any) {
 				if _, isText := value.(string); !isText {
-					t.Errorf("%s: the price %s is no string", path, field)
+					t.Errorf("%s: the price %s is not a string", path, field)
 				}
 			}
 			// The list of image models includes video models.
-			isFilm := output == "image" && at(t, list, n, "category") == "video"
-			if (!slices.Contains(at(t, list, n, "output_modalities").([]any), any(output)) && !isFilm) || at(t, list, n, "name") == "" || at(t, list, n, "aliases", 0) == "" {
+			isVideo := output == "image" && at(t, list, n, "category") == "video"
+			if (!slices.Contains(at(t, list, n, "output_modalities").([]any), any(output)) && !isVideo) || at(t, list, n, "name") == "" || at(t, list, n, "aliases", 0) == "" {
 				t.Errorf("%s: %v", path, list[n])
 			}
 		}
 		if a := get(t, s.URL()+path+"?community=1"); string(a.body) != "[]" {
-			t.Errorf("%s: communities have %s", path, a.body)
+			t.Errorf("%s: community models: %s", path, a.body)
 		}
 		if a := get(t, s.URL()+path+"?community=maybe"); a.status != http.StatusBadRequest {
 			t.Errorf("%s: status %d", path, a.status)

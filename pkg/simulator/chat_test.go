@@ -82,10 +82,10 @@ func TestImprovement(t *testing.T) {
 			t.Errorf("%.30q became %.80q", text, better)
 		}
 		if better != ask(t, s, improver, text) {
-			t.Errorf("%.30q is improved differently each time", text)
+			t.Errorf("%.30q is not improved deterministically", text)
 		}
 		if wrapped := ask(t, s, improver, "Prompt:\n<text>\n"+text+"\n</text>"); wrapped != better {
-			t.Errorf("%.30q in a wrapping became %.80q", text, wrapped)
+			t.Errorf("%.30q wrapped became %.80q", text, wrapped)
 		}
 	}
 	if better := ask(t, s, improver, "oil painting of a dog"); strings.Contains(better, "photo") {
@@ -236,13 +236,13 @@ func TestStream(t *testing.T) {
 		comments     bool
 		thinks       bool
 	}{
-		"plain":            {extra: quiet, usages: 1},
-		"thinking":         {usages: 1, thinks: true},
-		"include usage":    {extra: quiet + `"stream_options":{"include_usage":true},`, usages: 1},
-		"usage apart":      {fault: "usage_chunk", extra: quiet, usages: 1, bare: 1},
-		"keep-alive":       {fault: "keepalive_comments", extra: quiet, usages: 1, comments: true},
-		"cut up":           {fault: "split_chunks", extra: quiet, usages: 1},
-		"lone temperature": {extra: quiet + `"temperature":1.3,`, usages: 1},
+		"plain":         {extra: quiet, usages: 1},
+		"thinking":      {usages: 1, thinks: true},
+		"include usage": {extra: quiet + `"stream_options":{"include_usage":true},`, usages: 1},
+		"usage apart":   {fault: "usage_chunk", extra: quiet, usages: 1, bare: 1},
+		"keep-alive":    {fault: "keepalive_comments", extra: quiet, usages: 1, comments: true},
+		"split chunks":  {fault: "split_chunks", extra: quiet, usages: 1},
+		"temperature":   {extra: quiet + `"temperature":1.3,`, usages: 1},
 	} {
 		if test.fault != "" {
 			simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindChat, Fault: test.fault, Times: 1})

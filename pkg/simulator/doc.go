@@ -9,8 +9,7 @@
 // /_control/calls and /_control/faults.
 //
 // Each upstream has a package of its own on top of the package kit; the package
-// content makes images, speech and text. None of them shares code with the clients,
-// so that a mistake in one is not repeated in the other. The simulator never logs
-// prompts, keys or responses, never listens beyond loopback and never sends
-// requests.
+// content makes images and speech. None of them uses the code of the clients, so
+// that a mistake in one is not repeated in the other. The simulator never logs
+// prompts, keys or responses, listens on loopback only and sends no requests.
 package simulator

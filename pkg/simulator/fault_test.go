@@ -145,7 +145,7 @@ func TestEveryFault(t *testing.T) {
 }
 
 // TestEndlessFaults waits for the first byte, if there is one, cancels the request,
-// and checks that the simulator notices.
+// and checks that the simulator detects it.
 func TestEndlessFaults(t *testing.T) {
 	t.Parallel()
 	for _, name := range endlessFaults() {
@@ -185,7 +185,7 @@ func TestEndlessFaults(t *testing.T) {
 						t.Errorf("no first byte: %v", err)
 					}
 				}
-				// It must not end by itself, for which there is no signal.
+				// The response must not end by itself.
 				soon, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 				defer cancel()
 				if s.WaitFinished(soon, ask.kind, 1) == nil {
@@ -212,10 +212,10 @@ func TestStopEndsHangingRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindChat, Fault: "hang"}, simulator.Rule{Kind: simulator.KindImage, Hold: true})
-	answers := make(chan response, 2)
+	responses := make(chan response, 2)
 	for _, name := range []string{"chat", "image"} {
 		ask := samples()[name]
-		go func() { answers <- send(t.Context(), ask.method, s.URL()+ask.path, ask.body) }()
+		go func() { responses <- send(t.Context(), ask.method, s.URL()+ask.path, ask.body) }()
 		simulatortest.WaitCalls(t, s, ask.kind, 1)
 	}
 	simulatortest.WaitHeld(t, s, 1)
@@ -225,8 +225,8 @@ func TestStopEndsHangingRequests(t *testing.T) {
 		t.Error(err)
 	}
 	for range 2 {
-		if a := <-answers; a.err == nil && a.status == http.StatusOK {
-			t.Errorf("it got a response: status %d", a.status)
+		if a := <-responses; a.err == nil && a.status == http.StatusOK {
+			t.Errorf("unexpected response: status %d", a.status)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func TestGoogleRejectsAuthorizations(t *testing.T) {
 		})
 	}
 	if a := get(t, authURL(s)+"&state=again"); a.status != 400 || !strings.Contains(string(a.body), "can only have a single value: state") {
-		t.Errorf("two states: status %d, %s", a.status, a.body)
+		t.Errorf("repeated state: status %d, %s", a.status, a.body)
 	}
 }
 
@@ -109,9 +109,9 @@ func TestGoogleConsentPage(t *testing.T) {
 			t.Errorf("%q: status %d", form, a.status)
 		}
 	}
-	unasked := simulatortest.Decide(t, authURL(s, "state", "", "prompt", "select_account"), "allow", "email", "work@example.org")
-	if unasked.Query().Has("state") || unasked.Query().Get("prompt") != "select_account" || unasked.Query().Get("hd") != "example.org" {
-		t.Errorf("without a state: %s", unasked)
+	withoutState := simulatortest.Decide(t, authURL(s, "state", "", "prompt", "select_account"), "allow", "email", "work@example.org")
+	if withoutState.Query().Has("state") || withoutState.Query().Get("prompt") != "select_account" || withoutState.Query().Get("hd") != "example.org" {
+		t.Errorf("without a state: %s", withoutState)
 	}
 }
 
@@ -126,14 +126,14 @@ func TestGoogleChoosesUsers(t *testing.T) {
 		fields []string
 		want   map[string]any
 	}{
-		"no user named":   {"", nil, map[string]any{"email": "ada@example.com"}},
-		"by the hint":     {"mei@example.com", nil, map[string]any{"email": "mei@example.com", "name": "林小梅", "given_name": "林小梅", "family_name": nil}},
-		"marked":          {"mei@example.com", []string{"account", "42", "verified", "no"}, map[string]any{"email": "Ford@example.com", "email_verified": true}},
-		"not verified":    {"", []string{"email", "unproved@example.com"}, map[string]any{"email_verified": false}},
-		"known":           {"", []string{"email", "ford@example.com"}, map[string]any{"sub": "42", "name": "Ford Prefect"}},
-		"any user":        {"", []string{"email", "zoe@example.com", "account", "42"}, map[string]any{"name": "zoe", "email_verified": true}},
-		"every field":     {"", []string{"email", "zoe@example.net", "name", "Zoe Q. Zhang", "verified", "no"}, map[string]any{"given_name": "Zoe Q.", "family_name": "Zhang", "email_verified": false}},
-		"another address": {"", []string{"email", "new@example.com", "sub", ada.Sub}, map[string]any{"sub": ada.Sub, "email": "new@example.com"}},
+		"no user given":    {"", nil, map[string]any{"email": "ada@example.com"}},
+		"login hint":       {"mei@example.com", nil, map[string]any{"email": "mei@example.com", "name": "林小梅", "given_name": "林小梅", "family_name": nil}},
+		"selected account": {"mei@example.com", []string{"account", "42", "verified", "no"}, map[string]any{"email": "Ford@example.com", "email_verified": true}},
+		"not verified":     {"", []string{"email", "unproved@example.com"}, map[string]any{"email_verified": false}},
+		"known":            {"", []string{"email", "ford@example.com"}, map[string]any{"sub": "42", "name": "Ford Prefect"}},
+		"any user":         {"", []string{"email", "zoe@example.com", "account", "42"}, map[string]any{"name": "zoe", "email_verified": true}},
+		"every field":      {"", []string{"email", "zoe@example.net", "name", "Zoe Q. Zhang", "verified", "no"}, map[string]any{"given_name": "Zoe Q.", "family_name": "Zhang", "email_verified": false}},
+		"another email":    {"", []string{"email", "new@example.com", "sub", ada.Sub}, map[string]any{"sub": ada.Sub, "email": "new@example.com"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -59,7 +59,7 @@ func TestGoogleRules(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	simulatortest.Script(t, s,
-		simulator.Rule{Fault: "server_error"}, // It means image, speech and chat.
+		simulator.Rule{Fault: "server_error"}, // It applies to image, speech and chat.
 		simulator.Rule{Kind: simulator.KindToken, Contains: "mei@", Status: 418, Body: "tea"},
 		simulator.Rule{Kind: simulator.KindUserinfo, Fault: "html_502", Times: 1},
 	)

@@ -46,8 +46,8 @@ func TestGoogleRefreshAndRevoke(t *testing.T) {
 	if again := redeem(t, s, allowed(t, s, "ada@example.com", offline...)).fields(t); again["refresh_token"] != nil {
 		t.Error("the second consent gives another refresh token")
 	}
-	if asked := redeem(t, s, allowed(t, s, "ada@example.com", append(offline, "prompt", "select_account consent")...)).fields(t); asked["refresh_token"] == nil {
-		t.Error("asked to consent anew, it gives no refresh token")
+	if prompted := redeem(t, s, allowed(t, s, "ada@example.com", append(offline, "prompt", "select_account consent")...)).fields(t); prompted["refresh_token"] == nil {
+		t.Error("prompt=consent gives no refresh token")
 	}
 	if other := redeem(t, s, allowed(t, s, "mei@example.com", offline...)).fields(t); other["refresh_token"] == nil {
 		t.Error("another user gets no refresh token")
@@ -73,7 +73,7 @@ func TestGoogleRefreshAndRevoke(t *testing.T) {
 		t.Errorf("the access token of a revoked session: status %d", a.status)
 	}
 	if anew := redeem(t, s, allowed(t, s, "ada@example.com", offline...)).fields(t); anew["refresh_token"] == nil {
-		t.Error("after it was revoked, a consent gives no refresh token")
+		t.Error("a consent after the revocation gives no refresh token")
 	}
 }
 
@@ -103,7 +103,7 @@ func TestGoogleTokenInfo(t *testing.T) {
 	}
 	for name, value := range access {
 		if _, ok := value.(string); !ok {
-			t.Errorf("%s is no text", name)
+			t.Errorf("%s is not a string", name)
 		}
 	}
 

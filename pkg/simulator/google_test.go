@@ -100,7 +100,7 @@ func TestGoogleSignIn(t *testing.T) {
 		"scope": "email https://www.googleapis.com/auth/userinfo.email profile https://www.googleapis.com/auth/userinfo.profile openid",
 	} {
 		if got := query.Get(name); got != want {
-			t.Errorf("%s came back as %q, want %q", name, got, want)
+			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
 
@@ -135,8 +135,8 @@ func TestGoogleSignIn(t *testing.T) {
 	if older["id"] != claims["sub"] || older["verified_email"] != true || older["sub"] != nil || older["email_verified"] != nil {
 		t.Errorf("/v2/userinfo returns %v", older)
 	}
-	if picture := get(t, textOf(t, older, "picture")); picture.status != 200 || picture.header.Get("Content-Type") != "image/jpeg" {
-		t.Errorf("the avatar: status %d, %s", picture.status, picture.header.Get("Content-Type"))
+	if avatar := get(t, textOf(t, older, "picture")); avatar.status != 200 || avatar.header.Get("Content-Type") != "image/jpeg" {
+		t.Errorf("the avatar: status %d, %s", avatar.status, avatar.header.Get("Content-Type"))
 	}
 }
 

@@ -87,7 +87,7 @@ func TestReferencesAreChecked(t *testing.T) {
 		{"klein", "https://a.example:port/x", "invalid_image_url", 400},
 		{"klein", "https://a.example/x|nonsense", "invalid_image_url", 400},
 		{"klein", "https://pictures.INVALID/x", "failed_to_download_image", 400},
-		{"flux", "nonsense", "", 200}, // It takes none, so it does not look.
+		{"flux", "nonsense", "", 200}, // It ignores reference images.
 	} {
 		body := fmt.Sprintf(`{"prompt":"x","model":%q,"size":"64x64","image":%q}`, test.model, test.image)
 		list := fmt.Sprintf(`{"prompt":"x","model":%q,"size":"64x64","image":["%s"]}`, test.model, strings.ReplaceAll(test.image, "|", `","`))

@@ -22,14 +22,14 @@ import (
 // decode returns a complete image of the given format and size.
 func decode(t *testing.T, data []byte, format string, width, height int) image.Image {
 	t.Helper()
-	picture, got, err := image.Decode(bytes.NewReader(data))
+	img, got, err := image.Decode(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if size := picture.Bounds().Size(); got != format || size != image.Pt(width, height) {
+	if size := img.Bounds().Size(); got != format || size != image.Pt(width, height) {
 		t.Fatalf("got %s of %v, want %s of %dx%d", got, size, format, width, height)
 	}
-	return picture
+	return img
 }
 
 func TestImagesHaveTheRequestedSize(t *testing.T) {
@@ -99,17 +99,17 @@ func TestImagesShowThePrompt(t *testing.T) {
 	s := simulatortest.Start(t)
 	// The prompt is white on a dark band; without it nothing there is white.
 	for _, prompt := range []string{"hello", "你好"} {
-		picture := decode(t, get(t, s.URL()+"/image/"+url.PathEscape(prompt)+"?width=512&height=512&seed=3").body, "jpeg", 512, 512)
+		img := decode(t, get(t, s.URL()+"/image/"+url.PathEscape(prompt)+"?width=512&height=512&seed=3").body, "jpeg", 512, 512)
 		white := 0
 		for y := 400; y < 512; y++ {
 			for x := range 512 {
-				if r, g, b, _ := picture.At(x, y).RGBA(); min(r, g, b) > 0xf000 {
+				if r, g, b, _ := img.At(x, y).RGBA(); min(r, g, b) > 0xf000 {
 					white++
 				}
 			}
 		}
 		if white < 200 {
-			t.Errorf("%q: %d white pixels, which is no lettering", prompt, white)
+			t.Errorf("%q: %d white pixels, want text", prompt, white)
 		}
 	}
 }
@@ -159,17 +159,17 @@ func TestIdenticalRequestsCoalesce(t *testing.T) {
 	s := simulatortest.Start(t)
 	simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindImage, Hold: true})
 	const callers = 8
-	answers := make(chan response, callers)
+	responses := make(chan response, callers)
 	for range callers {
 		go func() {
-			answers <- send(t.Context(), http.MethodGet, s.URL()+"/image/together?width=64&height=64", "")
+			responses <- send(t.Context(), http.MethodGet, s.URL()+"/image/together?width=64&height=64", "")
 		}()
 	}
 	simulatortest.WaitCalls(t, s, simulator.KindImage, callers)
 	s.Release()
 	var kinds []string
 	for range callers {
-		a := complete(t, <-answers)
+		a := complete(t, <-responses)
 		decode(t, a.body, "jpeg", 64, 64)
 		kinds = append(kinds, a.header.Get("X-Cache-Type"))
 	}
@@ -182,7 +182,7 @@ func TestGenerationOutlivesItsClient(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindImage, Hold: true, Times: 1})
-	const path = "/image/patience?width=64&height=64"
+	const path = "/image/slow?width=64&height=64"
 	ctx, cancelRequest := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
 	go func() { gone <- send(ctx, http.MethodGet, s.URL()+path, "").err }()

@@ -32,13 +32,13 @@ func TestLegacyQueue(t *testing.T) {
 			s := simulatortest.Start(t)
 			get(t, target(s, 0))
 			simulatortest.Script(t, s, simulator.Rule{Contains: "cat", Hold: true})
-			answers := make(chan response, 3)
-			ask := func(n int) { answers <- send(t.Context(), http.MethodGet, target(s, n), "") }
+			responses := make(chan response, 3)
+			ask := func(n int) { responses <- send(t.Context(), http.MethodGet, target(s, n), "") }
 			go ask(1)
 			simulatortest.WaitHeld(t, s, 1)
 			go ask(2)
 			go ask(3)
-			rejected := complete(t, <-answers) // One of the two; the other one waits.
+			rejected := complete(t, <-responses) // One of the two; the other one waits.
 			if rejected.status != http.StatusTooManyRequests || rejected.header.Get("Retry-After") != "" {
 				t.Errorf("status %d, Retry-After %q", rejected.status, rejected.header.Get("Retry-After"))
 			}
@@ -52,7 +52,7 @@ func TestLegacyQueue(t *testing.T) {
 				if a := get(t, target(s, 0)); a.header.Get("X-Cache") != "HIT" {
 					t.Errorf("cached image: status %d", a.status)
 				}
-				go func() { answers <- send(t.Context(), http.MethodGet, target(s, 1), "") }()
+				go func() { responses <- send(t.Context(), http.MethodGet, target(s, 1), "") }()
 			}
 			if a := get(t, s.LegacyTextURL()+"/dog"); name == "image" && a.status != http.StatusOK {
 				t.Errorf("the other host: status %d", a.status)
@@ -66,7 +66,7 @@ func TestLegacyQueue(t *testing.T) {
 				left = 3
 			}
 			for range left {
-				if a := complete(t, <-answers); a.status != http.StatusOK {
+				if a := complete(t, <-responses); a.status != http.StatusOK {
 					t.Errorf("after the release: status %d, %s", a.status, a.body)
 				}
 			}
@@ -144,9 +144,9 @@ func TestSpacingCountsFromTheStart(t *testing.T) {
 	var seconds atomic.Int64
 	s := simulatortest.StartWith(t, simulator.Config{Now: func() time.Time { return time.Unix(1_800_000_000+seconds.Load(), 0) }})
 	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_spacing", Hold: true})
-	answers := make(chan response, 2)
+	responses := make(chan response, 2)
 	ask := func(n int) {
-		answers <- send(t.Context(), http.MethodGet, fmt.Sprintf("%s/prompt/cat?width=64&height=64&seed=%d", s.LegacyImageURL(), n), "")
+		responses <- send(t.Context(), http.MethodGet, fmt.Sprintf("%s/prompt/cat?width=64&height=64&seed=%d", s.LegacyImageURL(), n), "")
 	}
 	go ask(1)
 	simulatortest.WaitHeld(t, s, 1)
@@ -155,13 +155,13 @@ func TestSpacingCountsFromTheStart(t *testing.T) {
 	simulatortest.WaitCalls(t, s, simulator.KindImage, 2)
 	s.Release()
 	for range 2 {
-		if a := complete(t, <-answers); a.status != http.StatusOK {
+		if a := complete(t, <-responses); a.status != http.StatusOK {
 			t.Errorf("status %d", a.status)
 		}
 	}
 	seconds.Store(60)
 	ask(3)
-	if a := complete(t, <-answers); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "35" {
+	if a := complete(t, <-responses); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "35" {
 		t.Errorf("status %d, Retry-After %q", a.status, a.header.Get("Retry-After"))
 	}
 }

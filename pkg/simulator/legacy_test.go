@@ -69,7 +69,7 @@ func TestLegacyImageParameters(t *testing.T) {
 		"seed=x":                         true,
 		"seed=2147483648":                true,
 		"seed=43":                        false,
-		"model=unheard-of":               true,
+		"model=unknown-model":            true,
 		"model=sana":                     false,
 		"nologo=1":                       true, // Only the text true is true.
 		"nologo=TRUE":                    true,
@@ -112,10 +112,10 @@ func TestLegacyPaths(t *testing.T) {
 		}
 	}
 	if !slices.ContainsFunc(list, func(m map[string]any) bool { return m["audio"] == true && m["voices"] != nil }) {
-		t.Error("no text model has speech")
+		t.Error("no text model supports speech")
 	}
 	if at(t, get(t, s.LegacyTextURL()+"/openai/models").fields(t), "object") != "list" {
-		t.Error("the model list has another format")
+		t.Error("the model list has a wrong format")
 	}
 	for _, path := range []string{"/", "/a/b", "/prompt/"} {
 		a := get(t, s.LegacyImageURL()+path)
@@ -135,7 +135,7 @@ func TestLegacyPaths(t *testing.T) {
 	}
 	for _, base := range []string{s.LegacyImageURL() + "/prompt/", s.LegacyTextURL() + "/"} {
 		if a := get(t, base+strings.Repeat("x", 9000)); a.status != http.StatusBadRequest || !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {
-			t.Errorf("a long address: status %d", a.status)
+			t.Errorf("a long URL: status %d", a.status)
 		}
 	}
 }
@@ -185,7 +185,7 @@ func TestLegacyText(t *testing.T) {
 	if a := get(t, s.LegacyTextURL()+"/x?model=deepseek"); a.status != 402 || at(t, a.fields(t), "status") != 402.0 {
 		t.Errorf("a tier: status %d, %s", a.status, a.body)
 	}
-	if a := get(t, s.LegacyTextURL()+"/x?model=unheard-of"); a.status != 404 || !strings.HasPrefix(string(a.body), `{"error":"Model not found: unheard-of. `) {
+	if a := get(t, s.LegacyTextURL()+"/x?model=unknown-model"); a.status != 404 || !strings.HasPrefix(string(a.body), `{"error":"Model not found: unknown-model. `) {
 		t.Errorf("no model: status %d, %s", a.status, a.body)
 	}
 }
@@ -202,7 +202,7 @@ func TestLegacySpeech(t *testing.T) {
 		t.Errorf("%.1f s of loudness %.0f", seconds, loudness)
 	}
 	if bytes.Equal(get(t, s.LegacyTextURL()+strings.Replace(path, "nova", "onyx", 1)).body, first.body) {
-		t.Error("another voice sounds the same")
+		t.Error("another voice gives the same audio")
 	}
 	for name, target := range map[string]string{"legacy": s.LegacyTextURL() + "/openai", "gateway": s.URL() + "/v1/chat/completions"} {
 		fields := post(t, target, spokenBody("Good evening, and welcome aboard.")).fields(t)
@@ -214,10 +214,10 @@ func TestLegacySpeech(t *testing.T) {
 		// Missing options have defaults; the text modality alone gives text.
 		open := `{"model":"openai-audio","messages":[{"role":"user","content":"x"}]`
 		if at(t, post(t, target, open+`}`).fields(t), "choices", 0, "message", "audio") == nil {
-			t.Errorf("%s: no audio unless it is named", name)
+			t.Errorf("%s: no audio by default", name)
 		}
 		if at(t, post(t, target, open+`,"modalities":["text"]}`).fields(t), "choices", 0, "message", "audio") != nil {
-			t.Errorf("%s: audio that was not wanted", name)
+			t.Errorf("%s: unrequested audio", name)
 		}
 		for _, bad := range []string{`"audio":{"voice":"nobody"}`, `"audio":{"format":"ogg"}`, `"stream":true,"audio":{"format":"mp3"}`} {
 			if a := post(t, target, open+`,`+bad+`}`); a.status != http.StatusBadRequest {

@@ -80,23 +80,23 @@ func TestScriptRejectsInvalidRules(t *testing.T) {
 		}
 	}
 	if n := len(s.Rules()); n != 0 {
-		t.Errorf("%d rules of rejected scripts are in force", n)
+		t.Errorf("%d rules of rejected scripts are active", n)
 	}
 }
 
 // TestProbability checks the distribution of rolls, and that a seed repeats them.
 func TestProbability(t *testing.T) {
 	t.Parallel()
-	storm := func(seed uint64) string {
+	run := func(seed uint64) string {
 		s := simulatortest.StartWith(t, simulator.Config{Seed: seed})
 		simulatortest.Script(t, s, simulator.Rule{Fault: "rate_limited", Probability: 0.5})
 		return statuses(t, s, strings.Fields(strings.Repeat("cat ", 40))...)
 	}
-	first := storm(1)
+	first := run(1)
 	if n := strings.Count(first, "429"); n < 5 || n > 35 {
 		t.Errorf("%d of 40 were hit", n)
 	}
-	if first != storm(1) || first == storm(2) {
+	if first != run(1) || first == run(2) {
 		t.Error("the rolls do not follow the seed")
 	}
 }

@@ -20,7 +20,7 @@ func siliconFlowBody(extra, user string) string {
 
 // siliconFlowFaultTable lists the expected responses of SiliconFlow.
 func siliconFlowFaultTable() map[string][]expected {
-	flow := func(status int, body string) []expected {
+	siliconFlow := func(status int, body string) []expected {
 		return []expected{{sample: "siliconflow", status: status, contentType: jsonType, part: body, check: func(t *testing.T, a response) {
 			t.Helper()
 			if string(a.body) != body || a.header.Get("Retry-After") != "" {
@@ -29,13 +29,13 @@ func siliconFlowFaultTable() map[string][]expected {
 		}}}
 	}
 	limit := func(name string) []expected {
-		return flow(429, `{"message":"Request was rejected due to rate limiting. Details: `+name+` limit reached.","data":null}`)
+		return siliconFlow(429, `{"message":"Request was rejected due to rate limiting. Details: `+name+` limit reached.","data":null}`)
 	}
-	missing := flow(400, `{"code":20012,"message":"Model does not exist. Please check it carefully.","data":null}`)
+	missing := siliconFlow(400, `{"code":20012,"message":"Model does not exist. Please check it carefully.","data":null}`)
 	return map[string][]expected{
 		"bad_request":      {{sample: "siliconflow", status: 400, part: `{"code":20015,"message":"Value error, `}},
 		"unprocessable":    {{sample: "siliconflow", status: 400, part: `{"code":20015,`}},
-		"unauthorized":     flow(401, `"Api key is invalid"`),
+		"unauthorized":     siliconFlow(401, `"Api key is invalid"`),
 		"no_balance":       {{sample: "siliconflow", status: 403, part: `{"code":30001,`}},
 		"forbidden":        {{sample: "siliconflow", status: 403, part: `{"message":`}},
 		"rate_limited":     limit("TPM"),
@@ -46,11 +46,11 @@ func siliconFlowFaultTable() map[string][]expected {
 		"limit_tpd":        limit("TPD"),
 		"limit_ipm":        limit("IPM"),
 		"limit_ipd":        limit("IPD"),
-		"unavailable":      flow(503, `{"code":50508,"message":"System is too busy now. Please try again later.","data":null}`),
+		"unavailable":      siliconFlow(503, `{"code":50508,"message":"System is too busy now. Please try again later.","data":null}`),
 		"model_overloaded": {{sample: "siliconflow", status: 503, part: `{"code":50505,`}},
 		"unknown_model":    missing,
 		"retired_model":    missing,
-		"prompt_too_long":  flow(400, `{"code":20015,"message":"length of prompt_tokens (68957) must be less than max_seq_len (65536).","data":null}`),
+		"prompt_too_long":  siliconFlow(400, `{"code":20015,"message":"length of prompt_tokens (68957) must be less than max_seq_len (65536).","data":null}`),
 		"server_error":     {{sample: "siliconflow", status: 500, part: `"data":null}`}},
 		"gateway_timeout":  {{sample: "siliconflow", status: 504, part: `"data":null}`}},
 		"blank_lines":      {{sample: "siliconflow", status: 200, part: "\n\n\n{"}},

@@ -68,10 +68,10 @@ func TestFramesAreIndependent(t *testing.T) {
 func TestSpeechIsDeterministic(t *testing.T) {
 	t.Parallel()
 	one, two := simulatortest.Start(t), simulatortest.Start(t)
-	say := func(s *simulator.Simulator, body string) []byte {
+	speak := func(s *simulator.Simulator, body string) []byte {
 		return post(t, s.URL()+"/v1/audio/speech", body).body
 	}
-	reference := say(one, `{"input":"Same words","voice":"nova"}`)
+	reference := speak(one, `{"input":"Same words","voice":"nova"}`)
 	for body, same := range map[string]bool{
 		`{"input":"Same words","voice":"nova"}`:                         true,
 		`{"input":"Same words","voice":"nova","speed":0.5,"x":[1]}`:     true,
@@ -80,7 +80,7 @@ func TestSpeechIsDeterministic(t *testing.T) {
 		`{"input":"Some words","voice":"nova"}`:                         false,
 		`{"input":"Same words","voice":"nova","response_format":"wav"}`: false,
 	} {
-		if got := bytes.Equal(say(two, body), reference); got != same {
+		if got := bytes.Equal(speak(two, body), reference); got != same {
 			t.Errorf("%s: same %t, want %t", body, got, same)
 		}
 	}
@@ -106,7 +106,7 @@ func TestVoicesDiffer(t *testing.T) {
 	_, high := sounds("nova")
 	for frame := range high {
 		if low[frame] {
-			t.Fatal("a low voice and a high one share a sound")
+			t.Fatal("a low and a high voice share a frame")
 		}
 	}
 	if onyx == echo || len(low) < 20 || len(high) < 20 {
@@ -173,7 +173,7 @@ func TestSpeechIsValidated(t *testing.T) {
 		`{"input":"x","model":"kokoro","voice":"alloy"}`:           "Invalid voice: alloy. Use a preset name or valid ElevenLabs voice ID.",
 		`{"input":"` + strings.Repeat("猫", 10001) + `"}`:           "Input text too long: 10001 characters. Maximum is 10000.",
 		`{"input":"x","response_format":"OPUS"}`:                   "JSON body validation failed",
-		`{"input":"x","model":"qwen-tts","response_format":"mp3"}`: `Model "qwen-tts" answers wav only.`,
+		`{"input":"x","model":"qwen-tts","response_format":"mp3"}`: `Model "qwen-tts" responses wav only.`,
 	} {
 		a := post(t, s.URL()+"/v1/audio/speech", body)
 		if got := at(t, a.fields(t), "error", "message"); a.status != http.StatusBadRequest || got != message {

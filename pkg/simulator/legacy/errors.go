@@ -14,16 +14,16 @@ import (
 
 // imageError is the error body of the image host.
 type imageError struct {
-	Error      string           `json:"error"`
-	Message    string           `json:"message"`
-	Details    any              `json:"details,omitempty"`
-	Debug      any              `json:"debug,omitempty"`
-	Timing     []map[string]any `json:"timingInfo,omitempty"`
-	RequestID  string           `json:"requestId,omitempty"`
-	Parameters any              `json:"requestParameters,omitempty"`
-	Queue      *queueInfo       `json:"queueInfo,omitempty"`
-	Path       string           `json:"path,omitempty"`
-	Migration  *migration       `json:"migration,omitempty"`
+	Error      string            `json:"error"`
+	Message    string            `json:"message"`
+	Details    any               `json:"details,omitempty"`
+	Debug      any               `json:"debug,omitempty"`
+	Timing     []map[string]any  `json:"timingInfo,omitempty"`
+	RequestID  string            `json:"requestId,omitempty"`
+	Parameters any               `json:"requestParameters,omitempty"`
+	Queue      *queueInfo        `json:"queueInfo,omitempty"`
+	Path       string            `json:"path,omitempty"`
+	Migration  map[string]string `json:"migration,omitempty"`
 }
 
 // queueInfo describes the queue of a client address. Clients are anonymous.
@@ -40,26 +40,19 @@ type queueInfo struct {
 
 // textError is the error body of the text host.
 type textError struct {
-	Error     string     `json:"error"`
-	Status    int        `json:"status,omitempty"`
-	Details   any        `json:"details,omitempty"`
-	Notice    string     `json:"deprecation_notice,omitempty"`
-	Migration *migration `json:"migration,omitempty"`
-}
-
-// migration is where a deprecated host sends its users.
-type migration struct {
-	Guide  string `json:"guide"`
-	Docs   string `json:"docs"`
-	Signup string `json:"signup"`
+	Error     string            `json:"error"`
+	Status    int               `json:"status,omitempty"`
+	Details   any               `json:"details,omitempty"`
+	Notice    string            `json:"deprecation_notice,omitempty"`
+	Migration map[string]string `json:"migration,omitempty"`
 }
 
 // migrationNotice returns the notice of a deprecated host, or nil.
-func migrationNotice(x *kit.Exchange) *migration {
+func migrationNotice(x *kit.Exchange) map[string]string {
 	if !x.Varies(faultDeprecated) {
 		return nil
 	}
-	return &migration{Guide: "https://gen.invalid/migration", Docs: "https://gen.invalid/docs", Signup: "https://enter.invalid"}
+	return map[string]string{"guide": "https://gen.invalid/migration", "docs": "https://gen.invalid/docs", "signup": "https://enter.invalid"}
 }
 
 // setHeaders sets the headers of every response.
@@ -67,10 +60,10 @@ func setHeaders(x *kit.Exchange) {
 	header := x.Header()
 	header.Set("Access-Control-Allow-Origin", "*")
 	if m := migrationNotice(x); m != nil {
-		header.Set("X-Pollinations-Migration", m.Guide)
-		header.Set("X-Pollinations-Docs", m.Docs)
-		header.Set("X-Pollinations-Signup", m.Signup)
-		header.Set("Link", "<"+m.Guide+`>; rel="deprecation", <https://gen.invalid>; rel="successor-version"`)
+		header.Set("X-Pollinations-Migration", m["guide"])
+		header.Set("X-Pollinations-Docs", m["docs"])
+		header.Set("X-Pollinations-Signup", m["signup"])
+		header.Set("Link", "<"+m["guide"]+`>; rel="deprecation", <https://gen.invalid>; rel="successor-version"`)
 	}
 }
 
@@ -98,7 +91,7 @@ func writeTextFailure(x *kit.Exchange, f kit.Failure) {
 		body.Details = map[string]*queueInfo{"queueInfo": queue}
 	}
 	if body.Migration != nil {
-		body.Notice = "This host is deprecated. See " + body.Migration.Guide
+		body.Notice = "This host is deprecated. See " + body.Migration["guide"]
 	}
 	x.SendJSON(f.Status, body)
 }

@@ -16,24 +16,16 @@ import (
 // usage is the number of tokens of a completion. Only DeepSeek has the cache
 // fields.
 type usage struct {
-	PromptTokens     int              `json:"prompt_tokens"`
-	CompletionTokens int              `json:"completion_tokens"`
-	TotalTokens      int              `json:"total_tokens"`
-	PromptDetails    promptDetails    `json:"prompt_tokens_details"`
-	Details          *completionParts `json:"completion_tokens_details,omitempty"`
-	CacheHit         *int             `json:"prompt_cache_hit_tokens,omitempty"`
-	CacheMiss        *int             `json:"prompt_cache_miss_tokens,omitempty"`
+	PromptTokens     int            `json:"prompt_tokens"`
+	CompletionTokens int            `json:"completion_tokens"`
+	TotalTokens      int            `json:"total_tokens"`
+	PromptDetails    map[string]int `json:"prompt_tokens_details"`
+	Details          map[string]int `json:"completion_tokens_details,omitempty"`
+	CacheHit         *int           `json:"prompt_cache_hit_tokens,omitempty"`
+	CacheMiss        *int           `json:"prompt_cache_miss_tokens,omitempty"`
 }
 
-type promptDetails struct {
-	CachedTokens int `json:"cached_tokens"`
-}
-
-type completionParts struct {
-	ReasoningTokens int `json:"reasoning_tokens"`
-}
-
-// completion is a generated completion.
+// completion is a generated reply.
 type completion struct {
 	id          string
 	created     int64
@@ -127,7 +119,7 @@ func (u Upstream) complete(x *kit.Exchange, request Request, model Model) comple
 		c.finish = "length"
 	}
 	prompt := request.PromptTokens()
-	c.usage = usage{PromptTokens: prompt, CompletionTokens: reasoned + CountTokens(c.content)}
+	c.usage = usage{PromptTokens: prompt, CompletionTokens: reasoned + CountTokens(c.content), PromptDetails: map[string]int{"cached_tokens": 0}}
 	if c.audio != nil {
 		c.usage.CompletionTokens += CountTokens(c.audio.Transcript)
 	}
@@ -135,10 +127,10 @@ func (u Upstream) complete(x *kit.Exchange, request Request, model Model) comple
 	if u.CachedTokens != nil {
 		hit := min(u.CachedTokens(request.System()), prompt)
 		miss := prompt - hit
-		c.usage.CacheHit, c.usage.CacheMiss, c.usage.PromptDetails.CachedTokens = &hit, &miss, hit
+		c.usage.CacheHit, c.usage.CacheMiss, c.usage.PromptDetails["cached_tokens"] = &hit, &miss, hit
 	}
 	if c.reasoning != "" {
-		c.usage.Details = &completionParts{ReasoningTokens: reasoned}
+		c.usage.Details = map[string]int{"reasoning_tokens": reasoned}
 	}
 	return c
 }

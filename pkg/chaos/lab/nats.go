@@ -71,14 +71,8 @@ func (n *node) configure(maxStore int64) error {
 	_, _ = fmt.Fprintf(&b, "jetstream { store_dir: %q, sync_interval: always, max_file_store: %d, max_memory_store: 268435456 }\n", n.store, maxStore)
 	if len(n.routes) > 1 {
 		// Without no_advertise clients would learn the nodes' addresses and bypass the proxies.
-		_, _ = fmt.Fprintf(&b, "cluster { name: lab, listen: %q, no_advertise: true, routes: [", n.route)
-		for i, r := range n.routes {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			_, _ = fmt.Fprintf(&b, "%q", "nats-route://"+r)
-		}
-		b.WriteString("] }\n")
+		routes := "nats-route://" + strings.Join(n.routes, ", nats-route://")
+		_, _ = fmt.Fprintf(&b, "cluster { name: lab, listen: %q, no_advertise: true, routes: [%s] }\n", n.route, routes)
 	}
 	if err := os.WriteFile(n.config, []byte(b.String()), 0o600); err != nil {
 		return fmt.Errorf("configure %s: %w", n.name, err)

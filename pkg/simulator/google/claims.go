@@ -11,11 +11,11 @@ import (
 )
 
 // Claims returns the claims of a valid id_token of a user for a client, without a
-// nonce, with the Issuer and the clock of the simulator. Sign makes a token of
+// nonce, with the issuer and the clock of the simulator. Sign makes a token of
 // them; a test may change them before.
 func (g *Provider) Claims(user User, client string) map[string]any {
 	user.Sub = cmp.Or(user.Sub, subjectOf(user.Email))
-	return g.claims(g.Issuer(), user, client, allScopes())
+	return g.claims(g.url(), user, client, allScopes())
 }
 
 func (g *Provider) claims(issuer string, user User, client string, scopes scopes) map[string]any {

@@ -6,8 +6,8 @@ package google
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
-	"math/big"
 	"net/http"
 	"net/url"
 	"slices"
@@ -108,10 +108,6 @@ func (g *Provider) Host() *kit.Host {
 	}
 }
 
-// Issuer returns the issuer, below which the discovery document is served. It is
-// empty before the simulator is started.
-func (g *Provider) Issuer() string { return g.url() }
-
 // AddUsers adds users, or replaces those with the same Sub. Only the first 200 are
 // kept.
 func (g *Provider) AddUsers(users ...User) {
@@ -167,12 +163,12 @@ func (g *Provider) Clients() []Client {
 }
 
 func (g *Provider) client(id string) (Client, bool) {
-	clients := g.Clients()
-	at := slices.IndexFunc(clients, func(c Client) bool { return c.ID == id })
-	if at < 0 {
-		return Client{}, false
+	for _, c := range g.Clients() {
+		if c.ID == id {
+			return c, true
+		}
 	}
-	return clients[at], true
+	return Client{}, false
 }
 
 // allows reports whether a redirect URI is registered for the client.
@@ -187,6 +183,5 @@ func (c Client) allows(redirect string) bool {
 // subjectOf derives the 21 digits of a subject from an email address.
 func subjectOf(email string) string {
 	sum := sha256.Sum256([]byte(strings.ToLower(email)))
-	digits := new(big.Int).Mod(new(big.Int).SetBytes(sum[:]), new(big.Int).Exp(big.NewInt(10), big.NewInt(20), nil))
-	return fmt.Sprintf("1%020d", digits)
+	return fmt.Sprintf("1%020d", binary.BigEndian.Uint64(sum[:]))
 }

@@ -14,11 +14,8 @@ const pageStyle = `<meta name="viewport" content="width=device-width">
 <style>
 :root { color-scheme: light dark }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 30rem; margin: 2rem auto; padding: 0 1rem }
-fieldset { margin: 1rem 0; border: 1px solid; border-radius: .5rem }
 label { display: block; margin: .5rem 0 }
-input:not([type=radio]) { display: block; width: 100%; box-sizing: border-box; font: inherit }
-button { font: inherit; padding: .5rem 1.5rem; margin-right: .5rem }
-code { overflow-wrap: anywhere }
+button { font: inherit; padding: .5rem 1.5rem }
 </style>
 `
 

@@ -6,35 +6,27 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
 
-// readForm returns the form of the body, which is empty if the body is not a form,
-// and records it in the call.
+// readForm returns the form of the body, which is empty if the body is not a form. It
+// records the form in the call, without secrets that outlive the call.
 func readForm(x *kit.Exchange) url.Values {
 	form := url.Values{}
 	if mediaType, _, err := mime.ParseMediaType(x.Request.Header.Get("Content-Type")); err == nil && mediaType == "application/x-www-form-urlencoded" {
 		form, _ = url.ParseQuery(string(x.Body)) // Invalid parts are dropped, as in a query.
 	}
-	x.Fields = redactForm(form)
-	return form
-}
-
-// redactForm returns the fields of a form for a Call, without secrets that outlive the
-// call.
-func redactForm(form url.Values) map[string]any {
-	fields := map[string]any{}
+	x.Fields = map[string]any{}
 	for name := range form {
-		fields[name] = form.Get(name)
-	}
-	for _, secret := range []string{"client_secret", "refresh_token", "token"} {
-		if form.Has(secret) {
-			fields[secret] = "***"
+		x.Fields[name] = form.Get(name)
+		if slices.Contains([]string{"client_secret", "refresh_token", "token"}, name) {
+			x.Fields[name] = "***"
 		}
 	}
-	return fields
+	return form
 }
 
 // exchangeToken serves POST /token, which exchanges a code or a refresh token for

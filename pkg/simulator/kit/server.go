@@ -59,15 +59,13 @@ func New(ctx context.Context, config Config, hosts ...*Host) *Server {
 		generated: map[Kind]int{},
 	}
 	s.faults = builtinFaults()
+	control := controlRoutes()
 	for _, host := range hosts {
+		control = append(control, host.Control...)
 		maps.Copy(s.faults, host.Faults)
 		for name := range host.Failures {
 			s.faults[name] = s.scriptedFailure(name)
 		}
-	}
-	control := controlRoutes()
-	for _, host := range hosts {
-		control = append(control, host.Control...)
 	}
 	for _, route := range control {
 		route.Path = controlPrefix + route.Path

@@ -9,7 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/imagefile"
 )
 
-// What follows an image, such as a page that somebody has hidden there, is not part of it.
+// Data after the end of an image, such as a hidden HTML page, is not part of it.
 func Example() {
 	var file bytes.Buffer
 	if err := png.Encode(&file, image.NewGray(image.Rect(0, 0, 3, 2))); err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// submitter returns a submitter on the rig with the settings of some variables, without a quota.
+// submitter returns a submitter with the settings of some variables and without a quota.
 func (r *rig) submitter(t testing.TB, environ ...string) *jobs.Submitter {
 	t.Helper()
 	var cfg jobs.Config
@@ -33,7 +33,7 @@ func (r *rig) submitter(t testing.TB, environ ...string) *jobs.Submitter {
 	return s
 }
 
-// accepts submits an image of a caller and reports whether that was accepted rather than refused for too many active jobs.
+// accepts submits an image job and reports whether it was accepted and not refused for too many active jobs.
 func accepts(t testing.TB, s *jobs.Submitter, caller jobs.Caller, key string, most int) bool {
 	t.Helper()
 	order, err := s.NewOrder(job.KindImage, &job.ImageInput{Prompt: "a lighthouse"}, nil, catalogue.Builtin())
@@ -51,7 +51,7 @@ func accepts(t testing.TB, s *jobs.Submitter, caller jobs.Caller, key string, mo
 	return false
 }
 
-// TestActiveJobsOfEachLane has members and guests at their limits, and without any.
+// TestActiveJobsOfEachLane submits jobs of members and guests up to their limits, and without limits.
 func TestActiveJobsOfEachLane(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -89,8 +89,8 @@ func TestActiveJobsOfEachLane(t *testing.T) {
 	}
 }
 
-// TestActiveJobsOfABurst submits a hundred jobs of one guest at once, and a few of another. Not one more gets through than
-// may, nor one less, whether each has a key or none has, and nobody is remembered after that.
+// TestActiveJobsOfABurst submits a hundred jobs of one guest concurrently, and a few of another. Exactly as many as the limit are
+// accepted, with and without keys, and no reservation is left.
 func TestActiveJobsOfABurst(t *testing.T) {
 	t.Parallel()
 	for name, keyed := range map[string]bool{"plain": false, "keyed": true} {
@@ -125,7 +125,7 @@ func TestActiveJobsOfABurst(t *testing.T) {
 				t.Errorf("%d accepted, %d in the queue, want 4; %v", accepted.Load(), len(ids), err)
 			}
 			if n := s.Inflight(); n != 0 {
-				t.Errorf("%d owners are remembered", n)
+				t.Errorf("%d owners have reservations left", n)
 			}
 		})
 	}

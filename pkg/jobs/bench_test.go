@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// BenchmarkRead reads a job in each of the places in which it may lie.
+// BenchmarkRead reads a job in each place where it can be stored.
 func BenchmarkRead(b *testing.B) {
 	r := start(b)
 	queued, running, done := r.submit(b), r.submit(b), r.submit(b)
@@ -26,7 +26,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkList3000 lists the newest page of an owner who has 3,000 jobs, a tenth of them under keyed ids.
+// BenchmarkList3000 lists the newest page of an owner with 3,000 jobs, a tenth of them with keyed ids.
 func BenchmarkList3000(b *testing.B) {
 	r := start(b)
 	r.history(b, 3000)
@@ -37,7 +37,7 @@ func BenchmarkList3000(b *testing.B) {
 	}
 }
 
-// BenchmarkRefusal refuses a guest who has as many jobs as it may have, which costs more than to accept one who has not.
+// BenchmarkRefusal refuses the job of a guest at its limit, which costs more than accepting one.
 func BenchmarkRefusal(b *testing.B) {
 	r := start(b)
 	s := r.submitter(b)

@@ -40,18 +40,18 @@ func rigOn(t *testing.T, b *broker.Broker) *rig {
 	return &rig{Service: jobs.New(b, q, s), broker: b, queue: q, store: s}
 }
 
-// TestOnACluster does at all nodes at once, or at one after the other, what must look like one.
+// TestOnACluster uses all nodes of a cluster, concurrently or in turn, which must behave like a single one.
 func TestOnACluster(t *testing.T) {
 	t.Parallel()
 	_, rigs := onCluster(t)
-	t.Run("keyed submits at once", func(t *testing.T) { keyedSubmitsAtOnce(t, rigs) })
-	t.Run("ends at once", func(t *testing.T) { endsAtOnce(t, rigs) })
+	t.Run("concurrent keyed submits", func(t *testing.T) { concurrentKeyedSubmits(t, rigs) })
+	t.Run("concurrent ends", func(t *testing.T) { concurrentEnds(t, rigs) })
 	t.Run("reads at every node", func(t *testing.T) { readsAtEveryNode(t, rigs) })
 }
 
-// keyedSubmitsAtOnce submits each key at all nodes at once. A cluster refuses the second while the first
-// is on its way and cannot be read by anybody.
-func keyedSubmitsAtOnce(t *testing.T, rigs []*rig) {
+// concurrentKeyedSubmits submits each key at all nodes concurrently. A cluster refuses the second publish while the first is
+// pending and cannot be read.
+func concurrentKeyedSubmits(t *testing.T, rigs []*rig) {
 	t.Helper()
 	for range 40 {
 		id := keyedID()
@@ -70,7 +70,7 @@ func keyedSubmitsAtOnce(t *testing.T, rigs []*rig) {
 		}
 		wg.Wait()
 		if first.Load() != 1 {
-			t.Errorf("%d were told that theirs was the first", first.Load())
+			t.Errorf("%d submissions were not replayed", first.Load())
 		}
 	}
 	if ids, err := rigs[0].queue.OwnerIDs(t.Context(), "u1"); err != nil || len(ids) != 40 {
@@ -78,9 +78,9 @@ func keyedSubmitsAtOnce(t *testing.T, rigs []*rig) {
 	}
 }
 
-// endsAtOnce ends each job at all nodes at once. Who comes second must neither take the job for a deleted
-// one nor remove what the first has stored.
-func endsAtOnce(t *testing.T, rigs []*rig) {
+// concurrentEnds ends each job at all nodes concurrently. The second must neither treat the job as deleted nor remove what the
+// first has stored.
+func concurrentEnds(t *testing.T, rigs []*rig) {
 	t.Helper()
 	for range 40 {
 		spec := fresh(t, "u3")
@@ -90,7 +90,7 @@ func endsAtOnce(t *testing.T, rigs []*rig) {
 		for i := range 6 {
 			wg.Go(func() {
 				record := &job.Record{Status: job.StatusSucceeded, Spec: spec, Attempt: i + 1}
-				products := []store.Product{{Media: job.Media{ContentType: "image/png"}, Data: []byte("a picture")}}
+				products := []store.Product{{Media: job.Media{ContentType: "image/png"}, Data: []byte("an image")}}
 				final, won, err := rigs[i%3].Settle(t.Context(), jobs.Settlement{Record: record, Products: products})
 				if err != nil || final.Status != job.StatusSucceeded {
 					t.Errorf("settle: %+v, %v", final, err)
@@ -105,14 +105,13 @@ func endsAtOnce(t *testing.T, rigs []*rig) {
 			t.Errorf("%d ended the job", winners.Load())
 		}
 		if _, err := rigs[1].store.MediaInfo(t.Context(), "u3", spec.ID, 0); err != nil {
-			t.Errorf("the picture: %v", err)
+			t.Errorf("media: %v", err)
 		}
 	}
 }
 
-// TestWithoutAQuorum submits and ends jobs while two of three nodes are away. The node that is left takes writes in, tells
-// nobody what becomes of them, and refuses a repetition because of them; that must pass neither for a job that is there nor
-// for one that was deleted.
+// TestWithoutAQuorum submits and ends jobs while two of three nodes are down. The remaining node accepts writes, does not answer
+// them, and refuses repetitions because of them, which must be taken neither for an existing job nor for a deleted one.
 func TestWithoutAQuorum(t *testing.T) {
 	t.Parallel()
 	c, _ := onCluster(t)
@@ -136,14 +135,14 @@ func TestWithoutAQuorum(t *testing.T) {
 	c.Restart(away...)
 	c.Leader(broker.ResultsStream)
 	c.Leader(broker.StreamJobs)
-	patiently(t, func() error {
+	retry(t, func() error {
 		snap, _, err := r.Enqueue(t.Context(), keyed(t, id, "f1"), true)
 		if err == nil && snap.Spec.ID != id {
 			t.Errorf("submitted %s, want %s", snap.Spec.ID, id)
 		}
 		return err
 	})
-	patiently(t, func() error {
+	retry(t, func() error {
 		_, _, err := results.store.PutRecord(t.Context(), &job.Record{Status: job.StatusFailed, Spec: running, Attempt: 1})
 		return err
 	})
@@ -157,8 +156,8 @@ func TestWithoutAQuorum(t *testing.T) {
 	}
 }
 
-// patiently repeats what a cluster may refuse until it has elected its leaders.
-func patiently(t *testing.T, do func() error) {
+// retry calls do until it succeeds: a cluster may refuse requests until it has elected its leaders.
+func retry(t *testing.T, do func() error) {
 	t.Helper()
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
@@ -173,8 +172,8 @@ func patiently(t *testing.T, do func() error) {
 	}
 }
 
-// readsAtEveryNode reads each job at all nodes right after each of its steps. A node that is behind must not show a job
-// as missing, and not as going on once it has ended.
+// readsAtEveryNode reads each job at all nodes right after each step. A node that is behind must show a job neither as missing,
+// nor as running after it has ended.
 func readsAtEveryNode(t *testing.T, rigs []*rig) {
 	t.Helper()
 	for n := range 60 {
@@ -206,13 +205,13 @@ func readsAtEveryNode(t *testing.T, rigs []*rig) {
 				t.Fatalf("list at node %d: %d jobs, want %d, %v", i, len(page.Jobs), n+1, err)
 			}
 			if got := page.Jobs[0]; got.Spec.ID != spec.ID || got.Status() != job.StatusSucceeded {
-				t.Errorf("list at node %d begins with %s, %s", i, got.Spec.ID, got.Status())
+				t.Errorf("list at node %d starts with %s, %s", i, got.Spec.ID, got.Status())
 			}
 		}
 	}
 }
 
-// TestEachNodeAway does all that can be done with a job while one node after the other is away.
+// TestEachNodeAway runs all operations on jobs while one node after the other is down.
 func TestEachNodeAway(t *testing.T) {
 	t.Parallel()
 	c := brokertest.StartCluster(t)
@@ -224,25 +223,25 @@ func TestEachNodeAway(t *testing.T) {
 		c.Leader(broker.StreamJobs)
 		c.Leader(broker.ResultsStream)
 		c.Leader(broker.ProgressStream)
-		patiently(t, func() error {
+		retry(t, func() error {
 			_, _, err := r.Enqueue(t.Context(), canceled, true)
 			return err
 		})
-		patiently(t, func() error {
+		retry(t, func() error {
 			snap, err := r.Cancel(t.Context(), []string{"u1"}, canceled.ID)
 			if err == nil && snap.Status() != job.StatusCanceled {
 				t.Errorf("node %d away: canceled, but %s", i, snap.Status())
 			}
 			return err
 		})
-		patiently(t, func() error {
+		retry(t, func() error {
 			final, _, err := r.store.PutRecord(t.Context(), &job.Record{Status: job.StatusSucceeded, Spec: spec, Attempt: 1})
 			if err == nil && final.Status != job.StatusSucceeded {
 				t.Errorf("node %d away: settled as %s", i, final.Status)
 			}
 			return err
 		})
-		patiently(t, func() error {
+		retry(t, func() error {
 			page, err := r.List(t.Context(), "u1", jobs.Filter{Limit: 100})
 			if err == nil && len(page.Jobs) != 2*(i+1) {
 				t.Errorf("node %d away: %d jobs listed", i, len(page.Jobs))
@@ -253,14 +252,14 @@ func TestEachNodeAway(t *testing.T) {
 	}
 }
 
-// TestLeaderLostDuringLoad stops the leader of the jobs while jobs are submitted. What was accepted must be there.
+// TestLeaderLostDuringLoad stops the leader of the queue while jobs are submitted. No accepted job may be lost.
 func TestLeaderLostDuringLoad(t *testing.T) {
 	t.Parallel()
 	c := brokertest.StartCluster(t)
 	r := rigOn(t, c.Open())
 	var mu sync.Mutex
 	var accepted []*job.Spec
-	taken := make(chan struct{}, 1<<16)
+	acceptances := make(chan struct{}, 1<<16)
 	submit := func(until <-chan struct{}) {
 		for {
 			select {
@@ -277,7 +276,7 @@ func TestLeaderLostDuringLoad(t *testing.T) {
 				accepted = append(accepted, spec)
 				mu.Unlock()
 				select {
-				case taken <- struct{}{}:
+				case acceptances <- struct{}{}:
 				default:
 				}
 			}
@@ -291,15 +290,15 @@ func TestLeaderLostDuringLoad(t *testing.T) {
 		}
 		for range 20 {
 			select {
-			case <-taken:
+			case <-acceptances:
 			case <-time.After(hang):
-				t.Fatal("nothing is accepted")
+				t.Fatal("no job is accepted")
 			}
 		}
 		lost := c.Leader(broker.StreamJobs)
 		c.Stop(lost)
 		c.Leader(broker.StreamJobs)
-		patiently(t, func() error {
+		retry(t, func() error {
 			_, _, err := r.Enqueue(t.Context(), fresh(t, "u2"), false)
 			return err
 		})
@@ -308,11 +307,11 @@ func TestLeaderLostDuringLoad(t *testing.T) {
 		c.Restart(lost)
 	}
 	if len(accepted) == 0 {
-		t.Fatal("nothing was accepted")
+		t.Fatal("no job was accepted")
 	}
 	c.Leader(broker.StreamJobs)
 	for _, spec := range accepted {
-		patiently(t, func() error {
+		retry(t, func() error {
 			_, err := r.Read(t.Context(), []string{"u1"}, spec.ID)
 			if errors.Is(err, jobs.ErrNotFound) {
 				t.Errorf("job lost: %s", spec.ID)

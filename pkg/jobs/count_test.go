@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// TestEndsAreCounted counts every job once that the service ends, and none that somebody else did.
+// TestEndsAreCounted checks that the metrics count each job that the service ends once, and none that a worker ends.
 func TestEndsAreCounted(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -27,7 +27,7 @@ func TestEndsAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A worker is first by a hair.
+	// A worker ends the job first.
 	l.SetAfter(func(at jobs.Step) error {
 		if at == jobs.StepMedia {
 			r.record(t, lost, job.StatusFailed)
@@ -47,8 +47,8 @@ func TestEndsAreCounted(t *testing.T) {
 	}
 }
 
-// TestEndOutlivesItsCaller has a reader go away while the late job that it reads is being ended, as one does that was told
-// of the new record by its event.
+// TestEndOutlivesItsCaller cancels a read while the expired job is being ended, as a client may that has received the new record
+// as an event.
 func TestEndOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -70,7 +70,8 @@ func TestEndOutlivesItsCaller(t *testing.T) {
 	}
 }
 
-// TestOutlive keeps a deadline, without which requests to NATS are not repeated, and ends a while after its parent.
+// TestOutlive checks that the context has a deadline, without which requests to NATS are not repeated, and ends some time after
+// its parent.
 func TestOutlive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 
 var errCrash = errors.New("the test stops the program here")
 
-// crashes is another process on the same NATS, which stops behind a step.
+// crashes returns the service of another process on the same NATS, which stops after a step.
 func (r *rig) crashes(step jobs.Step) *jobs.Service {
 	l := jobs.New(r.broker, r.queue, r.store)
 	l.SetAfter(func(at jobs.Step) error {
@@ -25,14 +25,14 @@ func (r *rig) crashes(step jobs.Step) *jobs.Service {
 	return l
 }
 
-// endSteps are the steps of whoever ends a job from outside.
+// endSteps returns the steps of ending a job from outside.
 func endSteps() []jobs.Step {
 	return []jobs.Step{
 		jobs.StepMedia, jobs.StepRecord, jobs.StepNotice, jobs.StepFollowUp, jobs.StepUnqueue, jobs.StepProgress,
 	}
 }
 
-// state is what is stored of a job.
+// state is the stored state of a job.
 type state struct{ record, dead, queued, progress bool }
 
 func (r *rig) state(t *testing.T, spec *job.Spec) state {
@@ -49,8 +49,8 @@ func (r *rig) state(t *testing.T, spec *job.Spec) state {
 	}
 }
 
-// behind is what is stored behind a step: the message leaves only when all that others need of the end is there.
-func behind(step jobs.Step, failed bool) state {
+// stateAfter returns the stored state after a step: the message is removed only when all else is stored.
+func stateAfter(step jobs.Step, failed bool) state {
 	switch step {
 	case jobs.StepMedia:
 		return state{queued: true, progress: true}
@@ -65,8 +65,8 @@ func behind(step jobs.Step, failed bool) state {
 	}
 }
 
-// TestSubmitStoppedBeforeItsAnswer loses the process between the publish and the 202. With a key the same job answers
-// whoever asks again, whatever has become of it meanwhile; without one the job is there all the same.
+// TestSubmitStoppedBeforeItsAnswer stops the process between the publish and the response. With a key, a repeated submission
+// returns the same job, in any state; without a key, the job exists too.
 func TestSubmitStoppedBeforeItsAnswer(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -101,8 +101,8 @@ func TestSubmitStoppedBeforeItsAnswer(t *testing.T) {
 	}
 }
 
-// TestReplayStoppedBeforeItsAnswer loses the process after it has published a job again that had ended, and before it
-// took that back. The job stays as it ended, and the message goes.
+// TestReplayStoppedBeforeItsAnswer stops the process after it has published an ended job again, and before it removes that
+// message. The job keeps its record, and the message is removed later.
 func TestReplayStoppedBeforeItsAnswer(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -131,7 +131,7 @@ func TestReplayStoppedBeforeItsAnswer(t *testing.T) {
 	}
 }
 
-// TestKeyStoppedBeforeItsJob loses the process after a key's deleted job was forgotten and before the new one was there.
+// TestKeyStoppedBeforeItsJob stops the process after the tombstone of a key's deleted job was removed, before the new job is stored.
 func TestKeyStoppedBeforeItsJob(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -160,8 +160,8 @@ func TestKeyStoppedBeforeItsJob(t *testing.T) {
 	r.finish(t, second)
 }
 
-// TestCancelStoppedInEachGap loses the process behind each step of a cancel. Before the record nothing has happened;
-// from then on the job is canceled, and both a repeated cancel and the sweeper take the steps that are left.
+// TestCancelStoppedInEachGap stops the process after each step of a cancel. Before the record is stored, the job is unchanged;
+// after that it is canceled, and both a repeated cancel and the sweeper take the remaining steps.
 func TestCancelStoppedInEachGap(t *testing.T) {
 	t.Parallel()
 	owners := []string{"u1"}
@@ -184,8 +184,8 @@ func TestCancelStoppedInEachGap(t *testing.T) {
 			t.Run(string(step)+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				r := start(t)
-				heard := make(chan string, 10)
-				stop, err := r.queue.OnCancel(func(id string) { heard <- id })
+				notified := make(chan string, 10)
+				stop, err := r.queue.OnCancel(func(id string) { notified <- id })
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -195,8 +195,8 @@ func TestCancelStoppedInEachGap(t *testing.T) {
 				if _, err := r.crashes(step).Cancel(t.Context(), owners, spec.ID); !errors.Is(err, errCrash) {
 					t.Fatal(err)
 				}
-				if got, want := r.state(t, spec), behind(step, false); got != want {
-					t.Errorf("behind the step: %+v, want %+v", got, want)
+				if got, want := r.state(t, spec), stateAfter(step, false); got != want {
+					t.Errorf("after the step: %+v, want %+v", got, want)
 				}
 				if step == jobs.StepMedia {
 					if got := r.read(t, spec).Status(); got != job.StatusRunning {
@@ -209,17 +209,17 @@ func TestCancelStoppedInEachGap(t *testing.T) {
 					t.Errorf("reads as %s", before.Status())
 				}
 				recover(t, r, spec.ID)
-				eventually(t, "the message goes", func() bool { return !r.queued(t, spec) })
+				eventually(t, "the message is removed", func() bool { return !r.queued(t, spec) })
 				after := r.read(t, spec)
 				if after.Status() != job.StatusCanceled || !after.Record.FinishedAt.Equal(before.Record.FinishedAt.Time) {
 					t.Errorf("became %+v", after.Record)
 				}
 				if step == jobs.StepRecord {
-					// The worker hears of it late, but it does.
+					// The worker is notified late.
 					select {
-					case <-heard:
+					case <-notified:
 					case <-time.After(hang):
-						t.Error("the worker hears nothing")
+						t.Error("the worker was not notified")
 					}
 				}
 				if err := r.Delete(t.Context(), owners, spec.ID); err != nil {
@@ -230,8 +230,8 @@ func TestCancelStoppedInEachGap(t *testing.T) {
 	}
 }
 
-// TestExpiryStoppedInEachGap loses the process behind each step of ending a job past its deadline, once that of a reader
-// and once that of the sweeper; another sweeper takes the steps that are left.
+// TestExpiryStoppedInEachGap stops the process of a reader or of the sweeper after each step of ending an expired job; another
+// sweeper takes the remaining steps.
 func TestExpiryStoppedInEachGap(t *testing.T) {
 	t.Parallel()
 	for _, step := range endSteps() {
@@ -256,8 +256,8 @@ func TestExpiryStoppedInEachGap(t *testing.T) {
 				spec := r.due(t, -time.Second)
 				r.progress(t, spec, job.StatusRunning)
 				first(t, r, spec)
-				if got, want := r.state(t, spec), behind(step, true); got != want {
-					t.Errorf("behind the step: %+v, want %+v", got, want)
+				if got, want := r.state(t, spec), stateAfter(step, true); got != want {
+					t.Errorf("after the step: %+v, want %+v", got, want)
 				}
 				before, err := r.store.RecordLeader(t.Context(), "u1", spec.ID)
 				if (err == nil) != (step != jobs.StepMedia) {
@@ -265,7 +265,7 @@ func TestExpiryStoppedInEachGap(t *testing.T) {
 				}
 				r.sweep(t)
 				if step != jobs.StepUnqueue {
-					// The progress of a job that has left the queue is nobody's any more, and expires.
+					// The progress of a job that has left the queue expires.
 					r.settled(t, spec)
 				}
 				after := r.read(t, spec)
@@ -280,7 +280,7 @@ func TestExpiryStoppedInEachGap(t *testing.T) {
 	}
 }
 
-// TestEndOfADeletedJob ends a job that was deleted at that moment: nothing comes back, and its message goes.
+// TestEndOfADeletedJob ends a job that was deleted at that moment: nothing is stored, and its message is removed.
 func TestEndOfADeletedJob(t *testing.T) {
 	t.Parallel()
 	r := start(t)

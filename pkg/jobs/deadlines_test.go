@@ -19,7 +19,7 @@ func TestDeadlinesTakesTheLate(t *testing.T) {
 		table.Add(uint64(i), start.Add(time.Duration(i)*time.Second))
 	}
 	if got := table.Take(start.Add(-time.Millisecond), 10); len(got) != 0 {
-		t.Errorf("%v are late before any deadline", got)
+		t.Errorf("%v have expired before any deadline", got)
 	}
 	if got := table.Take(start.Add(2*time.Second), 10); !slices.Equal(got, []uint64{0, 1, 2}) {
 		t.Errorf("took %v", got)
@@ -29,11 +29,11 @@ func TestDeadlinesTakesTheLate(t *testing.T) {
 	}
 	table.Fail(3, start)
 	if got := table.Take(start, 10); len(got) != 0 {
-		t.Errorf("a job that failed is not left alone: %v", got)
+		t.Errorf("a failed job is returned: %v", got)
 	}
 	table.RetryFailed(time.Hour)
 	if got := table.Take(start, 10); len(got) != 0 {
-		t.Errorf("a job that failed just now is not left alone: %v", got)
+		t.Errorf("a job that has just failed is returned: %v", got)
 	}
 	table.RetryFailed(0)
 	if got := table.Take(start, 10); !slices.Equal(got, []uint64{3}) || table.Len() != jobs-7 {
@@ -46,7 +46,7 @@ func TestDeadlinesFits(t *testing.T) {
 	made := time.Unix(1_700_000_000, 0)
 	for name, c := range map[string]struct {
 		extent queue.Extent
-		// next is where to read on from, and kept says that what was read is still known.
+		// next is the sequence to continue from, and kept whether the jobs are kept.
 		next uint64
 		kept bool
 	}{
@@ -62,14 +62,14 @@ func TestDeadlinesFits(t *testing.T) {
 	} {
 		var table jobs.Deadlines
 		if next := table.Fit(queue.Extent{Created: made, First: 1, Last: 3000, Jobs: 3000}); next != 1 {
-			t.Errorf("the first reading begins at %d", next)
+			t.Errorf("the first scan starts at %d", next)
 		}
 		for i := range uint64(3000) {
 			table.Add(i+1, made)
 		}
 		next := table.Fit(c.extent)
 		if kept := table.Len() == 3000; next != c.next || kept != c.kept || !kept && table.Len() != 0 {
-			t.Errorf("%s: next %d, want %d; %d jobs are known", name, next, c.next, table.Len())
+			t.Errorf("%s: next %d, want %d; %d jobs are kept", name, next, c.next, table.Len())
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// TestDeletedWhileItsKeyIsUsedAgain deletes a job at each moment at which its idempotency key is used for a new one. The
-// mark that a deletion leaves must not keep the new job from ending: it was accepted.
+// TestDeletedWhileItsKeyIsUsedAgain deletes a job at each step of the submission of a new one under its idempotency key. The
+// tombstone of the deletion must not prevent the new job from ending.
 func TestDeletedWhileItsKeyIsUsedAgain(t *testing.T) {
 	t.Parallel()
 	for _, moment := range []jobs.Step{jobs.StepRemoveTombstone, jobs.StepPush} {
@@ -18,7 +18,7 @@ func TestDeletedWhileItsKeyIsUsedAgain(t *testing.T) {
 			spec := keyed(t, keyedID(), "f")
 			r.SetAfter(func(step jobs.Step) error {
 				if step == moment {
-					// What is left of the other caller's deletion.
+					// The rest of the other caller's deletion.
 					return r.store.Delete(t.Context(), spec.Owner, spec.ID, true)
 				}
 				return nil
@@ -41,7 +41,7 @@ func TestDeletedWhileItsKeyIsUsedAgain(t *testing.T) {
 			if step != jobs.StepDeletable {
 				return nil
 			}
-			// The deletion has seen that the job is settled. Its record goes, and the key is used again.
+			// The deletion has checked that the job is settled. Its record is removed, and the key is used again.
 			r.SetAfter(nil)
 			if err := r.store.Delete(t.Context(), first.Owner, first.ID, false); err != nil {
 				return err
@@ -56,7 +56,7 @@ func TestDeletedWhileItsKeyIsUsedAgain(t *testing.T) {
 	})
 }
 
-// mustEnd cancels a job, and finds that it is over.
+// mustEnd cancels a job and checks that it is canceled.
 func mustEnd(t *testing.T, r *rig, spec *job.Spec) {
 	t.Helper()
 	snap, err := r.Cancel(t.Context(), []string{spec.Owner}, spec.ID)

@@ -14,8 +14,8 @@ import (
 func TestCancelInEachState(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	heard := make(chan string, 10)
-	stop, err := r.queue.OnCancel(func(id string) { heard <- id })
+	notified := make(chan string, 10)
+	stop, err := r.queue.OnCancel(func(id string) { notified <- id })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,19 +32,19 @@ func TestCancelInEachState(t *testing.T) {
 		spec := r.submit(t)
 		c.arrange(spec)
 		if _, err := r.Cancel(t.Context(), []string{"u2"}, spec.ID); !errors.Is(err, jobs.ErrNotFound) {
-			t.Errorf("%s, by somebody else: %v", name, err)
+			t.Errorf("%s, by another owner: %v", name, err)
 		}
 		snap, err := r.Cancel(t.Context(), owners, spec.ID)
 		if err != nil || snap.Status() != job.StatusCanceled || snap.Record.Cancel != c.kind {
 			t.Fatalf("%s: %+v, %v", name, snap, err)
 		}
 		select {
-		case id := <-heard:
+		case id := <-notified:
 			if id != spec.ID {
-				t.Errorf("%s: the worker hears of %s", name, id)
+				t.Errorf("%s: the worker is notified of %s", name, id)
 			}
 		case <-time.After(hang):
-			t.Errorf("%s: the worker hears nothing", name)
+			t.Errorf("%s: the worker was not notified", name)
 		}
 		if r.queued(t, spec) {
 			t.Errorf("%s: still in the queue", name)
@@ -72,9 +72,9 @@ func TestCancelTooLate(t *testing.T) {
 		if !errors.Is(err, jobs.ErrFinished) || snap.Status() != status {
 			t.Errorf("%s: %+v, %v", status, snap, err)
 		}
-		// The settlement is the worker's to finish.
+		// The worker finishes the settlement.
 		if !r.queued(t, spec) {
-			t.Errorf("%s: taken out of the queue", status)
+			t.Errorf("%s: removed from the queue", status)
 		}
 	}
 	spec := fresh(t, "u1")
@@ -108,18 +108,18 @@ func TestCancelUnstarted(t *testing.T) {
 	}
 }
 
-// TestCancelRacesSettlement lets a cancel and a worker's settlement meet: whoever is told that his end holds is right,
-// there is one record, and nothing is left in the queue.
+// TestCancelRacesSettlement runs a cancel and a worker's settlement concurrently: exactly one of them succeeds, there is one
+// record, and nothing is left in the queue.
 func TestCancelRacesSettlement(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	take := r.puller(t)
+	pull := r.puller(t)
 	var canceled, finished int
 	for round := range 150 {
 		spec := r.submit(t)
-		d := take()
+		d := pull()
 		if d == nil || d.ID != spec.ID {
-			t.Fatalf("round %d: took %+v", round, d)
+			t.Fatalf("round %d: pulled %+v", round, d)
 		}
 		var wg sync.WaitGroup
 		var snap *job.Snapshot
@@ -187,7 +187,7 @@ func TestDelete(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := r.Delete(t.Context(), []string{"u2"}, spec.ID); !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("by somebody else: %v", err)
+		t.Errorf("by another owner: %v", err)
 	}
 	if err := r.Delete(t.Context(), owners, spec.ID); err != nil {
 		t.Fatal(err)
@@ -203,8 +203,8 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// TestDeletedJobStaysDeleted has a worker end a job after it was deleted: it missed the notice that the job was canceled, or
-// was taken for dead and another worker ended the job.
+// TestDeletedJobStaysDeleted has a worker end a job after it was deleted: the worker missed the notice that the job was canceled,
+// or seemed dead, so that another worker ended the job.
 func TestDeletedJobStaysDeleted(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*rig, *job.Spec) error{
@@ -251,7 +251,7 @@ func deletedStaysDeleted(t *testing.T, end func(*rig, *job.Spec) error) {
 	if err != nil || len(page.Jobs) != 0 {
 		t.Errorf("list: %+v, %v", page, err)
 	}
-	// A keyed submission has the same id again, and its own end must not be taken for a late one.
+	// A keyed submission has the same id, and its end must not be refused.
 	if _, _, err := r.Enqueue(t.Context(), spec, true); err != nil {
 		t.Fatal(err)
 	}
@@ -260,8 +260,8 @@ func deletedStaysDeleted(t *testing.T, end func(*rig, *job.Spec) error) {
 	}
 }
 
-// TestExpiredSetKeepsItsPictures ends a set of which one picture was made in time.
-func TestExpiredSetKeepsItsPictures(t *testing.T) {
+// TestExpiredSetKeepsItsImages ends an expired set of which one image is stored.
+func TestExpiredSetKeepsItsImages(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	id, created := newID(t)

@@ -13,9 +13,9 @@ import (
 func TestEraseAnOwner(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	const gone, stays = "gone", "stays"
+	const erased, kept = "erased", "kept"
 	specs := map[string][]*job.Spec{}
-	for _, owner := range []string{gone, stays} {
+	for _, owner := range []string{erased, kept} {
 		queued, running, ended := fresh(t, owner), fresh(t, owner), fresh(t, owner)
 		for _, spec := range []*job.Spec{queued, running, ended} {
 			r.submitSpec(t, spec)
@@ -29,19 +29,19 @@ func TestEraseAnOwner(t *testing.T) {
 		specs[owner] = []*job.Spec{queued, running, ended}
 	}
 	for range 2 {
-		if err := r.Erase(t.Context(), gone); err != nil {
+		if err := r.Erase(t.Context(), erased); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, spec := range specs[gone] {
-		if _, err := r.Read(t.Context(), []string{gone}, spec.ID); !errors.Is(err, jobs.ErrNotFound) || r.queued(t, spec) {
+	for _, spec := range specs[erased] {
+		if _, err := r.Read(t.Context(), []string{erased}, spec.ID); !errors.Is(err, jobs.ErrNotFound) || r.queued(t, spec) {
 			t.Errorf("a job is left: %v", err)
 		}
 	}
-	for _, spec := range specs[stays] {
+	for _, spec := range specs[kept] {
 		r.read(t, spec)
 	}
-	for owner, want := range map[string]int{gone: 0, stays: 1} {
+	for owner, want := range map[string]int{erased: 0, kept: 1} {
 		page, err := r.store.DeadLetters(t.Context(), store.DeadLetterFilter{Owner: owner}, 0, 10)
 		if err != nil || page.Total != want {
 			t.Errorf("%s has %+v, %v", owner, page, err)
@@ -49,7 +49,7 @@ func TestEraseAnOwner(t *testing.T) {
 	}
 }
 
-// TestEraseWaitsForASettlement has a record whose job is still in the queue, as a worker leaves it for a moment.
+// TestEraseWaitsForASettlement erases an owner with a record whose job is still in the queue, as during a settlement.
 func TestEraseWaitsForASettlement(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -67,6 +67,6 @@ func TestEraseWaitsForASettlement(t *testing.T) {
 	r.submitSpec(t, second)
 	r.record(t, second, job.StatusFailed)
 	if err := r.Erase(ctx, spec.Owner); !errors.Is(err, context.Canceled) {
-		t.Errorf("when nobody waits any more: %v", err)
+		t.Errorf("after ctx has ended: %v", err)
 	}
 }

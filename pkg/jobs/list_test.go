@@ -58,7 +58,7 @@ func idsOf(specs []*job.Spec) []string {
 	return ids
 }
 
-// pages lists until the end; between is called behind each page.
+// pages lists all pages; between is called after each.
 func (r *rig) pages(t *testing.T, f jobs.Filter, between func(page int)) []string {
 	t.Helper()
 	var ids []string
@@ -82,7 +82,7 @@ func (r *rig) pages(t *testing.T, f jobs.Filter, between func(page int)) []strin
 		f.After = *p.Next
 		between(page)
 	}
-	t.Fatal("the pages have no end")
+	t.Fatal("too many pages")
 	return nil
 }
 
@@ -95,7 +95,7 @@ func TestListThousandsInPages(t *testing.T) {
 	}
 	sortNewestFirst(want)
 	got := r.pages(t, jobs.Filter{Limit: 100}, func(page int) {
-		// New jobs come while the caller turns the pages; they are newer than what he has seen.
+		// Jobs submitted between two pages are newer than those listed so far.
 		if page%7 == 0 {
 			r.submit(t)
 		}
@@ -174,26 +174,26 @@ func TestListEdges(t *testing.T) {
 		t.Errorf("nothing: %+v, %v", page, err)
 	}
 	old, young := r.submit(t), r.submit(t)
-	// A limit that makes no sense is no reason to fall over.
+	// An invalid limit is treated as 1.
 	for _, limit := range []int{0, -1, 1} {
 		page, err = r.List(t.Context(), "u1", jobs.Filter{Limit: limit})
 		if err != nil || len(page.Jobs) != 1 || page.Jobs[0].Spec.ID != young.ID || page.Next == nil {
 			t.Errorf("limit %d: %+v, %v", limit, page, err)
 		}
 	}
-	// A page may end at a job that has been deleted since.
+	// The last job of a page may have been deleted since.
 	r.finish(t, young)
 	if err := r.Delete(t.Context(), []string{"u1"}, young.ID); err != nil {
 		t.Fatal(err)
 	}
 	page, err = r.List(t.Context(), "u1", jobs.Filter{Limit: 1, After: *page.Next})
 	if err != nil || len(page.Jobs) != 1 || page.Jobs[0].Spec.ID != old.ID || page.Next != nil {
-		t.Errorf("behind a deleted job: %+v, %v", page, err)
+		t.Errorf("after a deleted job: %+v, %v", page, err)
 	}
 }
 
-// TestListLeavesOutWhatOnlyANewerProgramReads shows that one such job does not hide the others.
-func TestListLeavesOutWhatOnlyANewerProgramReads(t *testing.T) {
+// TestListOmitsJobsOfANewerVersion checks that such a job does not hide the others.
+func TestListOmitsJobsOfANewerVersion(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	spec := r.submit(t)
@@ -218,7 +218,7 @@ func TestActive(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	if got, err := r.Active(t.Context(), "u1"); err != nil || len(got) != 0 {
-		t.Errorf("of nobody: %+v, %v", got, err)
+		t.Errorf("of an unknown owner: %+v, %v", got, err)
 	}
 	want := map[string]job.Status{}
 	for i := range 120 {

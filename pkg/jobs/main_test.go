@@ -17,10 +17,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hang bounds what should take moments.
+// hang is the timeout of operations that normally take moments.
 const hang = 30 * time.Second
 
-// rig is a service and what lies under it.
+// rig is a service with its broker, queue and store.
 type rig struct {
 	*jobs.Service
 	broker *broker.Broker
@@ -55,7 +55,7 @@ func newID(t testing.TB) (string, time.Time) {
 	return id, created
 }
 
-// specOf is an image job of a member.
+// specOf returns the spec of a member's image job.
 func specOf(owner, id string, created time.Time) *job.Spec {
 	return &job.Spec{
 		V: job.Version, ID: id, Kind: job.KindImage, Lane: job.LaneMember, Owner: owner, Input: &job.ImageInput{Prompt: "a fox"},
@@ -69,7 +69,7 @@ func fresh(t testing.TB, owner string) *job.Spec {
 	return specOf(owner, id, created)
 }
 
-// submit puts a new job of u1 into the queue.
+// submit adds a new job of u1 to the queue.
 func (r *rig) submit(t testing.TB) *job.Spec {
 	t.Helper()
 	spec := fresh(t, "u1")
@@ -85,7 +85,7 @@ func (r *rig) submitSpec(t testing.TB, spec *job.Spec) {
 	}
 }
 
-// progress writes the first progress of a job, as a worker does.
+// progress stores the first progress of a job, as a worker does.
 func (r *rig) progress(t testing.TB, spec *job.Spec, status job.Status) {
 	t.Helper()
 	p := &job.Progress{
@@ -99,7 +99,7 @@ func (r *rig) progress(t testing.TB, spec *job.Spec, status job.Status) {
 	}
 }
 
-// puller takes jobs as a worker's slot does.
+// puller returns a function that pulls a job, as a worker's slot does.
 func (r *rig) puller(t testing.TB) func() *queue.Delivery {
 	t.Helper()
 	lane, err := r.queue.Lane(t.Context(), job.KindImage, job.LaneMember)
@@ -114,13 +114,13 @@ func (r *rig) puller(t testing.TB) func() *queue.Delivery {
 	return func() *queue.Delivery {
 		d, err := puller.Pull(lane, hang)
 		if err != nil || d == nil {
-			t.Errorf("take: %+v, %v", d, err)
+			t.Errorf("pull: %+v, %v", d, err)
 		}
 		return d
 	}
 }
 
-// finish ends a job that is in the queue, as a worker does.
+// finish ends a queued job, as a worker does.
 func (r *rig) finish(t testing.TB, spec *job.Spec) *job.Record {
 	t.Helper()
 	record := r.record(t, spec, job.StatusSucceeded)
@@ -137,7 +137,7 @@ func (r *rig) record(t testing.TB, spec *job.Spec, status job.Status) *job.Recor
 	return r.putRecord(t, record)
 }
 
-// putRecord stores a terminal record and leaves the rest of the settlement undone.
+// putRecord stores a terminal record without the rest of the settlement.
 func (r *rig) putRecord(t testing.TB, record *job.Record) *job.Record {
 	t.Helper()
 	final, won, err := r.store.PutRecord(t.Context(), record)

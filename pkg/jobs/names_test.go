@@ -9,7 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
-// TestQuotaKeys tells callers and groups apart, and tells nobody who they are.
+// TestQuotaKeys checks that keys differ between callers and groups, and do not disclose the caller.
 func TestQuotaKeys(t *testing.T) {
 	t.Parallel()
 	key := func(group quota.Group, lane job.Lane, owner, address string) quota.Key {
@@ -46,7 +46,7 @@ func TestQuotaKeys(t *testing.T) {
 			t.Errorf("%s is another one", name)
 		}
 	}
-	// A version before groups goes on with these names, and this one with its.
+	// A version without groups uses the same names.
 	if got := key(quota.GroupMedia, job.LaneGuest, "", "203.0.113.7").Owner; got != "V5D5q1xrfCNOkfc3qhfHiA" {
 		t.Errorf("a guest is counted as %s", got)
 	}

@@ -19,7 +19,7 @@ func TestReadInEachState(t *testing.T) {
 		job.StatusRunning:   func(s *job.Spec) { r.progress(t, s, job.StatusRunning) },
 		job.StatusRetrying:  func(s *job.Spec) { r.progress(t, s, job.StatusRetrying) },
 		job.StatusSucceeded: func(s *job.Spec) { r.finish(t, s) },
-		// The record holds although the message and the progress are still there.
+		// The record takes precedence although the message and the progress still exist.
 		job.StatusFailed: func(s *job.Spec) {
 			r.progress(t, s, job.StatusRunning)
 			r.record(t, s, job.StatusFailed)
@@ -32,12 +32,12 @@ func TestReadInEachState(t *testing.T) {
 			t.Errorf("%s: %+v", status, snap)
 		}
 		if _, err := r.Read(t.Context(), []string{"u2", "guest"}, spec.ID); !errors.Is(err, jobs.ErrNotFound) {
-			t.Errorf("%s, for somebody else: %v", status, err)
+			t.Errorf("%s, for another owner: %v", status, err)
 		}
 	}
 }
 
-func TestReadAsksOwnersInOrder(t *testing.T) {
+func TestReadTriesOwnersInOrder(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	id, created := newID(t)
@@ -53,7 +53,7 @@ func TestReadAsksOwnersInOrder(t *testing.T) {
 		}
 	}
 	if _, err := r.Read(t.Context(), nil, id); !errors.Is(err, jobs.ErrNotFound) {
-		t.Errorf("for nobody: %v", err)
+		t.Errorf("without owners: %v", err)
 	}
 }
 
@@ -73,7 +73,7 @@ func TestBadIDsAreNotFound(t *testing.T) {
 	}
 }
 
-// TestExpireAtRead reads a job whose deadline has passed and which no worker has taken.
+// TestExpireAtRead reads a job whose deadline has passed without a worker.
 func TestExpireAtRead(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -111,7 +111,7 @@ func TestExpireAtRead(t *testing.T) {
 			t.Errorf("%s: ended twice", name)
 		}
 	}
-	// What ended in time does not expire afterwards.
+	// A job that has ended does not expire.
 	spec := fresh(t, "u1")
 	spec.Deadline = job.At(time.Now().Add(-time.Second))
 	r.submitSpec(t, spec)

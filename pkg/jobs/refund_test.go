@@ -12,8 +12,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// TestRefundOfACancelStoppedInEachGap loses the process behind each step of a cancel before the start. Canceled again, the
-// job gives back what it took, of its owner and of the address, once.
+// TestRefundOfACancelStoppedInEachGap stops the process after each step of a cancel before the start. Canceled again, the job is
+// refunded once, to its owner and its address.
 func TestRefundOfACancelStoppedInEachGap(t *testing.T) {
 	t.Parallel()
 	for _, step := range endSteps() {
@@ -44,7 +44,7 @@ func TestRefundOfACancelStoppedInEachGap(t *testing.T) {
 			}
 			given := step != jobs.StepMedia && step != jobs.StepRecord && step != jobs.StepNotice
 			if got := used(); (got == "0 0") != given {
-				t.Errorf("behind the step the day and the address are %s", got)
+				t.Errorf("after the step, the day and the address are %s", got)
 			}
 			for range 2 {
 				snap, err := r.Cancel(t.Context(), []string{"u1"}, spec.ID)
@@ -59,8 +59,8 @@ func TestRefundOfACancelStoppedInEachGap(t *testing.T) {
 	}
 }
 
-// TestFollowUpGivesBack ends charged jobs and follows up again and again, as each who finds the record does.
-func TestFollowUpGivesBack(t *testing.T) {
+// TestFollowUpRefundsOnce repeats the follow-up of charged jobs, as each process may that finds the record.
+func TestFollowUpRefundsOnce(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	now := time.Now()
@@ -93,7 +93,7 @@ func TestFollowUpGivesBack(t *testing.T) {
 	for _, c := range []struct {
 		record *job.Record
 		units  int
-		stays  int
+		kept   int
 	}{{charged(failed("failed"), 3), 3, 0}, {charged(partial, 4), 4, 3}, {charged(succeeded("good"), 1), 1, 1}, {charged(own, 2), 2, 2}, {charged(canceled, 1), 1, 0}} {
 		before := used()
 		s.putRecord(t, c.record)
@@ -102,14 +102,14 @@ func TestFollowUpGivesBack(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if back := before - used(); back != c.units-c.stays {
-			t.Errorf("%s: %d given back, want %d", c.record.Spec.ID, back, c.units-c.stays)
+		if back := before - used(); back != c.units-c.kept {
+			t.Errorf("%s: %d refunded, want %d", c.record.Spec.ID, back, c.units-c.kept)
 		}
 	}
 	if _, err := s.store.DeadLetter(t.Context(), "failed"); err != nil {
-		t.Errorf("the dead letter: %v", err)
+		t.Errorf("dead letter: %v", err)
 	}
 	if _, err := s.store.DeadLetter(t.Context(), "partial"); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("a letter of a job that succeeded: %v", err)
+		t.Errorf("dead letter of a job that succeeded: %v", err)
 	}
 }

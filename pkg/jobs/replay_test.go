@@ -13,8 +13,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// buried is a job of u1 that has failed and lies among the dead letters.
-func (r *rig) buried(t testing.TB) *store.DeadLetter {
+// deadLettered returns the dead letter of a failed job of u1.
+func (r *rig) deadLettered(t testing.TB) *store.DeadLetter {
 	t.Helper()
 	spec := fresh(t, "u1")
 	record := r.record(t, spec, job.StatusFailed)
@@ -28,14 +28,14 @@ func (r *rig) buried(t testing.TB) *store.DeadLetter {
 	return letter
 }
 
-// again is the job that every replay of a letter makes.
+// again returns the spec of every replay of a dead letter.
 func again(letter *store.DeadLetter) *job.Spec {
 	spec := letter.Dead.Spec.Again("again-"+letter.ID, time.Now())
 	spec.Fingerprint = "replay"
 	return spec
 }
 
-func (r *rig) letters(t testing.TB) int {
+func (r *rig) deadLetters(t testing.TB) int {
 	t.Helper()
 	n, err := r.store.DeadLetterCount(t.Context())
 	if err != nil {
@@ -44,7 +44,7 @@ func (r *rig) letters(t testing.TB) int {
 	return n
 }
 
-func (r *rig) waiting(t testing.TB) int {
+func (r *rig) queuedJobs(t testing.TB) int {
 	t.Helper()
 	ids, err := r.queue.OwnerIDs(t.Context(), "u1")
 	if err != nil {
@@ -56,22 +56,22 @@ func (r *rig) waiting(t testing.TB) int {
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	letter := r.buried(t)
+	letter := r.deadLettered(t)
 	snap, replayed, err := r.Replay(t.Context(), letter, again(letter))
 	if err != nil || replayed || snap.Spec.RetriedFrom != letter.ID || snap.Status() != job.StatusQueued {
 		t.Fatalf("%+v, %t, %v", snap, replayed, err)
 	}
-	if r.letters(t) != 0 || r.waiting(t) != 1 {
-		t.Errorf("%d letters, %d jobs", r.letters(t), r.waiting(t))
+	if r.deadLetters(t) != 0 || r.queuedJobs(t) != 1 {
+		t.Errorf("%d dead letters, %d jobs", r.deadLetters(t), r.queuedJobs(t))
 	}
-	// The old record stays.
+	// The old record is kept.
 	if old := r.read(t, letter.Dead.Spec); old.Status() != job.StatusFailed {
 		t.Errorf("the old job is %s", old.Status())
 	}
 }
 
-// TestReplayInterrupted brings about what is there when the program dies behind the publish and before the letter is
-// removed, with the new job at every point of its life, and replays again.
+// TestReplayInterrupted repeats a replay that was interrupted between the publish and the removal of the dead letter, with the
+// new job in every state.
 func TestReplayInterrupted(t *testing.T) {
 	t.Parallel()
 	for name, then := range map[string]func(*testing.T, *rig, *job.Spec){
@@ -90,32 +90,32 @@ func TestReplayInterrupted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := start(t)
-			letter := r.buried(t)
+			letter := r.deadLettered(t)
 			first := again(letter)
 			if _, _, err := r.Enqueue(t.Context(), first, true); err != nil {
 				t.Fatal(err)
 			}
 			then(t, r, first)
-			before := r.waiting(t)
+			before := r.queuedJobs(t)
 			snap, replayed, err := r.Replay(t.Context(), letter, again(letter))
 			if err != nil || !replayed || !snap.Spec.CreatedAt.Equal(first.CreatedAt.Time) {
 				t.Fatalf("%+v, %t, %v", snap, replayed, err)
 			}
-			if r.waiting(t) != before {
-				t.Errorf("%d jobs wait, before %d", r.waiting(t), before)
+			if r.queuedJobs(t) != before {
+				t.Errorf("%d jobs queued, want %d", r.queuedJobs(t), before)
 			}
 			if _, err := r.store.DeadLetter(t.Context(), letter.ID); !errors.Is(err, store.ErrNotFound) {
-				t.Errorf("the letter: %v", err)
+				t.Errorf("dead letter: %v", err)
 			}
 		})
 	}
 }
 
-// TestReplayOfALetterThatComesBack has the settlement of the old job repeated once its letter is gone.
-func TestReplayOfALetterThatComesBack(t *testing.T) {
+// TestReplayOfARestoredDeadLetter repeats the settlement of the old job after its dead letter was removed.
+func TestReplayOfARestoredDeadLetter(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	letter := r.buried(t)
+	letter := r.deadLettered(t)
 	if _, _, err := r.Replay(t.Context(), letter, again(letter)); err != nil {
 		t.Fatal(err)
 	}
@@ -133,15 +133,15 @@ func TestReplayOfALetterThatComesBack(t *testing.T) {
 	if !back.FailedAt().Equal(letter.FailedAt()) {
 		t.Errorf("failed at %s, before %s: its replay would be another job", back.FailedAt(), letter.FailedAt())
 	}
-	if _, replayed, err := r.Replay(t.Context(), back, again(back)); err != nil || !replayed || r.waiting(t) != 1 || r.letters(t) != 0 {
-		t.Errorf("%t, %v; %d jobs, %d letters", replayed, err, r.waiting(t), r.letters(t))
+	if _, replayed, err := r.Replay(t.Context(), back, again(back)); err != nil || !replayed || r.queuedJobs(t) != 1 || r.deadLetters(t) != 0 {
+		t.Errorf("%t, %v; %d jobs, %d dead letters", replayed, err, r.queuedJobs(t), r.deadLetters(t))
 	}
 }
 
-func TestReplayTwiceAtOnce(t *testing.T) {
+func TestConcurrentReplays(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	letter := r.buried(t)
+	letter := r.deadLettered(t)
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
@@ -151,22 +151,22 @@ func TestReplayTwiceAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if r.waiting(t) != 1 || r.letters(t) != 0 {
-		t.Errorf("%d jobs, %d letters", r.waiting(t), r.letters(t))
+	if r.queuedJobs(t) != 1 || r.deadLetters(t) != 0 {
+		t.Errorf("%d jobs, %d dead letters", r.queuedJobs(t), r.deadLetters(t))
 	}
 }
 
 func TestReplayIsRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	// A full queue, a NATS that does not answer, and letters of which nothing can be made: each is left where it is.
-	letter := r.buried(t)
+	// With a full queue, with a NATS that does not answer, and if they cannot be replayed, dead letters are kept.
+	letter := r.deadLettered(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := r.Replay(ctx, letter, again(letter)); err == nil {
 		t.Error("replayed without NATS")
 	}
-	lost := r.buried(t)
+	lost := r.deadLettered(t)
 	lost.Dead.Error = job.NewError(job.CodeInvalidJob, 0)
 	if err := r.store.PutDeadLetter(t.Context(), lost.Dead); err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func TestReplayIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
-	if r.letters(t) != 3 || r.waiting(t) != 0 {
-		t.Errorf("%d letters, %d jobs", r.letters(t), r.waiting(t))
+	if r.deadLetters(t) != 3 || r.queuedJobs(t) != 0 {
+		t.Errorf("%d dead letters, %d jobs", r.deadLetters(t), r.queuedJobs(t))
 	}
 }

@@ -33,7 +33,7 @@ func TestRetryable(t *testing.T) {
 			t.Errorf("%s: %+v, %v", c.name, snap, err)
 		}
 		if _, err := r.Retryable(t.Context(), []string{"u2"}, spec.ID); !errors.Is(err, jobs.ErrNotFound) {
-			t.Errorf("%s, of somebody else: %v", c.name, err)
+			t.Errorf("%s, of another owner: %v", c.name, err)
 		}
 	}
 	for _, id := range []string{"", "*", "nothing", "a.b"} {

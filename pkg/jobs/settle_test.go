@@ -51,7 +51,7 @@ func TestSettle(t *testing.T) {
 		_, mediaErr := r.store.MediaInfo(t.Context(), "u1", "j1", 1)
 		_, recordErr := r.store.RecordLeader(t.Context(), "u1", "j1")
 		if mediaErr != nil || (recordErr == nil) != (step != jobs.StepMedia) {
-			t.Errorf("behind %s: media %v, record %v", step, mediaErr, recordErr)
+			t.Errorf("after %s: media %v, record %v", step, mediaErr, recordErr)
 		}
 		steps = append(steps, step)
 		return nil
@@ -66,7 +66,7 @@ func TestSettle(t *testing.T) {
 		t.Errorf("%+v, %v", stored, err)
 	}
 
-	// Whoever comes second gets the record that holds, and so does whoever repeats the settlement.
+	// A second settlement returns the final record, and so does a repeated one.
 	again, won, err := r.Settle(t.Context(), jobs.Settlement{Record: failed("j1")})
 	if err != nil || won || !equal(t, again, stored) {
 		t.Errorf("the second: %+v, won %t, %v", again, won, err)
@@ -86,8 +86,8 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// TestSettleStopsBehindEachStep stops in each gap and settles again, as the next delivery would.
-func TestSettleStopsBehindEachStep(t *testing.T) {
+// TestSettleStopsAfterEachStep stops after each step and settles again, as after the next delivery.
+func TestSettleStopsAfterEachStep(t *testing.T) {
 	t.Parallel()
 	for _, step := range endSteps() {
 		t.Run(string(step), func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestSettleStopsBehindEachStep(t *testing.T) {
 			}
 			_, err = r.store.RecordLeader(t.Context(), "u1", "j1")
 			if (err == nil) != (step != jobs.StepMedia) {
-				t.Errorf("the record after a stop behind %s: %v", step, err)
+				t.Errorf("the record after a stop after %s: %v", step, err)
 			}
 			final, won, err := r.Settle(t.Context(), jobs.Settlement{Record: succeeded("j1"), Products: products()})
 			if err != nil || won != (step == jobs.StepMedia) || len(final.Result.Media) != 2 {
@@ -149,7 +149,7 @@ func TestDeadLetters(t *testing.T) {
 	if got := deadLetter(t, s.broker, "j1"); !equal(t, got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	// A repetition neither doubles the letter nor, since it does not know them, loses the upstream's words.
+	// A repetition neither duplicates the dead letter nor loses its detail, which it does not have.
 	for range 2 {
 		if err := s.FollowUp(t.Context(), r, ""); err != nil {
 			t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-// keyedID returns an id as an idempotency key makes it: a UUID of version 8, which carries no time.
+// keyedID returns an id like that of an idempotency key: a UUID of version 8, which contains no time.
 func keyedID() string {
 	u := uuid.New()
 	u[6] = u[6]&0x0f | 0x80
@@ -29,7 +29,7 @@ func keyed(t *testing.T, id, fingerprint string) *job.Spec {
 	return spec
 }
 
-func TestSubmitIsThereAtOnce(t *testing.T) {
+func TestSubmitIsVisibleAtOnce(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	spec := r.submit(t)
@@ -47,7 +47,7 @@ func TestSubmitToAFullQueue(t *testing.T) {
 	}
 }
 
-// TestKeyedReplay submits the same key in every state of the first job.
+// TestKeyedReplay repeats a keyed submission in every state of the first job.
 func TestKeyedReplay(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -66,7 +66,7 @@ func TestKeyedReplay(t *testing.T) {
 		id := keyedID()
 		first := keyed(t, id, "f1")
 		if snap, replayed, err := r.Enqueue(t.Context(), first, true); err != nil || replayed || snap.Sequence == 0 {
-			t.Fatalf("%s: the first: %+v, replayed %t, %v", status, snap, replayed, err)
+			t.Fatalf("%s: first submission: %+v, replayed %t, %v", status, snap, replayed, err)
 		}
 		arrange(first)
 		wasQueued := r.queued(t, first)
@@ -85,7 +85,7 @@ func TestKeyedReplay(t *testing.T) {
 				t.Errorf("%s: another kind: %v", status, err)
 			}
 		}
-		// A replay neither adds a message nor brings an ended job back to life.
+		// A replay adds no message and does not change an ended job.
 		if r.queued(t, first) != wasQueued {
 			t.Errorf("%s: queued %t after the replay, %t before", status, r.queued(t, first), wasQueued)
 		}
@@ -95,8 +95,8 @@ func TestKeyedReplay(t *testing.T) {
 	}
 }
 
-// TestKeyedSubmitWithAQuickWorker has the job end before its submission has come to an end: that is no replay, and the
-// message stays for the worker, which has to take the steps behind the record.
+// TestKeyedSubmitWithAQuickWorker ends the job before its submission has returned: that is no replay, and the message is kept for
+// the worker, which has to take the steps after the record.
 func TestKeyedSubmitWithAQuickWorker(t *testing.T) {
 	t.Parallel()
 	for name, its := range map[string]bool{"its own end": true, "the end of an earlier one": false} {
@@ -134,7 +134,7 @@ func TestKeyOfAnotherOwner(t *testing.T) {
 	}
 }
 
-func TestKeyedSubmitsAtOnce(t *testing.T) {
+func TestConcurrentKeyedSubmits(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	id := keyedID()
@@ -153,7 +153,7 @@ func TestKeyedSubmitsAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	if first.Load() != 1 {
-		t.Errorf("%d were told that theirs was the first", first.Load())
+		t.Errorf("%d submissions were not replayed", first.Load())
 	}
 	if ids, err := r.queue.OwnerIDs(t.Context(), "u1"); err != nil || len(ids) != 1 {
 		t.Errorf("in the queue: %v, %v", ids, err)
@@ -172,10 +172,10 @@ func TestNewID(t *testing.T) {
 		seen[id] = true
 		seconds, nanoseconds := u.Time().UnixTime()
 		if got := created.UnixMilli(); got != seconds*1000+nanoseconds/1_000_000 {
-			t.Errorf("%s was made at %s", id, created)
+			t.Errorf("%s was created at %s", id, created)
 		}
 		if !job.At(created).Equal(created) {
-			t.Errorf("%s is finer than what is stored", created)
+			t.Errorf("%s is more precise than the stored format", created)
 		}
 	}
 }

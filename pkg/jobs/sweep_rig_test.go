@@ -22,7 +22,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// sweeper is a running sweeper and what it tells.
+// sweeper is a running sweeper with its log and metrics.
 type sweeper struct {
 	*jobs.Sweeper
 	metrics *telemetry.Metrics
@@ -62,7 +62,7 @@ func (s *sweeper) leads(t testing.TB) bool {
 	return value(t, s.metrics.SweeperLeads) == 1
 }
 
-// ended is how many jobs it has ended, and counted.
+// ended returns how many jobs the sweeper has counted as ended.
 func (s *sweeper) ended(t testing.TB) int {
 	t.Helper()
 	total := 0.0
@@ -81,7 +81,7 @@ func value(t testing.TB, c interface{ Write(*dto.Metric) error }) float64 {
 	return m.GetCounter().GetValue() + m.GetGauge().GetValue()
 }
 
-// lines is a log that may be read while it is written.
+// lines is a log that can be read while it is written.
 type lines struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -114,7 +114,7 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// ends counts the terminal records as they are written, by id.
+// ends counts the terminal records by id as they are written.
 type ends struct {
 	sub *nats.Subscription
 }
@@ -135,12 +135,12 @@ func (r *rig) ends(t testing.TB) *ends {
 	return &ends{sub}
 }
 
-// next waits for the next job that ends.
+// next waits for the next terminal record.
 func (e *ends) next(t testing.TB) *job.Record {
 	t.Helper()
 	msg, err := e.sub.NextMsg(hang)
 	if err != nil {
-		t.Fatalf("no job ends: %v", err)
+		t.Fatalf("no job has ended: %v", err)
 	}
 	record, err := job.DecodeRecord(msg.Data)
 	if err != nil {
@@ -149,18 +149,18 @@ func (e *ends) next(t testing.TB) *job.Record {
 	return record
 }
 
-// none asserts that no further record was written so far.
+// none checks that no further record was written so far.
 func (e *ends) none(t testing.TB, b *broker.Broker) {
 	t.Helper()
 	if err := b.Conn().Flush(); err != nil {
 		t.Fatal(err)
 	}
 	if n, _, err := e.sub.Pending(); err != nil || n != 0 {
-		t.Errorf("%d records more, %v", n, err)
+		t.Errorf("%d more records, %v", n, err)
 	}
 }
 
-// settled asserts that nothing is left of a job but its record, and its dead letter when it failed.
+// settled checks that only the record of a job is left, and its dead letter if it failed.
 func (r *rig) settled(t testing.TB, spec *job.Spec) {
 	t.Helper()
 	eventually(t, "the job is settled", func() bool {
@@ -177,7 +177,7 @@ func (r *rig) settled(t testing.TB, spec *job.Spec) {
 	}
 }
 
-// entry is a new job of u1 with a deadline that long from now.
+// due submits a job of u1 whose deadline is in the given time.
 func (r *rig) due(t testing.TB, in time.Duration, changes ...func(*job.Spec)) *job.Spec {
 	t.Helper()
 	spec := fresh(t, "u1")
@@ -189,8 +189,8 @@ func (r *rig) due(t testing.TB, in time.Duration, changes ...func(*job.Spec)) *j
 	return spec
 }
 
-// beside is a rig on a connection of its own to the same NATS, as another process has one.
-func (r *rig) beside(t testing.TB) *rig {
+// second returns a rig with its own connection to the same NATS, like that of another process.
+func (r *rig) second(t testing.TB) *rig {
 	t.Helper()
 	b, err := broker.Open(t.Context(), broker.Config{URL: env.Secret(r.broker.ClientURL()), Follower: true}, slog.New(slog.DiscardHandler))
 	if err != nil {

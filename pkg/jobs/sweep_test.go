@@ -11,13 +11,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-// TestSweepEndsJobsThatNobodyWorks has no worker and nobody who reads.
-func TestSweepEndsJobsThatNobodyWorks(t *testing.T) {
+// TestSweepEndsJobsWithoutWorkers ends jobs without workers and readers.
+func TestSweepEndsJobsWithoutWorkers(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	ends := r.ends(t)
-	heard := make(chan string, 100)
-	stop, err := r.queue.OnCancel(func(id string) { heard <- id })
+	notified := make(chan string, 100)
+	stop, err := r.queue.OnCancel(func(id string) { notified <- id })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,12 +61,12 @@ func TestSweepEndsJobsThatNobodyWorks(t *testing.T) {
 	}
 	for range specs {
 		select {
-		case id := <-heard:
+		case id := <-notified:
 			if specs[id] == nil {
-				t.Errorf("the workers hear of %s", id)
+				t.Errorf("the workers were notified of %s", id)
 			}
 		case <-time.After(hang):
-			t.Fatal("the workers do not hear of all")
+			t.Fatal("the workers were not notified of all jobs")
 		}
 	}
 	for _, spec := range specs {
@@ -78,12 +78,12 @@ func TestSweepEndsJobsThatNobodyWorks(t *testing.T) {
 		t.Errorf("a job with time left is %s", got)
 	}
 	if n := ended.count(`msg="job ended"`); n != len(specs) || ended.count("status=failed code=deadline_exceeded attempt=0") != len(specs)-2 {
-		t.Errorf("%d lines for %d jobs", n, len(specs))
+		t.Errorf("%d log lines for %d jobs", n, len(specs))
 	}
 }
 
-// TestSweepEndsJobsThatComeLater has the index fed while it is in use.
-func TestSweepEndsJobsThatComeLater(t *testing.T) {
+// TestSweepEndsLaterJobs submits jobs while the sweeper runs.
+func TestSweepEndsLaterJobs(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	ends := r.ends(t)
@@ -92,13 +92,13 @@ func TestSweepEndsJobsThatComeLater(t *testing.T) {
 	for range 3 {
 		spec := r.due(t, 50*time.Millisecond)
 		if record := ends.next(t); record.Spec.ID != spec.ID {
-			t.Errorf("%s ends", record.Spec.ID)
+			t.Errorf("%s ended", record.Spec.ID)
 		}
 	}
 }
 
-// TestSweepLeavesWhatItCannotRead leaves such messages where they are; they hold nobody up.
-func TestSweepLeavesWhatItCannotRead(t *testing.T) {
+// TestSweepKeepsUnreadableMessages checks that messages that cannot be decoded are kept and do not delay others.
+func TestSweepKeepsUnreadableMessages(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	ends := r.ends(t)
@@ -112,7 +112,7 @@ func TestSweepLeavesWhatItCannotRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A newer program has this job in hand, and a newer one has ended that.
+	// A newer version runs one of these jobs and has ended the other.
 	hand, ended := r.due(t, 0), r.due(t, 0)
 	for subject, body := range map[string]string{
 		broker.ProgressSubject("u1", hand.ID): `{"v":2}`, broker.RecordSubject("u1", ended.ID): `{"v":2}`,
@@ -121,13 +121,13 @@ func TestSweepLeavesWhatItCannotRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := ends.sub.NextMsg(hang); err != nil { // The newer program's record is an event as well.
+	if _, err := ends.sub.NextMsg(hang); err != nil { // The record of the newer version is an event too.
 		t.Fatal(err)
 	}
 	spec := r.due(t, 0)
 	s := r.sweep(t)
 	if record := ends.next(t); record.Spec.ID != spec.ID {
-		t.Errorf("%s ends", record.Spec.ID)
+		t.Errorf("%s ended", record.Spec.ID)
 	}
 	r.settled(t, spec)
 	extent, err := r.queue.Extent(t.Context())
@@ -139,8 +139,8 @@ func TestSweepLeavesWhatItCannotRead(t *testing.T) {
 	}
 }
 
-// TestSweepFinishesWhatEnded finds a message that outlived its job's end: whoever wrote the record died before the rest.
-func TestSweepFinishesWhatEnded(t *testing.T) {
+// TestSweepFinishesInterruptedSettlements finds messages of jobs with a record: the process that stored it died after that.
+func TestSweepFinishesInterruptedSettlements(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	for _, status := range []job.Status{job.StatusSucceeded, job.StatusFailed, job.StatusCanceled} {
@@ -159,13 +159,13 @@ func TestSweepFinishesWhatEnded(t *testing.T) {
 	}
 }
 
-// TestSweepGoesOnPastTrouble has a job that can never be ended, among others. The others end, and it is told once.
-func TestSweepGoesOnPastTrouble(t *testing.T) {
+// TestSweepContinuesAfterErrors sweeps a job that can never be ended, among others. The others end, and the error is logged once.
+func TestSweepContinuesAfterErrors(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	poison := r.due(t, -time.Hour)
 	tried := r.spy(t, "$JS.API.STREAM.MSG.GET."+broker.ResultsStream, `"`+broker.RecordSubject("u1", poison.ID)+`"`)
-	begun := time.Now()
+	start := time.Now()
 	if _, err := r.broker.JetStream().Publish(t.Context(), broker.RecordSubject("u1", poison.ID), []byte("no record")); err != nil {
 		t.Fatal(err)
 	}
@@ -184,27 +184,27 @@ func TestSweepGoesOnPastTrouble(t *testing.T) {
 	if !r.queued(t, poison) {
 		t.Error("the job that cannot be ended has left the queue")
 	}
-	looks := r.spy(t, "$JS.API.STREAM.INFO."+broker.StreamJobs, "")
-	eventually(t, "the sweeper looks on", func() bool { return looks.Load() > 20 })
-	// Ending it asks for its record twice, before and after the write that is refused.
-	if most := 2 * (1 + int64(time.Since(begun)/jobs.RetryAfter)); tried.Load() == 0 || tried.Load() > most {
+	sweeps := r.spy(t, "$JS.API.STREAM.INFO."+broker.StreamJobs, "")
+	eventually(t, "the sweeper continues", func() bool { return sweeps.Load() > 20 })
+	// Ending it reads its record twice, before and after the refused write.
+	if most := 2 * (1 + int64(time.Since(start)/jobs.RetryAfter)); tried.Load() == 0 || tried.Load() > most {
 		t.Errorf("the job that cannot be ended was tried with %d requests, want at most %d", tried.Load(), most)
 	}
 	if trouble, over := s.log.count("cannot find or end jobs past their deadline"), s.log.count("can be ended again"); trouble != 1 || over != 0 {
-		t.Errorf("%d lines of trouble, %d that it is over", trouble, over)
+		t.Errorf("%d log lines of failure, %d of recovery", trouble, over)
 	}
 }
 
-// TestSweeperTakesOver has two processes, of which one looks; the other takes over when it stops and when it is lost.
+// TestSweeperTakesOver runs two sweepers, of which one leads; the other takes over when that stops or loses its connection.
 func TestSweeperTakesOver(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		hold  time.Duration
 		leave func(*testing.T, *rig, *sweeper)
 	}{
-		// The lease would hold for long, but is given up.
+		// The lease is released long before it expires.
 		"stopped": {time.Hour, func(t *testing.T, _ *rig, s *sweeper) { t.Helper(); s.halt(t) }},
-		// The lease is not given up: nothing of the process reaches NATS any more.
+		// The lease is not released: the process is disconnected from NATS.
 		"lost": {time.Second, func(t *testing.T, r *rig, s *sweeper) { t.Helper(); r.broker.Conn().Close(); s.halt(t) }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestSweeperTakesOver(t *testing.T) {
 			r := start(t, withPort)
 			ends := r.ends(t)
 			hold := func(cfg *jobs.SweeperConfig) { cfg.Hold = c.hold }
-			one, two := r.beside(t), r.beside(t)
+			one, two := r.second(t), r.second(t)
 			first := one.sweep(t, hold)
 			eventually(t, "one leads", func() bool { return first.leads(t) })
 			second := two.sweep(t, hold)
@@ -225,7 +225,7 @@ func TestSweeperTakesOver(t *testing.T) {
 			}
 			c.leave(t, one, first)
 			if first.leads(t) {
-				t.Error("who has left still leads")
+				t.Error("the stopped sweeper still leads")
 			}
 			r.due(t, 0)
 			ends.next(t)
@@ -238,7 +238,7 @@ func TestSweeperTakesOver(t *testing.T) {
 	}
 }
 
-// TestSweeperLosesItsLease has the lease pass to somebody else, as after a long silence.
+// TestSweeperLosesItsLease gives the lease to another holder, as after it has expired.
 func TestSweeperLosesItsLease(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -259,7 +259,7 @@ func TestSweeperLosesItsLease(t *testing.T) {
 	}
 }
 
-// TestSweepOfMany has so many jobs due at once, each of which ends once.
+// TestSweepOfMany ends many jobs that are due at once, each of them once.
 func TestSweepOfMany(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -279,7 +279,7 @@ func TestSweepOfMany(t *testing.T) {
 	for range jobs {
 		record := ends.next(t)
 		if seen[record.Spec.ID] || record.Error.Code != job.CodeDeadline {
-			t.Fatalf("%s ends again, or otherwise: %+v", record.Spec.ID, record.Error)
+			t.Fatalf("%s ended again, or with another error: %+v", record.Spec.ID, record.Error)
 		}
 		seen[record.Spec.ID] = true
 	}
@@ -295,7 +295,7 @@ func TestSweepOfMany(t *testing.T) {
 	eventually(t, "all are counted", func() bool { return s.ended(t) == jobs })
 }
 
-// TestSweepRacesSettlement has workers end jobs at the moment at which the sweeper does.
+// TestSweepRacesSettlement has workers and the sweeper end the same jobs concurrently.
 func TestSweepRacesSettlement(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -305,10 +305,10 @@ func TestSweepRacesSettlement(t *testing.T) {
 	for i := range specs {
 		specs[i] = r.due(t, 0, func(s *job.Spec) { s.Deadline = job.At(deadline) })
 	}
-	take := r.puller(t)
+	pull := r.puller(t)
 	held := make([]*queue.Delivery, total)
 	for i := range held {
-		held[i] = take()
+		held[i] = pull()
 	}
 	s := r.sweep(t)
 	won := 0
@@ -323,7 +323,7 @@ func TestSweepRacesSettlement(t *testing.T) {
 			won++
 		}
 		if truth, err := r.store.RecordLeader(t.Context(), "u1", d.ID); err != nil || (truth.Error.Code == job.CodeRejected) != first {
-			t.Errorf("the worker was first: %t, but the job ended with %+v, %v", first, truth.Error, err)
+			t.Errorf("worker won: %t, but the job ended with %+v, %v", first, truth.Error, err)
 		}
 	}
 	for _, spec := range specs {

@@ -14,7 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// TestRevisions writes a key under each condition.
+// TestRevisions writes a key under all conditions.
 func TestRevisions(t *testing.T) {
 	t.Parallel()
 	b, _ := start(t)
@@ -53,7 +53,7 @@ func TestRevisions(t *testing.T) {
 	must(t, err)
 }
 
-// TestRemoval deletes and purges values, and writes after it.
+// TestRemoval deletes and purges values and writes them again.
 func TestRemoval(t *testing.T) {
 	t.Parallel()
 	b, nats := start(t)
@@ -95,7 +95,7 @@ func TestRemoval(t *testing.T) {
 	}
 }
 
-// TestList reads the keys of several patterns at once.
+// TestList lists the keys of several patterns.
 func TestList(t *testing.T) {
 	t.Parallel()
 	b, nats := start(t)
@@ -126,7 +126,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestUnreadableValues meets what a newer version has stored, what is incomplete and what is no JSON.
+// TestUnreadableValues reads values that are of a newer version, incomplete or malformed.
 func TestUnreadableValues(t *testing.T) {
 	t.Parallel()
 	strict, nats := start(t)
@@ -144,7 +144,7 @@ func TestUnreadableValues(t *testing.T) {
 			t.Errorf("%s reads as %+v", data, e)
 		}
 		_, err = strict.Change(ctx, "a", func(*kv.Entry[counter]) error {
-			t.Errorf("%s is edited", data)
+			t.Errorf("edited %s", data)
 			return nil
 		})
 		if err == nil || stored(t, nats, "a").Sequence != before {
@@ -165,7 +165,7 @@ func TestUnreadableValues(t *testing.T) {
 	}
 }
 
-// TestTTL gives values a time to live, at every write anew.
+// TestTTL checks that every write restarts the time to live.
 func TestTTL(t *testing.T) {
 	t.Parallel()
 	b, nats := start(t, func(c *kv.Config[counter]) {
@@ -176,7 +176,7 @@ func TestTTL(t *testing.T) {
 	_, err := b.Create(ctx, "a", counter{V: 1, N: 2})
 	must(t, err)
 	if ttl() != "2m0s" {
-		t.Errorf("the value lives %q", ttl())
+		t.Errorf("TTL %q", ttl())
 	}
 	_, err = b.Change(ctx, "a", func(e *kv.Entry[counter]) error {
 		e.Value.N++
@@ -184,12 +184,12 @@ func TestTTL(t *testing.T) {
 	})
 	must(t, err)
 	if ttl() != "3m0s" {
-		t.Errorf("after a change the value lives %q", ttl())
+		t.Errorf("TTL after a change: %q", ttl())
 	}
 	_, err = bucketOn(t, nats).Put(ctx, "a", counter{V: 1}, jetstream.WithMsgTTL(time.Hour))
 	must(t, err)
 	if ttl() != "1h0m0s" {
-		t.Errorf("a value with its own option lives %q", ttl())
+		t.Errorf("TTL of an option: %q", ttl())
 	}
 }
 

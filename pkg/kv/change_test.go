@@ -18,7 +18,7 @@ func increment(e *kv.Entry[counter]) error {
 	return nil
 }
 
-// countTogether has writers increment one counter, each several times, and checks that none of it is lost.
+// countTogether has writers increment one counter concurrently and checks that no increment is lost.
 func countTogether(t *testing.T, writers, times int, bucket func(writer int) *kv.Bucket[counter]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
@@ -42,18 +42,17 @@ func countTogether(t *testing.T, writers, times int, bucket func(writer int) *kv
 	}
 }
 
-func TestChangeLosesNothing(t *testing.T) {
+func TestConcurrentChanges(t *testing.T) {
 	t.Parallel()
 	_, nats := start(t)
 	countTogether(t, 10, 10, func(int) *kv.Bucket[counter] { return bucketOn(t, nats) })
 }
 
-// TestClusterChangeLosesNothing writes through every node, of which two have to take a detour by the leader, and creates a
-// key once.
-func TestClusterChangeLosesNothing(t *testing.T) {
+// TestConcurrentChangesOnCluster writes through all nodes, of which two forward to the leader, and creates a key once.
+func TestConcurrentChangesOnCluster(t *testing.T) {
 	t.Parallel()
 	cluster := brokertest.StartCluster(t)
-	cluster.Open() // It declares everything.
+	cluster.Open() // Declares all streams.
 	var buckets []*kv.Bucket[counter]
 	for node := range 3 {
 		buckets = append(buckets, bucketOn(t, cluster.Open(node)))
@@ -81,7 +80,7 @@ func TestClusterChangeLosesNothing(t *testing.T) {
 	}
 }
 
-// TestEditEndsChange has edits that write nothing.
+// TestEditEndsChange checks that an error of the edit function ends a change without a write.
 func TestEditEndsChange(t *testing.T) {
 	t.Parallel()
 	b, nats := start(t)
@@ -99,7 +98,7 @@ func TestEditEndsChange(t *testing.T) {
 			calls++
 			return edited
 		})
-		if edited == kv.ErrUnchanged { //nolint:errorlint // It is the very value.
+		if edited == kv.ErrUnchanged { //nolint:errorlint // Compared by identity.
 			edited = nil
 		}
 		if !errors.Is(err, edited) || calls != 1 || got.Revision != e.Revision || stored(t, nats, "a").Sequence != e.Revision {
@@ -108,7 +107,7 @@ func TestEditEndsChange(t *testing.T) {
 	}
 }
 
-// TestConflictsEnd has somebody else write before every write of a change.
+// TestConflictsEnd has another writer come before every write of a change.
 func TestConflictsEnd(t *testing.T) {
 	t.Parallel()
 	b, nats := start(t)
@@ -133,11 +132,11 @@ func TestConflictsEnd(t *testing.T) {
 	e, err := b.Get(t.Context(), "a")
 	must(t, err)
 	if e.Value.N < 10 {
-		t.Errorf("the other one wrote %d times", e.Value.N)
+		t.Errorf("the other writer wrote %d times", e.Value.N)
 	}
 }
 
-// TestRetry repeats what conflicts, and nothing else.
+// TestRetry checks that only conflicts are retried.
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	other := errors.New("no")

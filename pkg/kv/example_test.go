@@ -12,7 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
-// A stock of tickets is counted down by compare-and-set, so that however many processes sell, none is sold twice.
+// A stock of tickets is counted down by compare-and-set, so that no ticket is sold twice by concurrent processes.
 func Example() {
 	if err := sell(context.Background()); err != nil {
 		fmt.Println(err)

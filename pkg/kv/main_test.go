@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// counter is the value of the buckets of these tests.
+// counter is the type of values in these tests.
 type counter struct {
 	V int    `json:"v"`
 	N int    `json:"n"`
@@ -49,7 +49,7 @@ func bucketOn(t testing.TB, b *broker.Broker, options ...func(*kv.Config[counter
 	return kv.New(b.JetStream(), stream, cfg)
 }
 
-// start returns a bucket of counters on a NATS of its own.
+// start returns a bucket of counters on a new NATS server.
 func start(t testing.TB, options ...func(*kv.Config[counter])) (*kv.Bucket[counter], *broker.Broker) {
 	t.Helper()
 	b := brokertest.Start(t)
@@ -64,7 +64,7 @@ func stored(t testing.TB, b *broker.Broker, key string) *jetstream.RawStreamMsg 
 	return msg
 }
 
-// hang bounds what should take moments.
+// hang is the timeout of operations that normally take moments.
 const hang = 30 * time.Second
 
 func must(t testing.TB, err error) {
@@ -74,7 +74,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// wantErr compares an error with the one that is wanted.
+// wantErr checks that err is want.
 func wantErr(t testing.TB, what string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {

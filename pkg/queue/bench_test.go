@@ -9,7 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// BenchmarkPush makes jobs durable, one after the other, with and without a write through to the disk for each.
+// BenchmarkPush stores jobs one after another, with and without a sync to disk for each.
 func BenchmarkPush(b *testing.B) {
 	for _, sync := range []string{"always", "1m"} {
 		b.Run("sync="+sync, func(b *testing.B) {
@@ -21,7 +21,7 @@ func BenchmarkPush(b *testing.B) {
 	}
 }
 
-// BenchmarkScan20000 reads the deadlines of a large backlog.
+// BenchmarkScan20000 scans a queue of 20,000 jobs.
 func BenchmarkScan20000(b *testing.B) {
 	q, _ := start(b)
 	const jobs = 20_000
@@ -41,7 +41,7 @@ func BenchmarkScan20000(b *testing.B) {
 	}
 }
 
-// BenchmarkOwnerIDs counts an owner's three jobs among those of others, as every submission of a bounded owner does.
+// BenchmarkOwnerIDs counts an owner's three jobs among those of others, as each submission with a limit of active jobs does.
 func BenchmarkOwnerIDs(b *testing.B) {
 	for _, others := range []int{0, 1_000, 100_000} {
 		b.Run("others="+strconv.Itoa(others), func(b *testing.B) {
@@ -49,7 +49,7 @@ func BenchmarkOwnerIDs(b *testing.B) {
 			for i := range 3 {
 				push(b, q, spec(job.KindImage, job.LaneGuest, "u1", "own"+strconv.Itoa(i)))
 				for n := range others / 3 {
-					// Nothing waits for these: with an answer to each the benchmark would be about them.
+					// Published without waiting for answers, which would dominate the benchmark.
 					s := spec(job.KindImage, job.LaneGuest, "g"+strconv.Itoa(n%5000), strconv.Itoa(i)+"-"+strconv.Itoa(n))
 					data, err := s.Encode()
 					if err != nil {

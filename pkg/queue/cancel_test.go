@@ -30,16 +30,16 @@ func TestOnCancel(t *testing.T) {
 	announce("j1")
 	for _, heard := range []chan string{first, second} {
 		if id := receive(t, heard); id != "j1" {
-			t.Errorf("heard of %s", id)
+			t.Errorf("notified of %s", id)
 		}
 	}
 	stop()
 	announce("j2")
 	if id := receive(t, second); id != "j2" {
-		t.Errorf("heard of %s", id)
+		t.Errorf("notified of %s", id)
 	}
 	if len(first) != 0 {
-		t.Errorf("heard of %s after the stop", <-first)
+		t.Errorf("notified of %s after stop", <-first)
 	}
 }
 
@@ -49,7 +49,7 @@ func receive(t *testing.T, c <-chan string) string {
 	case s := <-c:
 		return s
 	case <-time.After(hang):
-		t.Fatal("nothing was heard")
+		t.Fatal("not notified")
 		return ""
 	}
 }
@@ -58,12 +58,12 @@ func TestOwnerIDs(t *testing.T) {
 	t.Parallel()
 	q, _ := start(t)
 	if got, err := q.OwnerIDs(t.Context(), "u1"); err != nil || len(got) != 0 {
-		t.Errorf("of nobody: %v, %v", got, err)
+		t.Errorf("of an unknown owner: %v, %v", got, err)
 	}
 	pushMany(t, q, 2)
 	push(t, q, spec(job.KindAudio, job.LaneGuest, "u1", "a1"))
 	push(t, q, spec(job.KindAudio, job.LaneGuest, "u2", "a2"))
-	take(t, images(t, q))
+	pull(t, images(t, q))
 	got, err := q.OwnerIDs(t.Context(), "u1")
 	slices.Sort(got)
 	if err != nil || !slices.Equal(got, []string{"a1", "j0", "j1"}) {

@@ -17,14 +17,14 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-func TestTake(t *testing.T) {
+func TestPull(t *testing.T) {
 	t.Parallel()
 	q, _ := start(t)
 	l := images(t, q)
 	nothing(t, l)
 	before := time.Now()
-	if d, err := l.Take(100 * time.Millisecond); d != nil || err != nil {
-		t.Errorf("an empty lane gives %v, %v", d, err)
+	if d, err := l.Pull(100 * time.Millisecond); d != nil || err != nil {
+		t.Errorf("an empty lane returns %v, %v", d, err)
 	}
 	if waited := time.Since(before); waited < 50*time.Millisecond {
 		t.Errorf("waited only %s", waited)
@@ -32,7 +32,7 @@ func TestTake(t *testing.T) {
 
 	s := image("j1")
 	receipt := push(t, q, s)
-	d, err := l.Take(0)
+	d, err := l.Pull(0)
 	if err != nil || d == nil {
 		t.Fatalf("%v, %v", d, err)
 	}
@@ -43,16 +43,16 @@ func TestTake(t *testing.T) {
 	nothing(t, l)
 }
 
-// TestTakeIsWoken takes from a lane that is empty when the wait begins.
-func TestTakeIsWoken(t *testing.T) {
+// TestPullWaits pulls from a lane that is empty at first.
+func TestPullWaits(t *testing.T) {
 	t.Parallel()
 	q, _ := start(t)
 	l := images(t, q)
 	got := make(chan *queue.Delivery, 1)
 	go func() {
-		d, err := l.Take(hang)
+		d, err := l.Pull(hang)
 		if err != nil {
-			t.Errorf("take: %v", err)
+			t.Errorf("pull: %v", err)
 		}
 		got <- d
 	}()
@@ -73,18 +73,18 @@ func TestLanesAreIndependent(t *testing.T) {
 	for _, kind := range job.Kinds() {
 		for _, name := range job.Lanes() {
 			l := lane(t, q, kind, name)
-			if d := take(t, l); d.ID != fmt.Sprintf("%s-%s", kind, name) {
-				t.Errorf("%s/%s gives %s", kind, name, d.ID)
+			if d := pull(t, l); d.ID != fmt.Sprintf("%s-%s", kind, name) {
+				t.Errorf("%s/%s returns %s", kind, name, d.ID)
 			}
 			nothing(t, l)
 		}
 	}
 	if _, err := q.Lane(t.Context(), "video", job.LaneGuest); err == nil {
-		t.Error("a lane of an unknown kind opens")
+		t.Error("opened a lane of an unknown kind")
 	}
 }
 
-// TestOnePullerServesManyLanes takes as a worker's slot does: from one lane and then from another.
+// TestOnePullerServesManyLanes pulls as a worker's slot does: from one lane and then from another.
 func TestOnePullerServesManyLanes(t *testing.T) {
 	t.Parallel()
 	q, _ := start(t)
@@ -92,11 +92,11 @@ func TestOnePullerServesManyLanes(t *testing.T) {
 	guests.puller = members.puller
 	push(t, q, image("j1"))
 	push(t, q, spec(job.KindImage, job.LaneGuest, "guest", "j2"))
-	if d := take(t, guests); d.ID != "j2" || d.Lane != job.LaneGuest {
+	if d := pull(t, guests); d.ID != "j2" || d.Lane != job.LaneGuest {
 		t.Errorf("%+v", d)
 	}
 	nothing(t, guests)
-	if d := take(t, members); d.ID != "j1" || d.Lane != job.LaneMember {
+	if d := pull(t, members); d.ID != "j1" || d.Lane != job.LaneMember {
 		t.Errorf("%+v", d)
 	}
 	nothing(t, members)
@@ -107,9 +107,9 @@ func TestAckRemoves(t *testing.T) {
 	q, b := start(t)
 	push(t, q, image("j1"))
 	l := images(t, q)
-	d := take(t, l)
+	d := pull(t, l)
 	if _, err := q.FindLeader(t.Context(), "u1", "j1"); err != nil {
-		t.Errorf("a job in hand is not found: %v", err)
+		t.Errorf("a delivered job is not found: %v", err)
 	}
 	if err := d.Ack(t.Context()); err != nil {
 		t.Fatal(err)
@@ -120,12 +120,12 @@ func TestAckRemoves(t *testing.T) {
 	if n := depth(t, b); n != 0 {
 		t.Errorf("%d messages", n)
 	}
-	// Acknowledging again, or what was deleted meanwhile, is no error: the settlement may repeat itself.
+	// Acknowledging a job again, or one that was deleted, is no error: a settlement may be repeated.
 	if err := d.Ack(t.Context()); err != nil {
 		t.Errorf("a second ack: %v", err)
 	}
 	push(t, q, image("j2"))
-	d = take(t, l)
+	d = pull(t, l)
 	if err := q.Delete(t.Context(), d.Sequence); err != nil {
 		t.Fatal(err)
 	}
@@ -135,79 +135,79 @@ func TestAckRemoves(t *testing.T) {
 	nothing(t, l)
 }
 
-func TestRetryComesBackAfterItsDelay(t *testing.T) {
+func TestNakWithDelay(t *testing.T) {
 	t.Parallel()
 	q, _ := start(t)
 	push(t, q, image("j1"))
 	l := images(t, q)
 	const delay = 700 * time.Millisecond
 	began := time.Now()
-	if err := take(t, l).NakWithDelay(delay); err != nil {
+	if err := pull(t, l).NakWithDelay(delay); err != nil {
 		t.Fatal(err)
 	}
-	// Others are not held up meanwhile.
+	// Other jobs are not delayed.
 	push(t, q, image("j2"))
-	if d := take(t, l); d.ID != "j2" {
-		t.Errorf("took %s", d.ID)
+	if d := pull(t, l); d.ID != "j2" {
+		t.Errorf("pulled %s", d.ID)
 	}
-	d := take(t, l)
+	d := pull(t, l)
 	if waited := time.Since(began); waited < delay {
-		t.Errorf("back after %s", waited)
+		t.Errorf("redelivered after %s", waited)
 	}
 	if d.ID != "j1" || d.Count != 2 {
 		t.Errorf("%s, delivery %d", d.ID, d.Count)
 	}
-	// No delay, or less, means at once.
+	// A delay of 0 or less means at once.
 	for _, delay := range []time.Duration{0, -time.Hour} {
 		if err := d.NakWithDelay(delay); err != nil {
 			t.Fatal(err)
 		}
-		d = take(t, l)
+		d = pull(t, l)
 	}
 	if d.Count != 4 {
 		t.Errorf("delivery %d", d.Count)
 	}
 }
 
-func TestHandBackIsAtOnce(t *testing.T) {
+func TestNakRedeliversAtOnce(t *testing.T) {
 	t.Parallel()
-	// With this AckWait a job that was not handed back would not come again in time.
+	// With this AckWait, a job without a Nak would not be redelivered in time.
 	q, _ := start(t, func(c *broker.Config) { c.AckWait = 10 * time.Minute })
 	push(t, q, image("j1"))
 	l := images(t, q)
-	if err := take(t, l).Nak(); err != nil {
+	if err := pull(t, l).Nak(); err != nil {
 		t.Fatal(err)
 	}
-	if d := take(t, l); d.ID != "j1" || d.Count != 2 {
+	if d := pull(t, l); d.ID != "j1" || d.Count != 2 {
 		t.Errorf("%s, delivery %d", d.ID, d.Count)
 	}
 }
 
-func TestJobWithoutASignComesBack(t *testing.T) {
+func TestLeaseExpires(t *testing.T) {
 	t.Parallel()
 	q, _ := start(t, func(c *broker.Config) { c.AckWait = 300 * time.Millisecond })
 	push(t, q, image("j1"))
 	l := images(t, q)
 	for count := uint64(1); count <= 3; count++ {
-		if d := take(t, l); d.ID != "j1" || d.Count != count {
+		if d := pull(t, l); d.ID != "j1" || d.Count != count {
 			t.Errorf("%s, delivery %d, want %d", d.ID, d.Count, count)
 		}
 	}
 }
 
-func TestBeatKeepsTheJob(t *testing.T) {
+func TestInProgressExtendsLease(t *testing.T) {
 	t.Parallel()
 	const wait = time.Second
 	q, _ := start(t, func(c *broker.Config) { c.AckWait = wait })
 	push(t, q, image("j1"))
 	l := images(t, q)
-	d := take(t, l)
+	d := pull(t, l)
 	ticker := time.NewTicker(wait / 10)
 	defer ticker.Stop()
 	for range 25 {
 		<-ticker.C
 		if err := d.InProgress(t.Context()); err != nil {
-			t.Fatalf("beat: %v", err)
+			t.Fatalf("in progress: %v", err)
 		}
 	}
 	nothing(t, l)
@@ -219,7 +219,7 @@ func TestBeatKeepsTheJob(t *testing.T) {
 	}
 }
 
-func TestBeatWithoutNATS(t *testing.T) {
+func TestInProgressWithoutNATS(t *testing.T) {
 	t.Parallel()
 	opts := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()}
 	srv, err := server.NewServer(opts)
@@ -235,7 +235,7 @@ func TestBeatWithoutNATS(t *testing.T) {
 	q := on(t, b)
 	push(t, q, image("j1"))
 	l := images(t, q)
-	d := take(t, l)
+	d := pull(t, l)
 	if err := d.InProgress(t.Context()); err != nil {
 		t.Fatalf("with NATS: %v", err)
 	}
@@ -243,11 +243,11 @@ func TestBeatWithoutNATS(t *testing.T) {
 	srv.WaitForShutdown()
 	for name, f := range map[string]func(context.Context) error{
 		"beat": d.InProgress, "ack": d.Ack,
-		"take": func(context.Context) error { _, err := l.Take(hang); return err },
+		"take": func(context.Context) error { _, err := l.Pull(hang); return err },
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		if err := f(ctx); err == nil {
-			t.Errorf("%s works without NATS", name)
+			t.Errorf("%s succeeds without NATS", name)
 		}
 		cancel()
 	}
@@ -269,7 +269,7 @@ func TestUnreadableJob(t *testing.T) {
 		if _, err := b.JetStream().Publish(t.Context(), subject, []byte(c.body)); err != nil {
 			t.Fatal(err)
 		}
-		d := take(t, l)
+		d := pull(t, l)
 		if d.Spec != nil || d.Fault == nil || errors.Is(d.Fault, job.ErrNewer) != c.newer {
 			t.Errorf("%s: %v, %v", name, d.Spec, d.Fault)
 		}

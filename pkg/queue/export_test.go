@@ -2,7 +2,7 @@ package queue
 
 import "time"
 
-// Hurry shortens how long a publish waits before it is sent again, and before it is given up without a connection.
+// Hurry sets how long a publish waits before it is sent again, and before it fails without a connection.
 func (q *Queue) Hurry(resend, away time.Duration) {
 	q.timing = timing{poll: resend / 5, resend: resend, away: away}
 }

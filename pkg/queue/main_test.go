@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hang bounds what should take moments.
+// hang is the timeout of operations that normally take moments.
 const hang = 30 * time.Second
 
 func on(t testing.TB, b *broker.Broker) *queue.Queue {
@@ -45,7 +45,7 @@ func spec(kind job.Kind, lane job.Lane, owner, id string) *job.Spec {
 	}
 }
 
-// image is a member's image job.
+// image returns the spec of a member's image job.
 func image(id string) *job.Spec { return spec(job.KindImage, job.LaneMember, "u1", id) }
 
 func push(t testing.TB, q *queue.Queue, s *job.Spec) queue.Receipt {
@@ -70,7 +70,7 @@ type slot struct {
 	puller *queue.Puller
 }
 
-func (s slot) Take(wait time.Duration) (*queue.Delivery, error) { return s.puller.Pull(s.lane, wait) }
+func (s slot) Pull(wait time.Duration) (*queue.Delivery, error) { return s.puller.Pull(s.lane, wait) }
 
 func lane(t testing.TB, q *queue.Queue, kind job.Kind, name job.Lane) slot {
 	t.Helper()
@@ -91,27 +91,27 @@ func images(t testing.TB, q *queue.Queue) slot {
 	return lane(t, q, job.KindImage, job.LaneMember)
 }
 
-// take waits for a job.
-func take(t testing.TB, l slot) *queue.Delivery {
+// pull waits for a job.
+func pull(t testing.TB, l slot) *queue.Delivery {
 	t.Helper()
-	d, err := l.Take(hang)
+	d, err := l.Pull(hang)
 	if err != nil {
-		t.Fatalf("take: %v", err)
+		t.Fatalf("pull: %v", err)
 	}
 	if d == nil {
-		t.Fatal("no job came")
+		t.Fatal("no job")
 	}
 	return d
 }
 
-// nothing asserts that no job can be taken now.
+// nothing checks that no job can be pulled now.
 func nothing(t testing.TB, l slot) {
 	t.Helper()
-	d, err := l.Take(0)
+	d, err := l.Pull(0)
 	if err != nil {
-		t.Fatalf("take: %v", err)
+		t.Fatalf("pull: %v", err)
 	}
 	if d != nil {
-		t.Fatalf("took %s, which should not be there", d.ID)
+		t.Fatalf("pulled %s, want no job", d.ID)
 	}
 }

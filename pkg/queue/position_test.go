@@ -26,7 +26,7 @@ func positionOf(t *testing.T, q *queue.Queue, id string) int {
 func TestPosition(t *testing.T) {
 	t.Parallel()
 	q, _ := start(t)
-	// Jobs of other kinds and lanes lie between and do not count.
+	// Jobs of other kinds and lanes do not count.
 	for i := range 5 {
 		push(t, q, spec(job.KindImage, job.LaneGuest, "u1", fmt.Sprintf("guest%d", i)))
 		push(t, q, image(fmt.Sprintf("j%d", i)))
@@ -34,13 +34,13 @@ func TestPosition(t *testing.T) {
 	}
 	l := images(t, q)
 	for taken := range 5 {
-		// The server counts a message a moment after it has confirmed it.
+		// The server counts a message a moment after it has acknowledged it.
 		for deadline := time.Now().Add(hang); positionOf(t, q, "j4") != 4-taken && time.Now().Before(deadline); {
 			continue
 		}
 		for i := taken; i < 5; i++ {
 			if got := positionOf(t, q, fmt.Sprintf("j%d", i)); got != i-taken {
-				t.Errorf("after %d were taken j%d is at %d, want %d", taken, i, got, i-taken)
+				t.Errorf("after %d deliveries, j%d is at %d, want %d", taken, i, got, i-taken)
 			}
 		}
 		for i := range 5 {
@@ -48,17 +48,17 @@ func TestPosition(t *testing.T) {
 				t.Errorf("guest%d is at %d", i, got)
 			}
 		}
-		d := take(t, l)
+		d := pull(t, l)
 		entry, err := q.Find(t.Context(), "u1", d.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Running, it is not behind anybody.
+		// A running job has position 0.
 		if got, err := q.Position(t.Context(), entry); err != nil || got != 0 {
 			t.Errorf("running %s is at %d, %v", d.ID, got, err)
 		}
 		if taken%2 == 0 {
-			// Waiting for a further attempt, it does not stand in the way of the others.
+			// A job that waits for another attempt does not delay the others.
 			if err := d.NakWithDelay(time.Hour); err != nil {
 				t.Fatal(err)
 			}
@@ -68,7 +68,7 @@ func TestPosition(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := q.Position(t.Context(), entry); !errors.Is(err, queue.ErrNotFound) {
-			t.Errorf("%s has left and is at %d, %v", d.ID, got, err)
+			t.Errorf("%s has left the queue and is at %d, %v", d.ID, got, err)
 		}
 	}
 }
@@ -90,7 +90,7 @@ func TestPositionOfADeletedJob(t *testing.T) {
 		}
 	}
 	if got := positionOf(t, q, "j1"); got != 0 {
-		t.Errorf("the one that is left is at %d", got)
+		t.Errorf("the remaining job is at %d", got)
 	}
 }
 
@@ -135,17 +135,17 @@ func TestStates(t *testing.T) {
 	}
 	if got := state(); got.Waiting != 2 || got.InFlight != 0 || got.OldestAge < time.Since(first)-time.Second ||
 		got.OldestAge < second.Sub(first) {
-		t.Errorf("two waiting, the older for %s: %+v", time.Since(first), got)
+		t.Errorf("two waiting, the older one for %s: %+v", time.Since(first), got)
 	}
-	d := take(t, images(t, q))
+	d := pull(t, images(t, q))
 	if got := state(); got.Waiting != 1 || got.InFlight != 1 || got.OldestAge < second.Sub(first) {
-		t.Errorf("one in hand: %+v", got)
+		t.Errorf("one in flight: %+v", got)
 	}
 	if err := d.Ack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	got := state()
 	if got.Waiting != 1 || got.InFlight != 0 || got.OldestAge <= 0 || got.OldestAge > time.Since(second) {
-		t.Errorf("the younger one is left, for %s: %+v", time.Since(second), got)
+		t.Errorf("only the younger one, for %s: %+v", time.Since(second), got)
 	}
 }

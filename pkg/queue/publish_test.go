@@ -17,10 +17,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-// resend is after how long these tests have a publish sent again.
+// resend is the interval after which a publish is sent again in these tests.
 const resend = 50 * time.Millisecond
 
-// slow returns a queue behind a wire, and the broker at its other end.
+// slow returns a queue that is connected through a wire, and the broker at its other end.
 func slow(t *testing.T) (*queue.Queue, *brokertest.Wire, *broker.Broker) {
 	t.Helper()
 	near := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
@@ -31,7 +31,7 @@ func slow(t *testing.T) (*queue.Queue, *brokertest.Wire, *broker.Broker) {
 	return q, wire, near
 }
 
-// holder holds back what fits and counts it by subject.
+// holder holds back matching messages and counts them by subject.
 type holder struct {
 	fits func(brokertest.Message, int) bool
 
@@ -41,7 +41,7 @@ type holder struct {
 	news chan struct{}
 }
 
-// hold holds back the messages for which fits is true; it is told how many of the same subject came before.
+// hold holds back the messages that match; before is the number of earlier ones with the same subject.
 func hold(w *brokertest.Wire, fits func(m brokertest.Message, before int) bool) *holder {
 	h := &holder{fits: fits, seen: make(map[string]int), held: make(chan struct{}), news: make(chan struct{}, 1)}
 	w.Hold(func(m brokertest.Message) <-chan struct{} {
@@ -60,7 +60,7 @@ func hold(w *brokertest.Wire, fits func(m brokertest.Message, before int) bool) 
 	return h
 }
 
-// await waits until each of so many subjects was seen so often.
+// await waits until the given number of subjects was seen the given number of times.
 func (h *holder) await(t *testing.T, subjects, times int) {
 	t.Helper()
 	guard := time.NewTimer(hang)
@@ -87,7 +87,7 @@ func (h *holder) await(t *testing.T, subjects, times int) {
 
 func (h *holder) release() { close(h.held) }
 
-// await looks until it sees.
+// await waits until see reports true.
 func await(t *testing.T, what string, see func() bool) {
 	t.Helper()
 	guard := time.NewTimer(hang)
@@ -107,17 +107,17 @@ func isJob(m brokertest.Message, _ int) bool {
 	return m.FromClient && strings.HasPrefix(m.Subject, "jobs.")
 }
 
-// isConfirmation fits the answers to publishes of jobs.
-func isConfirmation(m brokertest.Message, _ int) bool {
+// isAck matches the answers to publishes of jobs.
+func isAck(m brokertest.Message, _ int) bool {
 	return !m.FromClient && bytes.Contains(m.Data, []byte(`"stream":"JOBS"`))
 }
 
-// TestPushWaitsForASlowStore has NATS take, or confirm, a hundred jobs long after they were sent again: each is accepted and
-// is there once.
+// TestPushWaitsForASlowStore has NATS receive, or acknowledge, a hundred jobs long after they were sent again: each is accepted and
+// stored once.
 func TestPushWaitsForASlowStore(t *testing.T) {
 	t.Parallel()
 	const jobs = 100
-	for name, fits := range map[string]func(brokertest.Message, int) bool{"late to arrive": isJob, "late to be confirmed": isConfirmation} {
+	for name, fits := range map[string]func(brokertest.Message, int) bool{"late to arrive": isJob, "late to be confirmed": isAck} {
 		for _, keyed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, keyed %t", name, keyed), func(t *testing.T) {
 				t.Parallel()
@@ -135,7 +135,7 @@ func TestPushWaitsForASlowStore(t *testing.T) {
 				if name == "late to arrive" {
 					h.await(t, jobs, 3)
 				} else {
-					// Every answer goes to a subject of its own.
+					// Every answer has its own subject.
 					h.await(t, 3*jobs, 1)
 				}
 				h.release()
@@ -144,21 +144,21 @@ func TestPushWaitsForASlowStore(t *testing.T) {
 					t.Errorf("%d messages for %d jobs", n, jobs)
 				}
 				if err := q.Refusal(); err != nil {
-					t.Errorf("the store counts as refusing: %v", err)
+					t.Errorf("refusal: %v", err)
 				}
 			})
 		}
 	}
 }
 
-// TestPushThatArrivesTwice has the first send arrive when the second was stored long ago.
+// TestPushThatArrivesTwice has the first send arrive long after the second was stored.
 func TestPushThatArrivesTwice(t *testing.T) {
 	t.Parallel()
 	for _, keyed := range []bool{false, true} {
 		q, wire, near := slow(t)
 		var confirmed atomic.Int32
 		h := hold(wire, func(m brokertest.Message, before int) bool {
-			if isConfirmation(m, before) {
+			if isAck(m, before) {
 				confirmed.Add(1)
 			}
 			return isJob(m, before) && before == 0
@@ -175,13 +175,13 @@ func TestPushThatArrivesTwice(t *testing.T) {
 	}
 }
 
-// TestPushOfACallerThatGoesAway ends its wait. The job is stored once or not at all, and NATS is not blamed.
-func TestPushOfACallerThatGoesAway(t *testing.T) {
+// TestPushOfADisconnectedCaller cancels a push. The job is stored at most once, and there is no refusal.
+func TestPushOfADisconnectedCaller(t *testing.T) {
 	t.Parallel()
 	q, wire, near := slow(t)
 	var confirmed atomic.Int32
 	h := hold(wire, func(m brokertest.Message, before int) bool {
-		if isConfirmation(m, before) {
+		if isAck(m, before) {
 			confirmed.Add(1)
 		}
 		return isJob(m, before)
@@ -198,7 +198,7 @@ func TestPushOfACallerThatGoesAway(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if err := q.Refusal(); err != nil {
-		t.Errorf("NATS is blamed: %v", err)
+		t.Errorf("refusal: %v", err)
 	}
 	h.release()
 	await(t, "what was sent is answered", func() bool { return confirmed.Load() >= 2 })
@@ -207,8 +207,8 @@ func TestPushOfACallerThatGoesAway(t *testing.T) {
 	}
 }
 
-// TestPushIsGivenUp at the caller's deadline, or without a connection before that.
-func TestPushIsGivenUp(t *testing.T) {
+// TestPushTimeout ends a push at the deadline of its caller.
+func TestPushTimeout(t *testing.T) {
 	t.Parallel()
 	q, wire, _ := slow(t)
 	h := hold(wire, isJob)
@@ -219,7 +219,7 @@ func TestPushIsGivenUp(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if q.Refusal() == nil {
-		t.Error("a store that confirms nothing is not noticed")
+		t.Error("no refusal without an acknowledgement")
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -230,7 +230,7 @@ func TestPushIsGivenUp(t *testing.T) {
 	}
 }
 
-// TestPushWithoutAConnection is given up before the caller's deadline.
+// TestPushWithoutAConnection fails before the deadline of the caller.
 func TestPushWithoutAConnection(t *testing.T) {
 	t.Parallel()
 	q, wire, near := slow(t)

@@ -38,7 +38,7 @@ func TestPushFindDelete(t *testing.T) {
 			}
 		}
 	}
-	// Deleting what is gone, or was never there, is no error.
+	// Deleting a job that is not in the queue is no error.
 	for _, sequence := range []uint64{receipt.Sequence, receipt.Sequence, 4711} {
 		if err := q.Delete(t.Context(), sequence); err != nil {
 			t.Errorf("delete %d: %v", sequence, err)
@@ -52,7 +52,7 @@ func TestPushFindDelete(t *testing.T) {
 	nothing(t, images(t, q))
 }
 
-func TestDeleteSaysWhenItCannot(t *testing.T) {
+func TestDeleteFails(t *testing.T) {
 	t.Parallel()
 	q, b := start(t)
 	push(t, q, image("j1"))
@@ -60,7 +60,7 @@ func TestDeleteSaysWhenItCannot(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := q.Delete(t.Context(), 1); err == nil {
-		t.Error("deleted from a stream that is gone")
+		t.Error("deleted from a missing stream")
 	}
 }
 
@@ -87,16 +87,16 @@ func TestKeyedPush(t *testing.T) {
 	if n := depth(t, b); n != 2 {
 		t.Errorf("%d messages in the queue", n)
 	}
-	// Once it has left the queue the push passes again; what follows is the service's business.
+	// Once the job has left the queue, it can be pushed again; package jobs handles the rest.
 	if err := q.Delete(t.Context(), first.Sequence); err != nil {
 		t.Fatal(err)
 	}
 	if receipt, err := q.Push(t.Context(), image("k1"), true); err != nil || receipt.AlreadyThere {
-		t.Errorf("after it has left: %+v, %v", receipt, err)
+		t.Errorf("after the job has left: %+v, %v", receipt, err)
 	}
 }
 
-func TestKeyedPushOfManyAtOnce(t *testing.T) {
+func TestConcurrentKeyedPushes(t *testing.T) {
 	t.Parallel()
 	q, b := start(t)
 	var stored atomic.Int32
@@ -130,10 +130,10 @@ func TestPushToAFullQueue(t *testing.T) {
 	if receipt, err := q.Push(t.Context(), image("j0"), true); err != nil || !receipt.AlreadyThere {
 		t.Errorf("a replay to a full queue: %+v, %v", receipt, err)
 	}
-	// A job in hand counts as well; one that is done makes room.
-	d := take(t, images(t, q))
+	// A delivered job counts as well; a removed one does not.
+	d := pull(t, images(t, q))
 	if _, err := q.Push(t.Context(), image("more"), false); !errors.Is(err, queue.ErrFull) {
-		t.Errorf("one in hand: %v", err)
+		t.Errorf("with a delivered job: %v", err)
 	}
 	if err := d.Ack(t.Context()); err != nil {
 		t.Fatal(err)
@@ -153,8 +153,7 @@ func TestPushWithoutNATS(t *testing.T) {
 	}
 }
 
-// TestPushWhoseAnswerIsLost cuts the connection when the broker's confirmation is on its way: the job is stored, and
-// the pusher does not know.
+// TestPushWhoseAnswerIsLost cuts the connection when the broker acknowledges: the job is stored, but the answer is lost.
 func TestPushWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	for name, keyed := range map[string]bool{"plain": false, "keyed": true} {
@@ -170,7 +169,7 @@ func TestPushWhoseAnswerIsLost(t *testing.T) {
 				t.Errorf("%+v, %v", receipt, err)
 			}
 			if cut.Armed.Load() {
-				t.Error("no confirmation was cut off, so nothing was tried")
+				t.Error("no acknowledgement was cut off")
 			}
 			if n := depth(t, near); n != 1 {
 				t.Errorf("%d messages in the queue", n)
@@ -188,7 +187,7 @@ func depth(t *testing.T, b *broker.Broker) uint64 {
 	return stream.CachedInfo().State.Msgs
 }
 
-// TestPushWithoutRoom fills the store with results; a job is refused for that and not for the number of jobs.
+// TestPushWithoutRoom fills the store with results, so that a job is refused with ErrNoRoom and not ErrFull.
 func TestPushWithoutRoom(t *testing.T) {
 	t.Parallel()
 	q, b := start(t, func(c *broker.Config) { c.MaxStoreMB = 1 })
@@ -203,18 +202,18 @@ func TestPushWithoutRoom(t *testing.T) {
 		}
 	}
 	if err := q.Refusal(); !errors.Is(err, queue.ErrNoRoom) {
-		t.Errorf("the refusal is not remembered: %v", err)
+		t.Errorf("no refusal: %v", err)
 	}
 	if err := b.JetStream().DeleteStream(t.Context(), broker.StreamDead); err != nil {
 		t.Fatal(err)
 	}
 	push(t, q, image("j1"))
 	if err := q.Refusal(); err != nil {
-		t.Errorf("it is remembered for too long: %v", err)
+		t.Errorf("refusal after a successful push: %v", err)
 	}
 }
 
-// fill stores dead letters until there is no more room.
+// fill stores dead letters until the store is full.
 func fill(t *testing.T, b *broker.Broker) {
 	t.Helper()
 	for i := range 1000 {
@@ -226,11 +225,11 @@ func fill(t *testing.T, b *broker.Broker) {
 			return
 		}
 	}
-	t.Fatal("the store does not fill")
+	t.Fatal("the store does not fill up")
 }
 
-// TestMissingStreamsAreMended takes the jobs' stream away; whoever notices first has it declared again.
-func TestMissingStreamsAreMended(t *testing.T) {
+// TestMissingStreamsAreRestored deletes the stream of jobs, which is then declared again.
+func TestMissingStreamsAreRestored(t *testing.T) {
 	t.Parallel()
 	for name, notice := range map[string]func(*queue.Queue, *queue.Puller, *queue.Lane) error{
 		"push": func(q *queue.Queue, _ *queue.Puller, _ *queue.Lane) error {
@@ -260,7 +259,7 @@ func TestMissingStreamsAreMended(t *testing.T) {
 			limit := time.Now().Add(hang)
 			for err := notice(q, puller, lane); err != nil; err = notice(q, puller, lane) {
 				if time.Now().After(limit) {
-					t.Fatalf("it is not mended: %v", err)
+					t.Fatalf("the stream is not restored: %v", err)
 				}
 			}
 		})

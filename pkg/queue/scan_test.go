@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-// scan reads on until there is no more, and returns what was found.
+// scan scans the whole queue and returns the jobs found.
 func scan(t *testing.T, q *queue.Queue, from uint64) (found map[uint64]time.Time, next uint64, parts int) {
 	t.Helper()
 	found = map[uint64]time.Time{}
@@ -20,7 +20,7 @@ func scan(t *testing.T, q *queue.Queue, from uint64) (found map[uint64]time.Time
 		var err error
 		from, more, err = q.Scan(t.Context(), from, func(sequence uint64, deadline time.Time) {
 			if sequence <= last {
-				t.Errorf("%d comes after %d", sequence, last)
+				t.Errorf("sequence %d after %d", sequence, last)
 			}
 			last, found[sequence] = sequence, deadline
 		})
@@ -49,7 +49,7 @@ func TestScan(t *testing.T) {
 			first = sequence
 		}
 	}
-	// What has left the queue is not there, and no hole ends the scan.
+	// Jobs that have left the queue are not found, and gaps do not end the scan.
 	for i := uint64(1); i <= jobs; i++ {
 		if i < 100 || i%7 == 0 || i > 600 && i < 900 {
 			if err := q.Delete(t.Context(), first+i-1); err != nil {
@@ -76,7 +76,7 @@ func TestScan(t *testing.T) {
 	}
 }
 
-func TestScanPassesOver(t *testing.T) {
+func TestScanSkipsUnreadable(t *testing.T) {
 	t.Parallel()
 	q, b := start(t)
 	for name, body := range map[string]string{"newer": `{"v":2,"deadline":7}`, "garbage": "{", "empty": "", "endless": `{"v":1}`} {
@@ -154,7 +154,7 @@ func TestExtent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e := extent(); e.Created.Equal(before.Created) || e.Jobs != 0 {
-		t.Errorf("made anew: %+v", e)
+		t.Errorf("recreated: %+v", e)
 	}
 }
 
@@ -162,7 +162,7 @@ func TestScanWithoutNATS(t *testing.T) {
 	t.Parallel()
 	q, b := start(t)
 	b.Conn().Close()
-	if _, _, err := q.Scan(t.Context(), 1, func(uint64, time.Time) { t.Error("found something") }); err == nil {
-		t.Error("the scan works")
+	if _, _, err := q.Scan(t.Context(), 1, func(uint64, time.Time) { t.Error("found a job") }); err == nil {
+		t.Error("the scan succeeds")
 	}
 }

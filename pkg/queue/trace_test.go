@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry/tracetest"
 )
 
-// TestTraceGoesAlongWithAJob looks at the message itself and at what a worker gets, at every delivery.
-func TestTraceGoesAlongWithAJob(t *testing.T) {
+// TestTraceOfAJob checks the trace in the message and in every delivery.
+func TestTraceOfAJob(t *testing.T) {
 	t.Parallel()
 	q, b := start(t)
 	collector := tracetest.Start(t)
@@ -40,7 +40,7 @@ func TestTraceGoesAlongWithAJob(t *testing.T) {
 		}
 		got[id] = append(got[id], message.Header["traceparent"]...)
 		for n := range uint64(2) {
-			d := take(t, l)
+			d := pull(t, l)
 			if d.ID != id || d.Count != n+1 {
 				t.Fatalf("delivery %d of %s", d.Count, d.ID)
 			}

@@ -10,8 +10,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// TestDeleteStoppedInEachGap stops a deletion behind each of its steps: the record is there until the last one, so that
-// its owner can delete the job again, and nothing of the job is left then.
+// TestDeleteStoppedInEachGap stops a deletion after each step: the record exists until the last one, so that the deletion can be
+// repeated, and nothing of the job is left then.
 func TestDeleteStoppedInEachGap(t *testing.T) {
 	t.Parallel()
 	errCrash := errors.New("the test stops the program here")
@@ -48,14 +48,14 @@ func TestDeleteStoppedInEachGap(t *testing.T) {
 			_, _, err = s.ProgressLeader(t.Context(), "u1", "j1")
 			missing(t, "progress", err)
 			if _, _, err := s.PutRecord(t.Context(), succeeded("j1")); errors.Is(err, store.ErrDeleted) != fence {
-				t.Errorf("%s: a late end: %v, fenced %t", step, err, fence)
+				t.Errorf("%s: a late end: %v, tombstone %t", step, err, fence)
 			}
 		}
 	}
 }
 
-// TestDeletedStaysDeleted looks at the files of a NATS that has no time to put them in order, as when it is killed, behind
-// a deletion whose mark was removed for a new job with the same id: the old end must not be the new job's.
+// TestDeletedStaysDeleted reads the files of a NATS that was killed after a deletion whose tombstone was removed for a new job with
+// the same id: the new job must not have the old record.
 func TestDeletedStaysDeleted(t *testing.T) {
 	t.Parallel()
 	in := func(dir string) func(*broker.Config) {
@@ -63,7 +63,7 @@ func TestDeletedStaysDeleted(t *testing.T) {
 	}
 	dir, killed := t.TempDir(), t.TempDir()
 	s, _ := start(t, in(dir))
-	create(t, s, succeeded("j0")) // Something has to stay, or there is nothing to put in order.
+	create(t, s, succeeded("j0")) // Without another record the stream would be empty.
 	create(t, s, succeeded("j1"))
 	if err := s.Delete(t.Context(), "u1", "j1", true); err != nil {
 		t.Fatal(err)
@@ -78,6 +78,6 @@ func TestDeletedStaysDeleted(t *testing.T) {
 	_, err := after.RecordLeader(t.Context(), "u1", "j1")
 	missing(t, "the deleted record", err)
 	if _, err := after.RecordLeader(t.Context(), "u1", "j0"); err != nil {
-		t.Errorf("the record that stays: %v", err)
+		t.Errorf("the other record: %v", err)
 	}
 }

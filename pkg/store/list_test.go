@@ -48,7 +48,7 @@ func TestRecordsAndProgresses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Media and records of a newer program do not disturb.
+	// Media and records of a newer version are ignored.
 	if _, err := s.PutMedia(t.Context(), "u1", all[0], job.Media{}, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestRecordsAndProgresses(t *testing.T) {
 	}
 }
 
-// TestRecordsWithoutNATS shows that no answer is not taken for no records.
+// TestRecordsWithoutNATS checks that a missing answer is an error.
 func TestRecordsWithoutNATS(t *testing.T) {
 	t.Parallel()
 	opts := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()}
@@ -116,7 +116,7 @@ func TestOwnerIDsOfThousands(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
 	if got, err := s.OwnerIDs(t.Context(), "u1"); err != nil || len(got) != 0 {
-		t.Errorf("of nobody: %v, %v", got, err)
+		t.Errorf("of an unknown owner: %v, %v", got, err)
 	}
 	want := ids(3000)
 	createMany(t, s, want, 0)

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hang bounds what should take moments.
+// hang is the timeout of operations that normally take moments.
 const hang = 30 * time.Second
 
 func start(t testing.TB, options ...func(*broker.Config)) (*store.Store, *broker.Broker) {
@@ -63,7 +63,7 @@ func missing(t *testing.T, what string, err error) {
 	}
 }
 
-// events subscribes to the events of every job.
+// events subscribes to the events of all jobs.
 func events(t *testing.T, b *broker.Broker) *nats.Subscription {
 	t.Helper()
 	sub, err := b.Conn().SubscribeSync("events.>")
@@ -80,7 +80,7 @@ func next(t *testing.T, sub *nats.Subscription) *nats.Msg {
 	t.Helper()
 	msg, err := sub.NextMsg(hang)
 	if err != nil {
-		t.Fatalf("no event came: %v", err)
+		t.Fatalf("no event: %v", err)
 	}
 	return msg
 }

@@ -21,7 +21,7 @@ import (
 
 const chunk = 512 << 10
 
-// noise returns bytes that are the same for the same seed, and differ everywhere.
+// noise returns random bytes that depend on seed only.
 func noise(seed uint64, n int) []byte {
 	source := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
 	b := make([]byte, n)
@@ -86,7 +86,7 @@ func TestMediaOfEverySize(t *testing.T) {
 	missing(t, "media of another owner", err)
 }
 
-// TestMediaReadsLikeAFile holds the reader against the rules of io.Reader and io.Seeker, and against bytes.Reader.
+// TestMediaReadsLikeAFile compares the reader with bytes.Reader and the rules of io.Reader and io.Seeker.
 func TestMediaReadsLikeAFile(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
@@ -108,25 +108,25 @@ func TestMediaReadsLikeAFile(t *testing.T) {
 	for range 300 {
 		offset, whence := random.Int64N(int64(len(data))*2)-int64(len(data))/2, random.IntN(4)
 		if random.IntN(4) == 0 {
-			// The edges of chunks, and of the whole.
+			// The boundaries of chunks and of the file.
 			offset = []int64{0, chunk - 1, chunk, chunk + 1, 2 * chunk, int64(len(data)) - 1, int64(len(data)), -1}[random.IntN(8)]
 		}
 		gotPlace, gotErr := r.Seek(offset, whence)
 		wantPlace, wantErr := file.Seek(offset, whence)
 		if gotPlace != wantPlace || (gotErr == nil) != (wantErr == nil) {
-			t.Fatalf("seek %d from %d: %d, %v; a file says %d, %v", offset, whence, gotPlace, gotErr, wantPlace, wantErr)
+			t.Fatalf("seek %d from %d: %d, %v; want %d, %v", offset, whence, gotPlace, gotErr, wantPlace, wantErr)
 		}
 		size := random.IntN(2 * chunk)
 		got, want := make([]byte, size), make([]byte, size)
 		n, err := io.ReadFull(r, got)
 		fileN, fileErr := io.ReadFull(file, want)
 		if n != fileN || !errors.Is(err, fileErr) || !bytes.Equal(got, want) {
-			t.Fatalf("read %d from %d: %d, %v; a file says %d, %v", size, wantPlace, n, err, fileN, fileErr)
+			t.Fatalf("read %d from %d: %d, %v; want %d, %v", size, wantPlace, n, err, fileN, fileErr)
 		}
 	}
 }
 
-func TestFirstMediumWins(t *testing.T) {
+func TestFirstMediaWins(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
 	first := put(t, s, 0, []byte("the first"))
@@ -144,8 +144,8 @@ func TestFirstMediumWins(t *testing.T) {
 	}
 }
 
-// TestMediaOfManyAtOnce lets several attempts store different bytes under the same index.
-func TestMediaOfManyAtOnce(t *testing.T) {
+// TestConcurrentMedia stores different bytes under the same index concurrently.
+func TestConcurrentMedia(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
 	var wg sync.WaitGroup
@@ -172,7 +172,7 @@ func TestMediaOfManyAtOnce(t *testing.T) {
 	sum := sha256.Sum256(data)
 	for hash := range told {
 		if hash != hex.EncodeToString(sum[:]) {
-			t.Errorf("a writer was told %s, what is there has %x", hash, sum)
+			t.Errorf("a writer got hash %s, stored is %x", hash, sum)
 		}
 	}
 }
@@ -190,7 +190,7 @@ func TestBrokenMedia(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := io.Copy(io.Discard, r); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("a chunk that is cut short: %d bytes, %v", n, err)
+		t.Errorf("truncated chunk: %d bytes, %v", n, err)
 	}
 	stream, err := b.JetStream().Stream(t.Context(), broker.ResultsStream)
 	if err != nil {
@@ -203,7 +203,7 @@ func TestBrokenMedia(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := io.Copy(io.Discard, r); err == nil {
-		t.Errorf("a chunk that is gone: %d bytes and no error", n)
+		t.Errorf("missing chunk: %d bytes and no error", n)
 	}
 	for name, body := range map[string]string{"1": "garbage", "2": `{"v":2}`, "3": `{"v":1,"sha256":"ab","chunk_bytes":0}`} {
 		if _, err := b.JetStream().Publish(t.Context(), broker.RecordSubject("u1", "j1")+"."+name, []byte(body)); err != nil {
@@ -231,7 +231,7 @@ func TestDeleteRemovesEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := subjects(t, b, "$KV.RESULTS.u1.j1.>"); n != 3+6 {
-		t.Fatalf("%d keys before", n)
+		t.Fatalf("%d keys before the deletion", n)
 	}
 	for range 2 {
 		if err := s.Delete(t.Context(), "u1", "j1", false); err != nil {
@@ -247,7 +247,7 @@ func TestDeleteRemovesEverything(t *testing.T) {
 	missing(t, "progress", err)
 	_, err = s.MediaInfo(t.Context(), "u1", "j1", 0)
 	missing(t, "media", err)
-	// A job whose id begins alike is another job.
+	// A job whose id has the same prefix is another job.
 	if n := subjects(t, b, "$KV.RESULTS.u1.j10.>") + subjects(t, b, "$KV.RESULTS.u1.j10"); n != 3 {
 		t.Errorf("%d keys of the other job are left", n)
 	}

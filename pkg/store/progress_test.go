@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-func TestProgressIsComparedAndSet(t *testing.T) {
+func TestPutProgressComparesRevision(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
 	put := func(step, revision uint64) (uint64, error) {
@@ -24,25 +24,25 @@ func TestProgressIsComparedAndSet(t *testing.T) {
 		_, revision, err := read(t.Context(), "u1", "j1")
 		missing(t, name+" before", err)
 		if revision != 0 {
-			t.Errorf("%s: revision %d of nothing", name, revision)
+			t.Errorf("%s: revision %d without a progress", name, revision)
 		}
 	}
 	if _, err := put(1, 7); !errors.Is(err, store.ErrConflict) {
-		t.Errorf("a change of what is not there: %v", err)
+		t.Errorf("update of a missing progress: %v", err)
 	}
 	first, err := put(1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := put(9, 0); !errors.Is(err, store.ErrConflict) {
-		t.Errorf("a second first one: %v", err)
+		t.Errorf("second create: %v", err)
 	}
 	second, err := put(2, first)
 	if err != nil || second <= first {
 		t.Fatalf("revision %d after %d, %v", second, first, err)
 	}
 	if _, err := put(9, first); !errors.Is(err, store.ErrConflict) {
-		t.Errorf("a change of what has changed: %v", err)
+		t.Errorf("update of a changed progress: %v", err)
 	}
 	for name, read := range reads {
 		p, revision, err := read(t.Context(), "u1", "j1")
@@ -58,7 +58,7 @@ func TestProgressIsComparedAndSet(t *testing.T) {
 	_, _, err = s.Progress(t.Context(), "u1", "j1")
 	missing(t, "dropped", err)
 	if _, err := put(3, second); !errors.Is(err, store.ErrConflict) {
-		t.Errorf("a change of what was dropped: %v", err)
+		t.Errorf("update of a deleted progress: %v", err)
 	}
 }
 

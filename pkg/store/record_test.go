@@ -52,7 +52,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// TestOneRecordWins lets many writers end the same job at once.
+// TestOneRecordWins has many writers end the same job concurrently.
 func TestOneRecordWins(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
@@ -83,7 +83,7 @@ func TestOneRecordWins(t *testing.T) {
 	if err != nil || !equal(t, got, winner.Load()) {
 		t.Errorf("stored %+v, %v; the winner wrote %+v", got, err, winner.Load())
 	}
-	// Exactly one event: the refused writes are not told to anybody. The record after it is the end of the wait.
+	// Exactly one event: refused writes cause none. The record after it ends the wait.
 	create(t, s, succeeded("j2"))
 	if msg := next(t, sub); msg.Subject != "events.result.u1.j1" {
 		t.Errorf("event %s", msg.Subject)
@@ -108,7 +108,7 @@ func TestEvents(t *testing.T) {
 	if _, err := s.PutProgress(t.Context(), "u1", progress, 0); err != nil {
 		t.Fatal(err)
 	}
-	// None of these is told: a refused progress, media, a dead letter, a purge.
+	// None of these causes an event: a refused progress, media, a dead letter, a purge.
 	if _, err := s.PutProgress(t.Context(), "u1", progress, 0); !errors.Is(err, store.ErrConflict) {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-func TestRecordOfANewerProgram(t *testing.T) {
+func TestRecordOfANewerVersion(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
 	if _, err := b.JetStream().Publish(t.Context(), broker.RecordSubject("u1", "j1"), []byte(`{"v":2}`)); err != nil {

@@ -19,13 +19,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// clock is a clock that can be set.
+// clock is an adjustable clock.
 type clock struct{ ahead atomic.Int64 }
 
 func (c *clock) now() time.Time      { return time.Now().Add(time.Duration(c.ahead.Load())) }
 func (c *clock) set(d time.Duration) { c.ahead.Store(int64(d)) }
 
-// spy counts what is sent on a subject and holds a text.
+// spy counts the messages on a subject that contain a text.
 func (r *rig) spy(t testing.TB, subject, text string) *atomic.Int64 {
 	t.Helper()
 	var n atomic.Int64
@@ -41,20 +41,20 @@ func (r *rig) spy(t testing.TB, subject, text string) *atomic.Int64 {
 	return &n
 }
 
-// TestClockJumps sets the clock two hours ahead and back. What was due then has ended, once and for good; nothing else
-// has, and the sweeper neither stalls nor hurries.
+// TestClockJumps sets the clock two hours forward and back. Exactly the jobs that were due have ended, once, and the interval of
+// the sweeper does not change.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	var c clock
 	r.SetNow(c.now)
-	ends, looks := r.ends(t), r.spy(t, "$JS.API.STREAM.INFO."+broker.StreamJobs, "")
-	begun := time.Now()
+	ends, sweeps := r.ends(t), r.spy(t, "$JS.API.STREAM.INFO."+broker.StreamJobs, "")
+	start := time.Now()
 	s := r.sweep(t)
 	passes := func(more int64) {
 		t.Helper()
-		want := looks.Load() + more
-		eventually(t, "the sweeper looks", func() bool { return looks.Load() >= want })
+		want := sweeps.Load() + more
+		eventually(t, "the sweeper sweeps", func() bool { return sweeps.Load() >= want })
 	}
 	soon := []*job.Spec{r.due(t, time.Hour), r.due(t, time.Hour)}
 	later := r.due(t, 3*time.Hour)
@@ -89,15 +89,15 @@ func TestClockJumps(t *testing.T) {
 	for range 2 {
 		ends.next(t)
 	}
-	if most := int64(time.Since(begun)/interval) + 1; looks.Load() > most {
-		t.Errorf("looked %d times in the time for %d", looks.Load(), most)
+	if most := int64(time.Since(start)/interval) + 1; sweeps.Load() > most {
+		t.Errorf("swept %d times, want at most %d", sweeps.Load(), most)
 	}
 	if n := s.log.count("level=WARN"); n != 0 {
 		t.Errorf("%d warnings", n)
 	}
 }
 
-// TestClockIsSetBackMeanwhile sets the clock back between the sweeper's finding a job late and its ending it.
+// TestClockIsSetBackMeanwhile sets the clock back after the sweeper has found an expired job and before it ends it.
 func TestClockIsSetBackMeanwhile(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -113,14 +113,14 @@ func TestClockIsSetBackMeanwhile(t *testing.T) {
 	asked := r.spy(t, "$JS.API.STREAM.MSG.GET."+broker.StreamJobs, "")
 	r.due(t, time.Hour)
 	r.sweep(t)
-	eventually(t, "the sweeper looks", func() bool { return calls.Load() > 0 })
+	eventually(t, "the sweeper sweeps", func() bool { return calls.Load() > 0 })
 	for range 3 {
 		jumps.Store(1)
 		want := calls.Load() + 5
-		eventually(t, "the sweeper looks on", func() bool { return calls.Load() >= want })
+		eventually(t, "the sweeper continues", func() bool { return calls.Load() >= want })
 	}
 	if asked.Load() == 0 {
-		t.Error("the job was never found late")
+		t.Error("the job was never found")
 	}
 	ends.none(t, r.broker)
 	jumps.Store(1000)
@@ -128,7 +128,7 @@ func TestClockIsSetBackMeanwhile(t *testing.T) {
 	ends.none(t, r.broker)
 }
 
-// TestSweepAfterRestart ends the jobs of before a restart, whether the process gave its lease up or died with it.
+// TestSweepAfterRestart ends the jobs submitted before a restart, whether the process has released its lease or not.
 func TestSweepAfterRestart(t *testing.T) {
 	t.Parallel()
 	hold := func(c *jobs.SweeperConfig) { c.Hold = time.Second }
@@ -169,14 +169,14 @@ func TestSweepAfterRestart(t *testing.T) {
 			after := two.sweep(t, hold)
 			defer after.halt(t)
 			if record := ends.next(t); record.Spec.ID != spec.ID {
-				t.Errorf("%s ends", record.Spec.ID)
+				t.Errorf("%s ended", record.Spec.ID)
 			}
 			two.settled(t, spec)
 		})
 	}
 }
 
-// outsider is a NATS in a process of its own, as far as the program can tell.
+// outsider is an external NATS server.
 type outsider struct {
 	opts server.Options
 	srv  *server.Server
@@ -201,7 +201,7 @@ func (o *outsider) down() {
 	o.srv.WaitForShutdown()
 }
 
-// TestSweepWithoutNATS has NATS go away and come back, once as it was and once empty.
+// TestSweepWithoutNATS stops NATS and starts it again, once with its data and once without.
 func TestSweepWithoutNATS(t *testing.T) {
 	t.Parallel()
 	for name, empty := range map[string]bool{"as it was": false, "empty": true} {
@@ -227,12 +227,12 @@ func TestSweepWithoutNATS(t *testing.T) {
 			}
 			o.up(t)
 			eventually(t, "the connection is back", r.broker.Conn().IsConnected)
-			// Another process comes and declares what is missing: progress lies in memory and does not survive.
+			// Another process declares what is missing: progress is stored in memory and is lost.
 			brokertest.Start(t, dial)
 			ends := r.ends(t)
 			late := r.due(t, 0)
 			if record := ends.next(t); record.Spec.ID != late.ID || record.Spec.ID == spec.ID {
-				t.Errorf("%s ends", record.Spec.ID)
+				t.Errorf("%s ended", record.Spec.ID)
 			}
 			eventually(t, "it tells that it is over", func() bool { return s.log.count(`level=INFO msg="jobs past their deadline can be ended again`) == 1 })
 			if n := s.log.count("level=WARN"); n != 1 {

@@ -14,8 +14,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// bury puts a dead letter of a job among the others.
-func bury(t testing.TB, s *store.Store, kind job.Kind, owner, id, code string, failedAt time.Time) {
+// putDeadLetter stores a dead letter.
+func putDeadLetter(t testing.TB, s *store.Store, kind job.Kind, owner, id, code string, failedAt time.Time) {
 	t.Helper()
 	d := &job.DeadLetter{Spec: spec(id), FailedAt: job.At(failedAt), Error: job.NewError(code, 0), Attempt: 1}
 	d.Spec.Kind, d.Spec.Owner = kind, owner
@@ -35,8 +35,8 @@ func idsOf(page *store.DeadLetterPage) []string {
 	return ids
 }
 
-// TestLetters holds every page of every filter against a list that is kept beside the store, with gaps between letters.
-func TestLetters(t *testing.T) {
+// TestDeadLetters compares all pages of all filters with an expected list, with gaps in the sequence.
+func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
 	noon := time.Now().Truncate(time.Hour)
@@ -50,7 +50,7 @@ func TestLetters(t *testing.T) {
 	codes := []string{job.CodeTimeout, job.CodeUnavailable, job.CodeModerated, job.CodeTimeout}
 	for i := range 60 {
 		e := entry{fmt.Sprintf("j%03d", i), owners[i%2], codes[i%4], kinds[i%3], noon.Add(time.Duration(i-40) * time.Minute)}
-		bury(t, s, e.kind, e.owner, e.id, e.code, e.failed)
+		putDeadLetter(t, s, e.kind, e.owner, e.id, e.code, e.failed)
 		if i%7 == 3 {
 			letter, err := s.DeadLetter(t.Context(), e.id)
 			if err != nil {
@@ -93,7 +93,7 @@ func TestLetters(t *testing.T) {
 			for before := uint64(0); ; {
 				page, err := s.DeadLetters(t.Context(), f, before, limit)
 				if err != nil || page.Total != len(want) || len(page.Letters) > max(1, limit) {
-					t.Fatalf("%s, %d a page: %d letters of %d, want %d, %v", name, limit, len(page.Letters), page.Total, len(want), err)
+					t.Fatalf("%s, %d per page: %d dead letters of %d, want %d, %v", name, limit, len(page.Letters), page.Total, len(want), err)
 				}
 				got = append(got, idsOf(page)...)
 				if before = page.Next; before == 0 {
@@ -101,11 +101,11 @@ func TestLetters(t *testing.T) {
 				}
 			}
 			if !slices.Equal(got, want) {
-				t.Errorf("%s, %d a page: %v, want %v", name, limit, got, want)
+				t.Errorf("%s, %d per page: %v, want %v", name, limit, got, want)
 			}
 		}
 	}
-	// What cannot be read is there all the same, and says why.
+	// Dead letters that cannot be decoded are listed with their error.
 	page, err := s.DeadLetters(t.Context(), store.DeadLetterFilter{}, 0, 2)
 	if err != nil || page.Total != len(all)+1 || page.Letters[0].ID != "newer" || page.Letters[0].Kind != job.KindAudio || page.Letters[0].Owner != "u3" {
 		t.Fatalf("%+v, %v", page, err)
@@ -118,7 +118,7 @@ func TestLetters(t *testing.T) {
 	}
 }
 
-func TestLettersOfNone(t *testing.T) {
+func TestNoDeadLetters(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
 	for _, f := range []store.DeadLetterFilter{{}, {Codes: []string{job.CodeTimeout}}, {Since: time.Now()}} {
@@ -133,16 +133,16 @@ func TestLettersOfNone(t *testing.T) {
 	missing(t, "a letter that is not there", err)
 }
 
-func TestRemoveLetter(t *testing.T) {
+func TestRemoveDeadLetter(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
-	bury(t, s, job.KindImage, "u1", "j1", job.CodeTimeout, time.Now())
+	putDeadLetter(t, s, job.KindImage, "u1", "j1", job.CodeTimeout, time.Now())
 	letter, err := s.DeadLetter(t.Context(), "j1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A letter that came in its place stays.
-	bury(t, s, job.KindImage, "u1", "j1", job.CodeUnavailable, time.Now())
+	// A dead letter that has replaced it is kept.
+	putDeadLetter(t, s, job.KindImage, "u1", "j1", job.CodeUnavailable, time.Now())
 	if removed, err := s.RemoveDeadLetter(t.Context(), letter); err != nil || removed {
 		t.Errorf("removed %t, %v", removed, err)
 	}
@@ -159,8 +159,8 @@ func TestRemoveLetter(t *testing.T) {
 	missing(t, "a removed letter", err)
 }
 
-// buryMany puts letters of many owners among the others.
-func buryMany(t testing.TB, s *store.Store, n int) {
+// putDeadLetters stores dead letters of many owners.
+func putDeadLetters(t testing.TB, s *store.Store, n int) {
 	t.Helper()
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(64)
@@ -176,11 +176,11 @@ func buryMany(t testing.TB, s *store.Store, n int) {
 	}
 }
 
-// BenchmarkLetters lists a page among ten thousand letters.
-func BenchmarkLetters(b *testing.B) {
+// BenchmarkDeadLetters lists a page of 10,000 dead letters.
+func BenchmarkDeadLetters(b *testing.B) {
 	s, _ := start(b)
 	const letters = 10_000
-	buryMany(b, s, letters)
+	putDeadLetters(b, s, letters)
 	for name, f := range map[string]store.DeadLetterFilter{
 		"all": {}, "owner": {Owner: "u7"}, "code": {Codes: []string{job.CodeTimeout}},
 	} {

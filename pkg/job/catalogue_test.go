@@ -25,6 +25,6 @@ func TestCatalogueFinds(t *testing.T) {
 	}
 	var empty job.Catalogue
 	if _, ok := empty.ImageModel("flux"); ok {
-		t.Error("an empty catalogue knows a model")
+		t.Error("an empty catalogue has a model")
 	}
 }

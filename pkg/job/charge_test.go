@@ -7,12 +7,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// ownFaults are the codes that are the fault of who asked; all others are not.
+// ownFaults returns the codes that are the owner's responsibility.
 func ownFaults() map[string]bool {
 	return map[string]bool{job.CodeModerated: true, job.CodeRejected: true, job.CodeReference: true}
 }
 
-// chargedEnd is a job for four pictures that was charged and has ended.
+// chargedEnd returns the record of a charged job of four images.
 func chargedEnd(status job.Status, e *job.Error) *job.Record {
 	spec := imageSpec()
 	spec.Input = &job.ImageInput{Prompt: "p", N: ptr(4)}
@@ -38,7 +38,7 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestGivesBack goes through every end of a job.
+// TestGivesBack checks the refund of every end of a job.
 func TestGivesBack(t *testing.T) {
 	t.Parallel()
 	for _, code := range job.FailureCodes() {
@@ -48,7 +48,7 @@ func TestGivesBack(t *testing.T) {
 			want = 0
 		}
 		if got := chargedEnd(job.StatusFailed, job.NewError(code, 0)).GivesBack(); got != want {
-			t.Errorf("failed with %s: %d given back, want %d", code, got, want)
+			t.Errorf("failed with %s: %d refunded, want %d", code, got, want)
 		}
 		partial := chargedEnd(job.StatusSucceeded, nil)
 		for i := range 3 {
@@ -58,7 +58,7 @@ func TestGivesBack(t *testing.T) {
 			want = 0
 		}
 		if got := partial.GivesBack(); got != want {
-			t.Errorf("three missing with %s: %d given back, want %d", code, got, want)
+			t.Errorf("three missing with %s: %d refunded, want %d", code, got, want)
 		}
 	}
 	short := func(change func(*job.Record)) *job.Record {
@@ -77,17 +77,17 @@ func TestGivesBack(t *testing.T) {
 		want   int
 	}{
 		"canceled while running":      {canceled(job.CancelWhileRunning), 0},
-		"canceled before it began":    {canceled(job.CancelBeforeStart), 4},
+		"canceled before the start":   {canceled(job.CancelBeforeStart), 4},
 		"succeeded":                   {chargedEnd(job.StatusSucceeded, nil), 0},
 		"short deadline":              {short(func(*job.Record) {}), 0},
-		"short deadline, not begun":   {short(func(r *job.Record) { r.Attempt = 0 }), 4},
+		"short deadline, not started": {short(func(r *job.Record) { r.Attempt = 0 }), 4},
 		"short deadline, other cause": {short(func(r *job.Record) { r.Error.Cause = job.CodeThrottled }), 4},
-		"the day is over":             {short(func(r *job.Record) { r.Attempt, r.FinishedAt = 0, job.At(moment().Add(24*time.Hour)) }), 0},
+		"on another day":              {short(func(r *job.Record) { r.Attempt, r.FinishedAt = 0, job.At(moment().Add(24*time.Hour)) }), 0},
 		"not charged":                 {short(func(r *job.Record) { r.Attempt, r.Spec.Charge = 0, nil }), 0},
 		"failed without an error":     {chargedEnd(job.StatusFailed, nil), 4},
 	} {
 		if got := c.record.GivesBack(); got != c.want {
-			t.Errorf("%s: %d given back, want %d", name, got, c.want)
+			t.Errorf("%s: %d refunded, want %d", name, got, c.want)
 		}
 	}
 }
@@ -107,7 +107,7 @@ func TestDayOf(t *testing.T) {
 	}
 }
 
-// TestAgainIsNotCharged makes a job of a dead letter: its owner has not asked for it.
+// TestAgainIsNotCharged checks that a replayed job, which its owner did not request, has no charge.
 func TestAgainIsNotCharged(t *testing.T) {
 	t.Parallel()
 	if again := chargedEnd(job.StatusFailed, nil).Spec.Again("other", moment()); again.Charge != nil {

@@ -15,7 +15,7 @@ func defaults() job.Defaults {
 func TestComplete(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ in, want job.Input }{
-		"image left open": {
+		"image with defaults": {
 			&job.ImageInput{Prompt: "p"},
 			&job.ImageInput{Prompt: "p", Model: "flux", Width: ptr(1024), Height: ptr(1024), N: ptr(1), Seed: ptr(int64(42))},
 		},
@@ -27,22 +27,22 @@ func TestComplete(t *testing.T) {
 			&job.ImageInput{Prompt: "p", Model: "klein", Width: ptr(64), Height: ptr(65), N: ptr(3), Seed: ptr(int64(0))},
 			&job.ImageInput{Prompt: "p", Model: "klein", Width: ptr(64), Height: ptr(65), N: ptr(3), Seed: ptr(int64(0))},
 		},
-		"image with choices in other letters": {
+		"image with choices in other case": {
 			&job.ImageInput{Prompt: "p", Quality: "HD", Reasoning: "Pro", Safe: "NSFW, privacy,nsfw"},
 			&job.ImageInput{
 				Prompt: "p", Model: "flux", Width: ptr(1024), Height: ptr(1024), N: ptr(1), Seed: ptr(int64(42)),
 				Quality: "hd", Reasoning: "pro", Safe: "nsfw,privacy",
 			},
 		},
-		"speech at its usual speed": {
+		"speech at normal speed": {
 			&job.AudioInput{Text: "t", Speed: ptr(1.0)},
 			&job.AudioInput{Text: "t", Model: "eleven", Voice: "nova", Format: "mp3", Speed: ptr(1.0)},
 		},
-		"format in other letters": {
+		"format in other case": {
 			&job.AudioInput{Text: "t", Format: "WAV", Speed: ptr(2.0)},
 			&job.AudioInput{Text: "t", Model: "eleven", Voice: "nova", Format: "wav", Speed: ptr(2.0)},
 		},
-		"audio left open": {
+		"audio with defaults": {
 			&job.AudioInput{Text: "t"},
 			&job.AudioInput{Text: "t", Model: "eleven", Voice: "nova", Format: "mp3"},
 		},
@@ -65,7 +65,7 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-func TestCompleteTakesTheDefaultFormat(t *testing.T) {
+func TestCompleteDefaultFormat(t *testing.T) {
 	t.Parallel()
 	d := defaults()
 	d.Format = "wav"
@@ -81,14 +81,14 @@ func TestImageCountSizeAndSeeds(t *testing.T) {
 	t.Parallel()
 	open := &job.ImageInput{}
 	if w, h := open.Size(); open.Count() != 1 || w != 1024 || h != 1024 || open.SeedOf(2) != 2 {
-		t.Errorf("an open input: %d of %d×%d, third seed %d", open.Count(), w, h, open.SeedOf(2))
+		t.Errorf("an empty input: %d of %d×%d, third seed %d", open.Count(), w, h, open.SeedOf(2))
 	}
 	last := &job.ImageInput{N: ptr(4), Seed: ptr(int64(job.MaxSeed - 1))}
 	seen := map[int64]bool{}
 	for i := range last.Count() {
 		seed := last.SeedOf(i)
 		if seed < 0 || seed > job.MaxSeed || seen[seed] {
-			t.Errorf("seed %d of picture %d is out of range or used twice", seed, i)
+			t.Errorf("seed %d of image %d is out of range or used twice", seed, i)
 		}
 		seen[seed] = true
 	}

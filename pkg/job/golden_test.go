@@ -11,7 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files")
 
 // golden compares got with a file under testdata, which -update writes.
 func golden(t *testing.T, name string, got []byte) {
@@ -34,7 +34,7 @@ func golden(t *testing.T, name string, got []byte) {
 
 func ptr[T any](v T) *T { return &v }
 
-// moment is the time of submission in every fixture.
+// moment is the time of submission of all fixtures.
 func moment() time.Time { return time.Date(2026, time.March, 4, 5, 6, 7, 89_000_000, time.UTC) }
 
 func specOf(kind job.Kind, in job.Input) *job.Spec {
@@ -45,7 +45,7 @@ func specOf(kind job.Kind, in job.Input) *job.Spec {
 	}
 }
 
-// accepted is a spec as it stands in records and letters: read from the queue, so with its version.
+// accepted returns a spec as in records and dead letters: decoded from the queue, and so with its version.
 func accepted(spec *job.Spec) *job.Spec {
 	spec.V = job.Version
 	return spec

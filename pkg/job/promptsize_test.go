@@ -7,7 +7,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-func TestValidateForAnAddress(t *testing.T) {
+func TestValidateURLSize(t *testing.T) {
 	t.Parallel()
 	const limit = 900
 	for name, r := range map[string]struct {
@@ -15,23 +15,23 @@ func TestValidateForAnAddress(t *testing.T) {
 		limit  int
 		bad    bool
 	}{
-		"as long as can be":          {func(in *job.ImageInput) { in.Prompt = strings.Repeat("a", limit) }, limit, false},
-		"one more":                   {func(in *job.ImageInput) { in.Prompt = strings.Repeat("a", limit+1) }, limit, true},
+		"at the limit":               {func(in *job.ImageInput) { in.Prompt = strings.Repeat("a", limit) }, limit, false},
+		"over the limit":             {func(in *job.ImageInput) { in.Prompt = strings.Repeat("a", limit+1) }, limit, true},
 		"without a limit":            {func(in *job.ImageInput) { in.Prompt = strings.Repeat("a", limit+1) }, 0, false},
-		"space around it":            {func(in *job.ImageInput) { in.Prompt = " " + strings.Repeat("a", limit) + "\n" }, limit, false},
+		"surrounding space":          {func(in *job.ImageInput) { in.Prompt = " " + strings.Repeat("a", limit) + "\n" }, limit, false},
 		"as much Chinese as can be":  {func(in *job.ImageInput) { in.Prompt = strings.Repeat("猫", limit/9) }, limit, false},
 		"one Chinese character more": {func(in *job.ImageInput) { in.Prompt = strings.Repeat("猫", limit/9+1) }, limit, true},
-		"with what to avoid":         {func(in *job.ImageInput) { in.Prompt, in.Negative = strings.Repeat("a", limit), "b" }, limit, true},
-		"with pictures to go by": {func(in *job.ImageInput) {
+		"with a negative prompt":     {func(in *job.ImageInput) { in.Prompt, in.Negative = strings.Repeat("a", limit), "b" }, limit, true},
+		"with reference images": {func(in *job.ImageInput) {
 			in.ReferenceImages = []string{"https://a.example/" + strings.Repeat("p", limit)}
 		}, limit, true},
-		"with few pictures to go by":   {func(in *job.ImageInput) { in.ReferenceImages = []string{"https://a.example/p"} }, limit, false},
+		"with short references":        {func(in *job.ImageInput) { in.ReferenceImages = []string{"https://a.example/p"} }, limit, false},
 		"a sign that grows in the URL": {func(in *job.ImageInput) { in.Prompt = strings.Repeat("%", limit/3+1) }, limit, true},
 	} {
 		c := testCatalogue()
 		c.MaxPromptBytes = r.limit
 		in := image(r.change)
-		// Whether the model takes pictures to go by is another rule's.
+		// Another rule checks whether the model accepts reference images.
 		var found []job.FieldError
 		for _, fault := range in.Validate(c) {
 			if fault.Code == "too_long_in_address" {

@@ -60,7 +60,7 @@ func TestRetryFingerprint(t *testing.T) {
 		for range 2 {
 			got, err := job.RetryFingerprint(f.id, f.seed, f.deadline)
 			if before, known := seen[got]; err != nil || (known && before != i) {
-				t.Errorf("%d is like %d, %v", i, before, err)
+				t.Errorf("%d equals %d, %v", i, before, err)
 			}
 			seen[got] = i
 		}

@@ -13,7 +13,7 @@ import (
 
 func name(v any) string { return fmt.Sprint(v) }
 
-// readable fails when a fault has no sentence, or one with a gap left, in some language.
+// readable checks that a fault has a complete sentence in every language.
 func readable(t *testing.T, fault job.FieldError) {
 	t.Helper()
 	for _, lang := range job.Langs() {
@@ -31,7 +31,7 @@ func isChinese(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) })
 }
 
-// TestFieldSentences holds the two languages against each other: both exist and have the same gaps.
+// TestFieldSentences checks that all sentences exist in both languages and have the same placeholders.
 func TestFieldSentences(t *testing.T) {
 	t.Parallel()
 	gap := regexp.MustCompile(`\{[a-z]+\}`)
@@ -44,7 +44,7 @@ func TestFieldSentences(t *testing.T) {
 		slices.Sort(left)
 		slices.Sort(right)
 		if !slices.Equal(left, right) {
-			t.Errorf("%s: gaps %v and %v", code, left, right)
+			t.Errorf("%s: placeholders %v and %v", code, left, right)
 		}
 		args := map[string]string{}
 		for _, g := range left {
@@ -63,7 +63,7 @@ func TestFieldSentences(t *testing.T) {
 func TestFailureSentences(t *testing.T) {
 	t.Parallel()
 	codes := job.FailureCodes()
-	// Named one by one, so that a code cannot lose its sentence unseen.
+	// Listed here so that no sentence can be removed unnoticed.
 	for _, code := range []string{
 		job.CodeDeadline, job.CodeWorkerLost, job.CodeInternal, job.CodeInvalidJob, job.CodeUnavailable, job.CodeTimeout,
 		job.CodeThrottled, job.CodeRejected, job.CodeInvalidAnswer, job.CodeTooLarge, job.CodeModerated,
@@ -89,7 +89,7 @@ func TestFailureSentences(t *testing.T) {
 		}
 	}
 	if e := job.NewError("forgotten", 0); e.Message != "forgotten" || e.Retryable {
-		t.Errorf("an unknown code gives %+v", e)
+		t.Errorf("an unknown code: %+v", e)
 	}
 }
 
@@ -117,10 +117,10 @@ func TestBecause(t *testing.T) {
 		}
 	}
 	if late.Cause != "" || late.Message != job.FailureSentence(job.CodeDeadline, job.English) {
-		t.Errorf("the error itself has changed: %+v", late)
+		t.Errorf("the original error has changed: %+v", late)
 	}
-	// A newer program may know more causes.
+	// A newer version may have more causes.
 	if e := late.Because(&job.Error{Code: "upstream_asleep"}); e.Cause != "upstream_asleep" || e.Message != late.Message {
-		t.Errorf("an unknown cause gives %+v", e)
+		t.Errorf("an unknown cause: %+v", e)
 	}
 }

@@ -94,7 +94,7 @@ func TestSpecExpired(t *testing.T) {
 	}
 }
 
-func TestNewInputKnowsEveryKind(t *testing.T) {
+func TestNewInputOfEveryKind(t *testing.T) {
 	t.Parallel()
 	for _, kind := range job.Kinds() {
 		if in, err := job.NewInput(kind); err != nil || in == nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// stored is what every stored shape can do.
+// stored is a stored value.
 type stored interface{ Encode() ([]byte, error) }
 
-// shape is one stored value with the decoder that reads it back.
+// shape is a stored value with its decoder.
 type shape struct {
 	value  stored
 	decode func([]byte) (any, error)
@@ -40,7 +40,7 @@ func decoders() map[string]func([]byte) (any, error) {
 	}
 }
 
-// decodeDeadline decodes the whole of a job as well, whose deadline must then be the same.
+// decodeDeadline decodes the deadline and the whole job and checks that both agree.
 func decodeDeadline(b []byte) (*job.Spec, error) {
 	deadline, err := job.DecodeDeadline(b)
 	if err != nil {
@@ -53,7 +53,7 @@ func decodeDeadline(b []byte) (*job.Spec, error) {
 	return spec, err
 }
 
-// shapes holds every stored shape, each with every field set that it can have.
+// shapes returns all stored shapes, with all fields set.
 func shapes() map[string]shape {
 	spec, progress := decoder(job.DecodeSpec), decoder(job.DecodeProgress)
 	record, dead := decoder(job.DecodeRecord), decoder(job.DecodeDeadLetter)
@@ -138,7 +138,7 @@ func TestStoredShapes(t *testing.T) {
 	}
 }
 
-// equalStored compares by the stored form and, deeply, by the type of the input, which that form does not show.
+// equalStored compares the stored forms and the types of the inputs, which these do not include.
 func equalStored(t *testing.T, a any, b stored) bool {
 	t.Helper()
 	left, err := json.Marshal(a)
@@ -164,7 +164,7 @@ func TestDecodersRefuse(t *testing.T) {
 		"garbage":           "\x00\x01 not JSON",
 		"an array":          `[{"v":1}]`,
 		"a string":          `"v"`,
-		"cut off":           `{"v":1,"id":"x"`,
+		"truncated":         `{"v":1,"id":"x"`,
 		"no version":        `{}`,
 		"version zero":      `{"v":0}`,
 		"negative version":  `{"v":-1}`,
@@ -181,14 +181,14 @@ func TestDecodersRefuse(t *testing.T) {
 					t.Fatalf("accepted as %#v", v)
 				}
 				if errors.Is(err, job.ErrNewer) {
-					t.Errorf("taken for a newer version: %v", err)
+					t.Errorf("reported as a newer version: %v", err)
 				}
 			})
 		}
 	}
 }
 
-// A value of a newer program may look in any way; only its version is understood.
+// A value of a newer version may have any form; only its version is decoded.
 func TestDecodersLeaveNewerValues(t *testing.T) {
 	t.Parallel()
 	for shape, decode := range decoders() {
@@ -261,7 +261,7 @@ func TestDecodersRefuseIncompleteValues(t *testing.T) {
 	}
 }
 
-// What an older program of the same version wrote may hold fields that are gone.
+// An older program of the same version may have written fields that no longer exist.
 func TestDecodersTolerateUnknownFields(t *testing.T) {
 	t.Parallel()
 	for name, s := range shapes() {

@@ -15,10 +15,10 @@ func TestTimeForm(t *testing.T) {
 		at   time.Time
 		want string
 	}{
-		"cut, not rounded": {time.Date(2026, 1, 2, 3, 4, 5, 6_999_999, time.UTC), "2026-01-02T03:04:05.006Z"},
-		"no fraction":      {time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "2026-01-02T03:04:05.000Z"},
-		"another zone":     {time.Date(2026, 1, 2, 3, 4, 5, 0, east), "2026-01-01T19:04:05.000Z"},
-		"zero":             {time.Time{}, "0001-01-01T00:00:00.000Z"},
+		"truncated":    {time.Date(2026, 1, 2, 3, 4, 5, 6_999_999, time.UTC), "2026-01-02T03:04:05.006Z"},
+		"no fraction":  {time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "2026-01-02T03:04:05.000Z"},
+		"another zone": {time.Date(2026, 1, 2, 3, 4, 5, 0, east), "2026-01-01T19:04:05.000Z"},
+		"zero":         {time.Time{}, "0001-01-01T00:00:00.000Z"},
 	} {
 		at := job.At(c.at)
 		if at.String() != c.want {
@@ -30,7 +30,7 @@ func TestTimeForm(t *testing.T) {
 		}
 		var back job.Time
 		if err := json.Unmarshal(b, &back); err != nil || !back.Equal(at.Time) {
-			t.Errorf("%s: came back as %s, %v", name, back, err)
+			t.Errorf("%s: decoded as %s, %v", name, back, err)
 		}
 		if *job.AtPtr(c.at) != at {
 			t.Errorf("%s: AtPtr differs from At", name)
@@ -38,7 +38,7 @@ func TestTimeForm(t *testing.T) {
 	}
 }
 
-func TestTimeReading(t *testing.T) {
+func TestTimeDecoding(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		`"2026-01-02T03:04:05Z"`:               "2026-01-02T03:04:05.000Z",
@@ -56,9 +56,9 @@ func TestTimeReading(t *testing.T) {
 		err := json.Unmarshal([]byte(in), &got)
 		switch {
 		case want == "" && err == nil:
-			t.Errorf("%s was read as %s", in, got)
+			t.Errorf("%s was decoded as %s", in, got)
 		case want != "" && (err != nil || got.String() != want):
-			t.Errorf("%s was read as %s, %v; want %s", in, got, err, want)
+			t.Errorf("%s was decoded as %s, %v; want %s", in, got, err, want)
 		}
 	}
 }

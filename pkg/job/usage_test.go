@@ -33,7 +33,7 @@ func TestCost(t *testing.T) {
 func TestSumOfUsages(t *testing.T) {
 	t.Parallel()
 	if job.Sum(nil, nil) != nil {
-		t.Error("the sum of nothing is something")
+		t.Error("the sum of no usages is not nil")
 	}
 	a := &job.Usage{Cost: "0.002", Currency: "pollen", Images: 1}
 	b := &job.Usage{Cost: "0.0005", Currency: "pollen", Images: 1, Cached: 1}

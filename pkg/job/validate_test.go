@@ -29,7 +29,7 @@ func testCatalogue() *job.Catalogue {
 	}
 }
 
-// check is one input and its faults, as "pointer code" in the order of the fields.
+// check is an input and its faults, as "pointer code" in the order of the fields.
 type check struct {
 	in   job.Input
 	want []string
@@ -49,7 +49,7 @@ func audio(change func(*job.AudioInput)) *job.AudioInput {
 
 func one(fault string) []string { return []string{fault} }
 
-// textChecks are the rules of every text field: how long it may be and what it may hold.
+// textChecks adds the cases that all text fields share: length and characters.
 func textChecks(add func(name, text string, fault string), limit int, required bool) {
 	blank := ""
 	if required {
@@ -134,17 +134,17 @@ func imageChecks() map[string]check {
 		return image(func(in *job.ImageInput) { in.Model, in.Width, in.Height = model, ptr(w), ptr(h) })
 	}
 	for label, c := range map[string]check{
-		"the largest":                  {sized("", 4096, 4096), nil},
-		"the largest of a model":       {sized("small", 1024, 1024), nil},
-		"too large for a model":        {sized("small", 1024, 1025), one("/width too_many_pixels")},
-		"model by alias":               {sized("SCHNELL", 64, 64), nil},
-		"model in capitals":            {sized("Flux", 64, 64), nil},
-		"unknown model":                {sized("flux2", 64, 64), one("/model unknown_value")},
-		"retired model":                {sized("turbo", 64, 64), one("/model retired_model")},
-		"a speech model":               {sized("eleven", 64, 64), one("/model unknown_value")},
-		"model of a hundred":           {sized(strings.Repeat("m", 100), 64, 64), one("/model unknown_value")},
-		"model too long":               {sized(strings.Repeat("m", 101), 64, 64), one("/model too_long")},
-		"a side wrong, not the pixels": {sized("small", 4097, 4096), one("/width out_of_range")},
+		"the largest":             {sized("", 4096, 4096), nil},
+		"the largest for a model": {sized("small", 1024, 1024), nil},
+		"too large for a model":   {sized("small", 1024, 1025), one("/width too_many_pixels")},
+		"model by alias":          {sized("SCHNELL", 64, 64), nil},
+		"model in capitals":       {sized("Flux", 64, 64), nil},
+		"unknown model":           {sized("flux2", 64, 64), one("/model unknown_value")},
+		"retired model":           {sized("turbo", 64, 64), one("/model retired_model")},
+		"a speech model":          {sized("eleven", 64, 64), one("/model unknown_value")},
+		"longest model name":      {sized(strings.Repeat("m", 100), 64, 64), one("/model unknown_value")},
+		"model too long":          {sized(strings.Repeat("m", 101), 64, 64), one("/model too_long")},
+		"invalid side only":       {sized("small", 4097, 4096), one("/width out_of_range")},
 	} {
 		checks[label] = c
 	}
@@ -160,7 +160,7 @@ func imageChecks() map[string]check {
 	return checks
 }
 
-// imageOptionChecks adds the cases of what is handed on to the upstream: its filter, the guidance and the reasoning.
+// imageOptionChecks adds the cases of options that are sent to the upstream: filter, guidance and reasoning.
 func imageOptionChecks(checks map[string]check) {
 	for field, values := range map[string]struct {
 		set       func(*job.ImageInput, string)
@@ -228,30 +228,30 @@ func audioChecks() map[string]check {
 		return audio(func(in *job.AudioInput) { in.Model, in.Voice, in.Format = model, voice, format })
 	}
 	for label, c := range map[string]check{
-		"voice of its model":             {spoken("eleven", "nova", ""), nil},
-		"voice of its model, by alias":   {spoken("TTS-1", "Alloy", ""), nil},
-		"voice of another model":         {spoken("eleven", "ara", ""), one("/voice unknown_value")},
-		"voice of any model":             {spoken("", "ara", ""), nil},
-		"custom voice":                   {spoken("cloner", "21m00Tcm4TlvDq8ikWAM", ""), nil},
-		"custom voice of any model":      {spoken("", "21m00Tcm4TlvDq8ikWAM", ""), nil},
-		"shortest custom voice":          {spoken("cloner", "21m00Tcm", ""), nil},
-		"too short for a custom voice":   {spoken("cloner", "21m00Tc", ""), one("/voice unknown_value")},
-		"too long for a custom voice":    {spoken("cloner", strings.Repeat("a", 65), ""), one("/voice unknown_value")},
-		"custom voice with a sign":       {spoken("cloner", "21m00Tcm-TlvDq8ikWAM", ""), one("/voice unknown_value")},
-		"custom voice of another model":  {spoken("grok", "21m00Tcm4TlvDq8ikWAM", ""), one("/voice unknown_value")},
-		"voice of none":                  {spoken("", "bob", ""), one("/voice unknown_voice")},
-		"voice with an unknown model":    {spoken("nope", "ara", ""), one("/model unknown_value")},
-		"voice with a retired model":     {spoken("old", "ara", ""), one("/model retired_model")},
-		"an image model":                 {spoken("flux", "", ""), one("/model unknown_value")},
-		"model too long":                 {spoken(strings.Repeat("m", 101), "", ""), one("/model too_long")},
-		"format of its model":            {spoken("eleven", "", "wav"), nil},
-		"format of another model":        {spoken("eleven", "", "flac"), one("/format unknown_value")},
-		"format, model without a list":   {spoken("grok", "", "flac"), nil},
-		"format without a model":         {spoken("", "", "pcm"), nil},
-		"format unknown":                 {spoken("", "", "midi"), one("/format unknown_value")},
-		"format unknown, once":           {spoken("eleven", "", "midi"), one("/format unknown_value")},
-		"several formats are no format":  {spoken("", "", "mp3, opus"), one("/format unknown_value")},
-		"an aliased model knows formats": {spoken("tts-1", "", "opus"), one("/format unknown_value")},
+		"voice of its model":            {spoken("eleven", "nova", ""), nil},
+		"voice of its model, by alias":  {spoken("TTS-1", "Alloy", ""), nil},
+		"voice of another model":        {spoken("eleven", "ara", ""), one("/voice unknown_value")},
+		"voice of any model":            {spoken("", "ara", ""), nil},
+		"custom voice":                  {spoken("cloner", "21m00Tcm4TlvDq8ikWAM", ""), nil},
+		"custom voice of any model":     {spoken("", "21m00Tcm4TlvDq8ikWAM", ""), nil},
+		"shortest custom voice":         {spoken("cloner", "21m00Tcm", ""), nil},
+		"too short for a custom voice":  {spoken("cloner", "21m00Tc", ""), one("/voice unknown_value")},
+		"too long for a custom voice":   {spoken("cloner", strings.Repeat("a", 65), ""), one("/voice unknown_value")},
+		"custom voice with a sign":      {spoken("cloner", "21m00Tcm-TlvDq8ikWAM", ""), one("/voice unknown_value")},
+		"custom voice of another model": {spoken("grok", "21m00Tcm4TlvDq8ikWAM", ""), one("/voice unknown_value")},
+		"voice of no model":             {spoken("", "bob", ""), one("/voice unknown_voice")},
+		"voice with an unknown model":   {spoken("nope", "ara", ""), one("/model unknown_value")},
+		"voice with a retired model":    {spoken("old", "ara", ""), one("/model retired_model")},
+		"an image model":                {spoken("flux", "", ""), one("/model unknown_value")},
+		"model too long":                {spoken(strings.Repeat("m", 101), "", ""), one("/model too_long")},
+		"format of its model":           {spoken("eleven", "", "wav"), nil},
+		"format of another model":       {spoken("eleven", "", "flac"), one("/format unknown_value")},
+		"format, model without a list":  {spoken("grok", "", "flac"), nil},
+		"format without a model":        {spoken("", "", "pcm"), nil},
+		"format unknown":                {spoken("", "", "midi"), one("/format unknown_value")},
+		"format unknown, once":          {spoken("eleven", "", "midi"), one("/format unknown_value")},
+		"list of formats":               {spoken("", "", "mp3, opus"), one("/format unknown_value")},
+		"format of an aliased model":    {spoken("tts-1", "", "opus"), one("/format unknown_value")},
 	} {
 		checks[label] = c
 	}
@@ -288,7 +288,7 @@ func TestValidate(t *testing.T) {
 			}
 		}
 	}
-	// Each code that the source can produce is produced by some case above.
+	// Each code in the source is produced by a case above.
 	var source []byte
 	for _, file := range []string{"validate.go", "safe.go", "reference.go"} {
 		part, err := os.ReadFile(file)

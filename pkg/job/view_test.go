@@ -7,7 +7,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestViewGolden keeps what every client reads.
+// TestViewGolden compares views with golden files.
 func TestViewGolden(t *testing.T) {
 	t.Parallel()
 	all := shapes()
@@ -21,7 +21,7 @@ func TestViewGolden(t *testing.T) {
 		record := all["record_"+name+".json"].value.(*job.Record)
 		snapshots["view_"+name+".json"] = &job.Snapshot{
 			Spec: record.Spec, Record: record,
-			// What is left of the progress must not show any more.
+			// The rest of the progress must not be shown.
 			Progress: all["progress_retrying.json"].value.(*job.Progress),
 		}
 	}

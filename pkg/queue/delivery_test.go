@@ -243,7 +243,7 @@ func TestInProgressWithoutNATS(t *testing.T) {
 	srv.WaitForShutdown()
 	for name, f := range map[string]func(context.Context) error{
 		"beat": d.InProgress, "ack": d.Ack,
-		"take": func(context.Context) error { _, err := l.Pull(hang); return err },
+		"pull": func(context.Context) error { _, err := l.Pull(hang); return err },
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		if err := f(ctx); err == nil {

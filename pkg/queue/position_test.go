@@ -33,14 +33,14 @@ func TestPosition(t *testing.T) {
 		push(t, q, spec(job.KindAudio, job.LaneMember, "u1", fmt.Sprintf("audio%d", i)))
 	}
 	l := images(t, q)
-	for taken := range 5 {
+	for delivered := range 5 {
 		// The server counts a message a moment after it has acknowledged it.
-		for deadline := time.Now().Add(hang); positionOf(t, q, "j4") != 4-taken && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(hang); positionOf(t, q, "j4") != 4-delivered && time.Now().Before(deadline); {
 			continue
 		}
-		for i := taken; i < 5; i++ {
-			if got := positionOf(t, q, fmt.Sprintf("j%d", i)); got != i-taken {
-				t.Errorf("after %d deliveries, j%d is at %d, want %d", taken, i, got, i-taken)
+		for i := delivered; i < 5; i++ {
+			if got := positionOf(t, q, fmt.Sprintf("j%d", i)); got != i-delivered {
+				t.Errorf("after %d deliveries, j%d is at %d, want %d", delivered, i, got, i-delivered)
 			}
 		}
 		for i := range 5 {
@@ -57,7 +57,7 @@ func TestPosition(t *testing.T) {
 		if got, err := q.Position(t.Context(), entry); err != nil || got != 0 {
 			t.Errorf("running %s is at %d, %v", d.ID, got, err)
 		}
-		if taken%2 == 0 {
+		if delivered%2 == 0 {
 			// A job that waits for another attempt does not delay the others.
 			if err := d.NakWithDelay(time.Hour); err != nil {
 				t.Fatal(err)

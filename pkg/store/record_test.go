@@ -112,7 +112,7 @@ func TestEvents(t *testing.T) {
 	if _, err := s.PutProgress(t.Context(), "u1", progress, 0); !errors.Is(err, store.ErrConflict) {
 		t.Fatal(err)
 	}
-	if _, err := s.PutMedia(t.Context(), "u1", "j1", job.Media{}, []byte("picture")); err != nil {
+	if _, err := s.PutMedia(t.Context(), "u1", "j1", job.Media{}, []byte("image")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.PutDeadLetter(t.Context(), &job.DeadLetter{Spec: spec("j1"), Error: job.NewError(job.CodeUnavailable, 502)}); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -43,7 +44,7 @@ func TestDeadlineWithoutWorkers(t *testing.T) {
 
 	awaited := i.Submit(t, order)
 	var v apptest.Job
-	response := i.Do(t, http.MethodGet, job.Path(awaited.ID)+"?wait=60", nil)
+	response := i.Do(t, http.MethodGet, jobview.Path(awaited.ID)+"?wait=60", nil)
 	response.Decode(t, &v)
 	if v.Status != "failed" || v.Error.Code != job.CodeDeadline {
 		t.Errorf("the wait returned %s", response.Data)

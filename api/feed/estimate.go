@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -31,7 +32,7 @@ type position struct {
 	heldBy string
 }
 
-func (p position) addTo(j *job.Job) {
+func (p position) addTo(j *jobview.Job) {
 	ahead := p.ahead
 	j.QueuePosition = &ahead
 	showETA(j, p.eta)
@@ -48,7 +49,7 @@ func (p position) isNews(last position) bool {
 	return by > 1 && by*share > last.eta
 }
 
-func showETA(j *job.Job, seconds int) {
+func showETA(j *jobview.Job, seconds int) {
 	if seconds > 0 {
 		j.ETASeconds = &seconds
 	}
@@ -116,13 +117,15 @@ func (e *estimator) setLoad(of lane, l load, now time.Time) {
 
 // heldBy returns what delays a queued job, or "". There is no estimate during such a delay, because its length is unknown.
 func (e *estimator) heldBy(spec *job.Spec) string {
-	j := &job.Job{Kind: spec.Kind, Status: job.StatusQueued}
-	e.control.View().Annotate(j, time.Now())
-	return j.WaitingFor
+	w := e.control.View().Waiting(spec.Kind, job.StatusQueued, nil, time.Now())
+	if w == nil {
+		return ""
+	}
+	return jobview.WaitingFor(*w, job.English)
 }
 
 // add adds position and estimate to the view of a job.
-func (e *estimator) add(ctx context.Context, s *job.Snapshot, j *job.Job) {
+func (e *estimator) add(ctx context.Context, s *job.Snapshot, j *jobview.Job) {
 	ctx, cancel := context.WithTimeout(ctx, estimateTimeout)
 	defer cancel()
 	kind := s.Spec.Kind

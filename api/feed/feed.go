@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -92,21 +93,23 @@ type Event struct {
 	// ID identifies the state of the job; it is empty for a change of the queue position, which is not stored.
 	ID       string
 	Snapshot *job.Snapshot
-	Job      *job.Job
+	Job      *jobview.Job
 }
 
 // View returns a job as the API shows it, with queue position and estimated seconds to its end where they apply. It costs two
 // requests for a queued job, and a few more for an unfinished job if no estimate was made within the last second.
-func (f *Feed) View(ctx context.Context, s *job.Snapshot) *job.Job {
+func (f *Feed) View(ctx context.Context, s *job.Snapshot) *jobview.Job {
 	j := f.Show(s)
 	f.estimate.add(ctx, s, j)
 	return j
 }
 
 // Show returns a job like View, but without position and estimate. It makes no request.
-func (f *Feed) Show(s *job.Snapshot) *job.Job {
-	j := s.View()
-	f.control.View().Annotate(j, time.Now())
+func (f *Feed) Show(s *job.Snapshot) *jobview.Job {
+	j := jobview.Of(s)
+	if w := f.control.View().Waiting(j.Kind, j.Status, j.NextAttemptAt, time.Now()); w != nil {
+		j.SetWaiting(*w)
+	}
 	return j
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -228,7 +229,7 @@ func TestEstimate(t *testing.T) {
 }
 
 // checkETA fails the test unless the estimate is between two bounds; 0 means no estimate.
-func checkETA(t *testing.T, j *job.Job, low, high int) {
+func checkETA(t *testing.T, j *jobview.Job, low, high int) {
 	t.Helper()
 	got := 0
 	if j.ETASeconds != nil {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -67,7 +68,7 @@ func (t *tracker) last(id string) (Event, bool) {
 }
 
 // setJob replaces the job in the last event.
-func (t *tracker) setJob(id string, j *job.Job) {
+func (t *tracker) setJob(id string, j *jobview.Job) {
 	e := t.active[id]
 	e.Job = j
 	t.active[id] = e

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
@@ -48,7 +49,7 @@ func (h *deadLetterHandler) replayOne(c *gin.Context) error {
 	if snap.Record != nil {
 		status = http.StatusOK
 	}
-	respond.JSON(c, status, problem.Translate(snap.View(), problem.Lang(c)))
+	respond.JSON(c, status, problem.Translate(jobview.Of(snap), problem.Lang(c)))
 	return nil
 }
 

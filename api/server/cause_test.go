@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -20,7 +21,7 @@ func TestDeadlineErrorShowsCause(t *testing.T) {
 	b.settle(t, spec, &job.Record{Status: job.StatusFailed, Error: deadlineError(job.CodeThrottled)})
 	for _, lang := range job.Langs() {
 		var got struct{ Error job.Error }
-		b.get(t, job.Path("job-a"), language(string(lang))).
+		b.get(t, jobview.Path("job-a"), language(string(lang))).
 			expect(t, http.StatusOK).decode(t, &got)
 		want := *deadlineError(job.CodeThrottled)
 		want.Message = want.Sentence(lang)

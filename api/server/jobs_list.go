@@ -5,6 +5,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
@@ -42,9 +43,9 @@ func (h *jobHandler) listJobs(c *gin.Context) error {
 	}
 	lang := problem.Lang(c)
 	reply := struct {
-		Jobs []*job.Job `json:"jobs"`
-		Next string     `json:"next_cursor,omitempty"`
-	}{Jobs: make([]*job.Job, len(page.Jobs))}
+		Jobs []*jobview.Job `json:"jobs"`
+		Next string         `json:"next_cursor,omitempty"`
+	}{Jobs: make([]*jobview.Job, len(page.Jobs))}
 	for i, snap := range page.Jobs {
 		if i < positionsShown {
 			reply.Jobs[i] = problem.Translate(h.feed.View(ctx, snap), lang)

@@ -7,9 +7,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
-	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -62,7 +62,7 @@ func (h *jobHandler) respondSubmitted(c *gin.Context, submitted *jobs.Submission
 		}
 		c.Header("Preference-Applied", p.applied())
 	}
-	c.Header("Location", job.Path(snap.Spec.ID))
+	c.Header("Location", jobview.Path(snap.Spec.ID))
 	status := http.StatusOK
 	if snap.Record == nil {
 		status = http.StatusAccepted

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
@@ -66,7 +67,7 @@ func (h *originalHandler) run(c *gin.Context, models *job.Catalogue, kind job.Ki
 	snap := submitted.Job
 	id := snap.Spec.ID
 	c.Header("X-Job-Id", id)
-	c.Header("Location", job.Path(id))
+	c.Header("Location", jobview.Path(id))
 	if prefer(c.Request).async {
 		c.Header("Preference-Applied", "respond-async")
 		c.Header("Retry-After", "1")

@@ -375,8 +375,8 @@ func TestOnChange(t *testing.T) {
 	receives("the state is removed", false)
 }
 
-// TestAnnotate covers every status of a job and every reason to wait.
-func TestAnnotate(t *testing.T) {
+// TestWaiting checks what a job waits for in every state.
+func TestWaiting(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	later := job.At(now.Add(time.Minute))
@@ -400,17 +400,24 @@ func TestAnnotate(t *testing.T) {
 		"half open":              {circuits(half), job.StatusQueued, nil, job.CodeThrottled, nil},
 		"paused by the operator": {control.View{Pauses: paused}, job.StatusQueued, nil, job.ReasonPaused, job.AtPtr(now.Add(time.Hour))},
 	} {
-		j := &job.Job{Kind: job.KindImage, Status: test.status, NextAttemptAt: test.next}
-		test.view.Annotate(j, now)
-		if j.WaitingReason != test.reason || (j.WaitingFor == "") != (test.reason == "") {
-			t.Errorf("%s: %q, %q", name, j.WaitingReason, j.WaitingFor)
+		reason, at := "", test.next
+		if w := test.view.Waiting(job.KindImage, test.status, test.next, now); w != nil {
+			reason = w.Reason
+			if w.Until != nil {
+				at = w.Until
+			}
+			if (w.Upstream == "") != (reason == job.ReasonPaused) {
+				t.Errorf("%s: waits for upstream %q", name, w.Upstream)
+			}
 		}
-		if (j.NextAttemptAt == nil) != (test.at == nil) || (test.at != nil && !j.NextAttemptAt.Equal(test.at.Time)) {
-			t.Errorf("%s: next attempt at %v, want %v", name, j.NextAttemptAt, test.at)
+		if reason != test.reason {
+			t.Errorf("%s: %q, want %q", name, reason, test.reason)
 		}
-		other := &job.Job{Kind: job.KindAudio, Status: test.status}
-		if test.view.Annotate(other, now); other.WaitingFor != "" {
-			t.Errorf("%s: another kind waits for %q", name, other.WaitingFor)
+		if (at == nil) != (test.at == nil) || (test.at != nil && !at.Equal(test.at.Time)) {
+			t.Errorf("%s: next attempt at %v, want %v", name, at, test.at)
+		}
+		if w := test.view.Waiting(job.KindAudio, test.status, nil, now); w != nil {
+			t.Errorf("%s: another kind waits for %+v", name, *w)
 		}
 	}
 }

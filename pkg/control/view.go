@@ -40,24 +40,24 @@ func (v View) PausedUntil(kind job.Kind, now time.Time) time.Time {
 	return until
 }
 
-// Annotate adds to a waiting job the reason why it waits, if it is an open circuit or an operator's pause.
-func (v View) Annotate(j *job.Job, now time.Time) {
-	if j.Status != job.StatusQueued && j.Status != job.StatusRetrying {
-		return
+// Waiting returns what delays a job of a kind that is queued or waits for its next attempt: an operator's pause or an open circuit.
+// It returns nil if nothing does, if the job has another status, and if its own delay, until next, is longer.
+func (v View) Waiting(kind job.Kind, status job.Status, next *job.Time, now time.Time) *job.Waiting {
+	if status != job.StatusQueued && status != job.StatusRetrying {
+		return nil
 	}
-	until := v.PausedUntil(j.Kind, now)
-	c, p := v.Circuit(j.Kind.Upstream()), v.Pauses[j.Kind]
+	until := v.PausedUntil(kind, now)
+	c, p := v.Circuit(kind.Upstream()), v.Pauses[kind]
 	at := job.At(until)
 	switch {
 	case p.Active(now) && p.Until.Equal(until):
-		j.Hold(job.Waiting{Reason: job.ReasonPaused, Until: &at})
-	case !c.Open(), j.NextAttemptAt != nil && j.NextAttemptAt.After(c.Until.Time):
-		// The job's own delay is longer.
+		return &job.Waiting{Reason: job.ReasonPaused, Until: &at}
+	case !c.Open(), next != nil && next.After(c.Until.Time):
+		return nil
 	case until.IsZero():
-		j.Hold(job.Waiting{Upstream: c.Upstream, Reason: c.Code})
-	default:
-		j.Hold(job.Waiting{Upstream: c.Upstream, Reason: c.Code, Until: &at})
+		return &job.Waiting{Upstream: c.Upstream, Reason: c.Code}
 	}
+	return &job.Waiting{Upstream: c.Upstream, Reason: c.Code, Until: &at}
 }
 
 // Switch returns the stored state of a switch, without a value if it was never set.

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"golang.org/x/text/language"
 
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -44,7 +45,7 @@ func Lang(c *gin.Context) job.Lang {
 
 // Translate translates the sentences of j and returns it. The values that j points to may be shared, so they are replaced and
 // not modified.
-func Translate(j *job.Job, lang job.Lang) *job.Job {
+func Translate(j *jobview.Job, lang job.Lang) *jobview.Job {
 	j.Translate(lang)
 	j.Error = TranslateError(j.Error, lang)
 	j.LastError = TranslateError(j.LastError, lang)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -121,7 +122,7 @@ func (p *Problem) body(c *gin.Context, sentence string, lang job.Lang) map[strin
 		body["errors"] = fields
 	}
 	if p.Job != nil {
-		body["job"] = Translate(p.Job.View(), lang)
+		body["job"] = Translate(jobview.Of(p.Job), lang)
 	}
 	if c.GetBool(successFalse) {
 		body["success"] = false

@@ -30,9 +30,10 @@ func (r *rig) awaitPosition(t *testing.T, spec *job.Spec, want int) {
 	eventually(t, "the queue counts the job", func() bool {
 		entry, err := r.queue.Find(t.Context(), spec.Owner, spec.ID)
 		must(t, err)
-		got, err := r.queue.Position(t.Context(), entry)
+		positions, err := r.queue.Positions(t.Context(), spec.Kind, spec.Lane, []uint64{entry.Sequence})
 		must(t, err)
-		return got == want
+		got, ok := positions.Ahead[entry.Sequence]
+		return ok && got == want
 	})
 }
 

@@ -215,9 +215,9 @@ func TestPositionTicksHaveNoID(t *testing.T) {
 	b.push(t, fixedSpec(owner, "job-b"))
 	eventually(t, "the broker counts both jobs", func() bool {
 		entry := b.queueEntry(t, owner, "job-b")
-		place, err := b.queue.Position(t.Context(), entry)
+		positions, err := b.queue.Positions(t.Context(), entry.Spec.Kind, entry.Spec.Lane, []uint64{entry.Sequence})
 		must(t, err)
-		return place == 1
+		return positions.Ahead[entry.Sequence] == 1
 	})
 	streams := map[string]*stream{}
 	for _, path := range []string{"/api/jobs/job-b/events", "/api/events"} {

@@ -1,5 +1,10 @@
 package job
 
+import (
+	"maps"
+	"slices"
+)
+
 // Error is the reason why a job failed, as shown to clients.
 type Error struct {
 	Code string `json:"code"`
@@ -75,13 +80,14 @@ func (e *Error) Because(last *Error) *Error {
 // Sentence returns the sentence of the error, followed by that of its cause if there is one.
 func (e *Error) Sentence(lang Lang) string {
 	sentence := FailureSentence(e.Code, lang)
-	if _, ok := failures[e.Cause]; !ok {
+	cause, ok := failures[e.Cause]
+	switch {
+	case !ok:
 		return sentence
+	case lang == Chinese:
+		return sentence + cause.text.zh
 	}
-	if lang == Chinese {
-		return sentence + FailureSentence(e.Cause, lang)
-	}
-	return sentence + " " + FailureSentence(e.Cause, lang)
+	return sentence + " " + cause.text.en
 }
 
 // FailureSentence returns the sentence of a code of Error.
@@ -90,17 +96,8 @@ func FailureSentence(code string, lang Lang) string {
 	if !ok {
 		return code
 	}
-	if lang == Chinese {
-		return f.text.zh
-	}
-	return f.text.en
+	return f.text.in(lang)
 }
 
 // FailureCodes returns all codes of Error.
-func FailureCodes() []string {
-	codes := make([]string, 0, len(failures))
-	for code := range failures {
-		codes = append(codes, code)
-	}
-	return codes
-}
+func FailureCodes() []string { return slices.Sorted(maps.Keys(failures)) }

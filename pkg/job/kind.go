@@ -1,5 +1,7 @@
 package job
 
+import "slices"
+
 // Kind is what a job generates.
 type Kind string
 
@@ -15,13 +17,7 @@ const (
 func Kinds() []Kind { return []Kind{KindImage, KindAudio, KindPrompt, KindTranslation} }
 
 // Valid reports whether k is a known kind.
-func (k Kind) Valid() bool {
-	switch k {
-	case KindImage, KindAudio, KindPrompt, KindTranslation:
-		return true
-	}
-	return false
-}
+func (k Kind) Valid() bool { return slices.Contains(Kinds(), k) }
 
 // Lane separates the jobs of members and guests in the queue, so that neither can hold up the other.
 type Lane string

@@ -1,9 +1,6 @@
 package job
 
-import (
-	"encoding/json"
-	"fmt"
-)
+import "fmt"
 
 // Counts holds how many attempts of a job have ended without success. Only failures count towards MaxAttempts.
 type Counts struct {
@@ -48,21 +45,8 @@ func (p *Progress) EventID() string { return fmt.Sprintf("%d.%d", p.Delivery, p.
 // Encode returns the stored form.
 func (p *Progress) Encode() ([]byte, error) {
 	p.V = Version
-	b, err := json.Marshal(p)
-	if err != nil {
-		return nil, fmt.Errorf("encode progress: %w", err)
-	}
-	return b, nil
+	return encode("progress", p)
 }
 
 // DecodeProgress decodes a stored progress. It fails with ErrNewer when a newer version wrote it.
-func DecodeProgress(b []byte) (*Progress, error) {
-	if err := checkVersion(b); err != nil {
-		return nil, fmt.Errorf("decode progress: %w", err)
-	}
-	var p Progress
-	if err := json.Unmarshal(b, &p); err != nil {
-		return nil, fmt.Errorf("decode progress: %w", err)
-	}
-	return &p, nil
-}
+func DecodeProgress(b []byte) (*Progress, error) { return decode[Progress]("progress", b) }

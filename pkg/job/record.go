@@ -1,10 +1,6 @@
 package job
 
-import (
-	"encoding/json"
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // Record is the terminal record of a job. It is written once and never changes.
 type Record struct {
@@ -76,26 +72,19 @@ type Media struct {
 // Encode returns the stored form.
 func (r *Record) Encode() ([]byte, error) {
 	r.V = Version
-	b, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("encode record: %w", err)
-	}
-	return b, nil
+	return encode("record", r)
 }
 
 // DecodeRecord decodes a stored record. It fails with ErrNewer when a newer version wrote it.
 func DecodeRecord(b []byte) (*Record, error) {
-	if err := checkVersion(b); err != nil {
-		return nil, fmt.Errorf("decode record: %w", err)
-	}
-	var r Record
-	if err := json.Unmarshal(b, &r); err != nil {
-		return nil, fmt.Errorf("decode record: %w", err)
+	r, err := decode[Record]("record", b)
+	if err != nil {
+		return nil, err
 	}
 	if r.Spec == nil || !r.Status.Terminal() {
 		return nil, errors.New("decode record: incomplete")
 	}
-	return &r, nil
+	return r, nil
 }
 
 // DeadLetter is a failed job as shown to the operator: the request, the attempts and the last error.
@@ -113,24 +102,17 @@ type DeadLetter struct {
 // Encode returns the stored form.
 func (d *DeadLetter) Encode() ([]byte, error) {
 	d.V = Version
-	b, err := json.Marshal(d)
-	if err != nil {
-		return nil, fmt.Errorf("encode dead letter: %w", err)
-	}
-	return b, nil
+	return encode("dead letter", d)
 }
 
 // DecodeDeadLetter decodes a stored dead letter. It fails with ErrNewer when a newer version wrote it.
 func DecodeDeadLetter(b []byte) (*DeadLetter, error) {
-	if err := checkVersion(b); err != nil {
-		return nil, fmt.Errorf("decode dead letter: %w", err)
-	}
-	var d DeadLetter
-	if err := json.Unmarshal(b, &d); err != nil {
-		return nil, fmt.Errorf("decode dead letter: %w", err)
+	d, err := decode[DeadLetter]("dead letter", b)
+	if err != nil {
+		return nil, err
 	}
 	if d.Spec == nil || d.Error == nil {
 		return nil, errors.New("decode dead letter: incomplete")
 	}
-	return &d, nil
+	return d, nil
 }

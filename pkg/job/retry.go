@@ -1,12 +1,6 @@
 package job
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"time"
-)
+import "time"
 
 // Allowance returns the time from the submission to the deadline.
 func (s *Spec) Allowance() time.Duration { return s.Deadline.Sub(s.CreatedAt.Time) }
@@ -38,14 +32,9 @@ func (d *DeadLetter) CanBeReplayed() bool { return d.Error.Code != CodeInvalidJo
 // RetryFingerprint returns the fingerprint of a request to retry a job. It contains the id but not the request of the job, so that
 // a repeated retry is recognized after the job has expired.
 func RetryFingerprint(id string, seed *int64, deadlineSeconds *int) (string, error) {
-	b, err := json.Marshal(struct {
+	return fingerprint(struct {
 		RetriedFrom string `json:"retried_from"`
 		Seed        *int64 `json:"seed,omitempty"`
 		Deadline    *int   `json:"deadline_seconds,omitempty"`
 	}{id, seed, deadlineSeconds})
-	if err != nil {
-		return "", fmt.Errorf("encode request: %w", err)
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:]), nil
 }

@@ -1,7 +1,5 @@
 package job
 
-import "strings"
-
 // Lang is a language.
 type Lang string
 
@@ -16,6 +14,13 @@ func Langs() []Lang { return []Lang{English, Chinese} }
 
 // words is a sentence in all languages.
 type words struct{ en, zh string }
+
+func (w words) in(lang Lang) string {
+	if lang == Chinese {
+		return w.zh
+	}
+	return w.en
+}
 
 // fieldSentences are the sentences of FieldError, by code.
 var fieldSentences = map[string]words{
@@ -47,21 +52,12 @@ var fieldSentences = map[string]words{
 	"invalid_value":      {"is not valid", "无效"},
 }
 
-// sentence returns the sentence of a code, or the code itself if it is unknown, so that a missing sentence shows.
-func sentence(table map[string]words, code string, lang Lang) string {
-	w, ok := table[code]
+// fieldSentence returns the sentence of a code of FieldError with its placeholders, or the code itself if it is unknown, so that
+// a missing sentence shows.
+func fieldSentence(code string, lang Lang) string {
+	w, ok := fieldSentences[code]
 	if !ok {
 		return code
 	}
-	if lang == Chinese {
-		return w.zh
-	}
-	return w.en
-}
-
-func fillIn(s string, args map[string]string) string {
-	for name, value := range args {
-		s = strings.ReplaceAll(s, "{"+name+"}", value)
-	}
-	return s
+	return w.in(lang)
 }

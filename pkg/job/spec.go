@@ -47,26 +47,19 @@ func (s *Spec) SameSubmission(other *Spec) bool {
 // Encode returns the stored form.
 func (s *Spec) Encode() ([]byte, error) {
 	s.V = Version
-	b, err := json.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("encode job: %w", err)
-	}
-	return b, nil
+	return encode("job", s)
 }
 
 // DecodeSpec decodes a stored job. It fails with ErrNewer when a newer version wrote it.
 func DecodeSpec(b []byte) (*Spec, error) {
-	if err := checkVersion(b); err != nil {
-		return nil, fmt.Errorf("decode job: %w", err)
-	}
-	var s Spec
-	if err := json.Unmarshal(b, &s); err != nil {
-		return nil, fmt.Errorf("decode job: %w", err)
+	s, err := decode[Spec]("job", b)
+	if err != nil {
+		return nil, err
 	}
 	if !ValidToken(s.ID) || !ValidToken(s.Owner) || !s.Lane.Valid() || s.Input == nil {
 		return nil, errors.New("decode job: incomplete")
 	}
-	return &s, nil
+	return s, nil
 }
 
 // DecodeDeadline decodes only the deadline of a stored job, at a fraction of the cost. It fails with ErrNewer when a newer version
@@ -109,16 +102,42 @@ func (s *Spec) UnmarshalJSON(b []byte) error {
 // Fingerprint returns a hash of the content of a request; the order and spacing of its JSON do not matter. It must be computed
 // before Complete, since the random seed differs each time.
 func Fingerprint(kind Kind, in Input, deadlineSeconds *int) (string, error) {
-	b, err := json.Marshal(struct {
+	return fingerprint(struct {
 		Kind     Kind  `json:"kind"`
 		Input    Input `json:"input"`
 		Deadline *int  `json:"deadline_seconds,omitempty"`
 	}{kind, in, deadlineSeconds})
+}
+
+func fingerprint(request any) (string, error) {
+	b, err := json.Marshal(request)
 	if err != nil {
 		return "", fmt.Errorf("encode request: %w", err)
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// encode returns the stored form of v; name is its name in errors.
+func encode(name string, v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", name, err)
+	}
+	return b, nil
+}
+
+// decode decodes a stored value. It fails with ErrNewer when a newer version wrote it.
+func decode[T any](name string, b []byte) (*T, error) {
+	v := new(T)
+	err := checkVersion(b)
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("decode %s: %w", name, err)
+	}
+	return v, nil
 }
 
 func checkVersion(b []byte) error {

@@ -1,5 +1,7 @@
 package job
 
+import "slices"
+
 // Status is the state of a job as shown to clients.
 //
 //	queued ──▶ running ──▶ succeeded
@@ -29,13 +31,7 @@ func Statuses() []Status {
 }
 
 // Valid reports whether s is a known state.
-func (s Status) Valid() bool {
-	switch s {
-	case StatusQueued, StatusRunning, StatusRetrying, StatusSucceeded, StatusFailed, StatusCanceled:
-		return true
-	}
-	return false
-}
+func (s Status) Valid() bool { return slices.Contains(Statuses(), s) }
 
 // Terminal reports whether s is a terminal state.
 func (s Status) Terminal() bool {

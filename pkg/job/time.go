@@ -16,10 +16,7 @@ type Time struct{ time.Time }
 func At(t time.Time) Time { return Time{t.UTC().Truncate(time.Millisecond)} }
 
 // AtPtr is At for an optional field.
-func AtPtr(t time.Time) *Time {
-	at := At(t)
-	return &at
-}
+func AtPtr(t time.Time) *Time { return new(At(t)) }
 
 // String returns the RFC 3339 form with milliseconds.
 func (t Time) String() string { return t.UTC().Format(timeLayout) }

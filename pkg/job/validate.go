@@ -45,7 +45,11 @@ func FieldCodes() []string { return slices.Sorted(maps.Keys(fieldSentences)) }
 
 // Sentence returns a sentence that describes the fault.
 func (e FieldError) Sentence(lang Lang) string {
-	return fillIn(sentence(fieldSentences, e.Code, lang), e.Args)
+	s := fieldSentence(e.Code, lang)
+	for name, value := range e.Args {
+		s = strings.ReplaceAll(s, "{"+name+"}", value)
+	}
+	return s
 }
 
 // Error returns the pointer and the English sentence.
@@ -203,12 +207,9 @@ func (f *faultList) voice(voice string, model Model, known bool, c *Catalogue) {
 		}
 		return
 	}
-	for _, m := range c.Speech {
-		if m.TakesVoice(voice) {
-			return
-		}
+	if !slices.ContainsFunc(c.Speech, func(m Model) bool { return m.TakesVoice(voice) }) {
+		f.add("/voice", "unknown_voice")
 	}
-	f.add("/voice", "unknown_voice")
 }
 
 func names(models []Model) string {
@@ -222,10 +223,5 @@ func names(models []Model) string {
 }
 
 func contains(list []string, s string) bool {
-	for _, item := range list {
-		if strings.EqualFold(item, s) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, func(item string) bool { return strings.EqualFold(item, s) })
 }

@@ -75,32 +75,7 @@ type Entry[T any] struct {
 // Get returns the entry of a key from the leader of the stream, so that it is never stale. It fails with ErrNotFound, in which
 // case the entry has the revision for Update. It costs one request.
 func (b *Bucket[T]) Get(ctx context.Context, key string) (Entry[T], error) {
-	return b.result(b.get(ctx, key))
-}
-
-// GetAny is like Get but reads from any replica, which may be behind and does not burden the leader.
-func (b *Bucket[T]) GetAny(ctx context.Context, key string) (Entry[T], error) {
-	msg, err := b.stream.GetLastMsgForSubject(ctx, b.cfg.Prefix+key)
-	return b.result(b.entry(key, msg, err))
-}
-
-func (b *Bucket[T]) get(ctx context.Context, key string) (Entry[T], error) {
-	msg, err := broker.LeaderLast(ctx, b.js, b.streamName(), b.cfg.Prefix+key)
-	return b.entry(key, msg, err)
-}
-
-func (b *Bucket[T]) entry(key string, msg *jetstream.RawStreamMsg, err error) (Entry[T], error) {
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return Entry[T]{Key: key}, nil
-	case err != nil:
-		return Entry[T]{Key: key}, fmt.Errorf("read %s: %w", b.cfg.Name, err)
-	}
-	return b.decode(key, msg), nil
-}
-
-// result turns an entry without a value, or with one that cannot be decoded, into an error.
-func (b *Bucket[T]) result(e Entry[T], err error) (Entry[T], error) {
+	e, err := b.get(ctx, key)
 	switch {
 	case err != nil:
 		return e, err
@@ -108,6 +83,18 @@ func (b *Bucket[T]) result(e Entry[T], err error) (Entry[T], error) {
 		return e, ErrNotFound
 	}
 	return e, e.Err
+}
+
+// get is like Get but reports neither a missing value nor one that cannot be decoded as an error.
+func (b *Bucket[T]) get(ctx context.Context, key string) (Entry[T], error) {
+	msg, err := broker.LeaderLast(ctx, b.js, b.streamName(), b.cfg.Prefix+key)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return Entry[T]{Key: key}, nil
+	case err != nil:
+		return Entry[T]{Key: key}, fmt.Errorf("read %s: %w", b.cfg.Name, err)
+	}
+	return b.decode(key, msg), nil
 }
 
 func (b *Bucket[T]) decode(key string, msg *jetstream.RawStreamMsg) Entry[T] {

@@ -48,11 +48,11 @@ func pushAndPull(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	ahead, err := q.Position(ctx, &queue.Entry{Spec: spec, Sequence: receipt.Sequence})
+	positions, err := q.Positions(ctx, spec.Kind, spec.Lane, []uint64{receipt.Sequence})
 	if err != nil {
 		return err
 	}
-	fmt.Println("pushed:", ahead, "jobs ahead")
+	fmt.Println("pushed:", positions.Ahead[receipt.Sequence], "jobs ahead")
 
 	lane, err := q.Lane(ctx, job.KindImage, job.LaneMember)
 	if err != nil {

@@ -16,20 +16,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Position returns how many jobs of the same kind and lane start before the given one, 0 if it is next. It fails with
-// ErrNotFound when the job has left the queue. It costs two requests.
-func (q *Queue) Position(ctx context.Context, e *Entry) (int, error) {
-	positions, err := q.Positions(ctx, e.Spec.Kind, e.Spec.Lane, []uint64{e.Sequence})
-	if err != nil {
-		return 0, err
-	}
-	ahead, ok := positions.Ahead[e.Sequence]
-	if !ok {
-		return 0, ErrNotFound
-	}
-	return ahead, nil
-}
-
 // LanePositions holds queue positions of one kind and lane.
 type LanePositions struct {
 	// Ahead is, by sequence, how many jobs start before that job, 0 if it is next.

@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -16,11 +17,24 @@ func positionOf(t *testing.T, q *queue.Queue, id string) int {
 	if err != nil {
 		t.Fatalf("find %s: %v", id, err)
 	}
-	position, err := q.Position(t.Context(), entry)
+	ahead, err := position(t.Context(), q, entry)
 	if err != nil {
 		t.Fatalf("position of %s: %v", id, err)
 	}
-	return position
+	return ahead
+}
+
+// position returns how many jobs start before the given one. It fails with queue.ErrNotFound.
+func position(ctx context.Context, q *queue.Queue, e *queue.Entry) (int, error) {
+	positions, err := q.Positions(ctx, e.Spec.Kind, e.Spec.Lane, []uint64{e.Sequence})
+	if err != nil {
+		return 0, err
+	}
+	ahead, ok := positions.Ahead[e.Sequence]
+	if !ok {
+		return 0, queue.ErrNotFound
+	}
+	return ahead, nil
 }
 
 func TestPosition(t *testing.T) {
@@ -54,7 +68,7 @@ func TestPosition(t *testing.T) {
 			t.Fatal(err)
 		}
 		// A running job has position 0.
-		if got, err := q.Position(t.Context(), entry); err != nil || got != 0 {
+		if got, err := position(t.Context(), q, entry); err != nil || got != 0 {
 			t.Errorf("running %s is at %d, %v", d.ID, got, err)
 		}
 		if delivered%2 == 0 {
@@ -67,7 +81,7 @@ func TestPosition(t *testing.T) {
 		if err := d.Ack(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := q.Position(t.Context(), entry); !errors.Is(err, queue.ErrNotFound) {
+		if got, err := position(t.Context(), q, entry); !errors.Is(err, queue.ErrNotFound) {
 			t.Errorf("%s has left the queue and is at %d, %v", d.ID, got, err)
 		}
 	}
@@ -85,7 +99,7 @@ func TestPositionOfADeletedJob(t *testing.T) {
 		if err := q.Delete(t.Context(), entry.Sequence); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := q.Position(t.Context(), entry); !errors.Is(err, queue.ErrNotFound) {
+		if got, err := position(t.Context(), q, entry); !errors.Is(err, queue.ErrNotFound) {
 			t.Errorf("%s is at %d, %v", id, got, err)
 		}
 	}

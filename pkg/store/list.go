@@ -25,10 +25,7 @@ func (s *Store) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
 	return ids, nil
 }
 
-// MaxBatch is the maximum number of ids that Records and Progresses accept; NATS returns no more at once.
-const MaxBatch = 1000
-
-// Records returns the records of several jobs of an owner, by id. It reads from any replica and omits records that the replica
+// Records returns the records of up to a thousand jobs of an owner, by id. It reads from any replica and omits records that the replica
 // does not have. It costs one request.
 func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[string]*job.Record, error) {
 	records := make(map[string]*job.Record, len(ids))
@@ -43,7 +40,7 @@ func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[st
 	return records, err
 }
 
-// Progresses returns the progress of several jobs of an owner, by id, as Records does.
+// Progresses returns the progress of up to a thousand jobs of an owner, by id, as Records does.
 func (s *Store) Progresses(ctx context.Context, owner string, ids []string) (map[string]*job.Progress, error) {
 	progresses := make(map[string]*job.Progress, len(ids))
 	err := broker.LastMessages(ctx, s.js, broker.ProgressStream, ids, func(id string) string { return broker.ProgressSubject(owner, id) },

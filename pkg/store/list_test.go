@@ -38,7 +38,7 @@ func createMany(t testing.TB, s *store.Store, ids []string, size int) {
 func TestRecordsAndProgresses(t *testing.T) {
 	t.Parallel()
 	s, b := start(t)
-	all := ids(store.MaxBatch)
+	all := ids(1000)
 	if got, err := s.Records(t.Context(), "u1", all); err != nil || len(got) != 0 {
 		t.Errorf("before: %d records, %v", len(got), err)
 	}

@@ -69,7 +69,11 @@ func (s *Service) List(ctx context.Context, owner string, f Filter) (*Page, erro
 	}
 	page := &Page{Jobs: []*job.Snapshot{}}
 	for part := range slices.Chunk(positions, readAtOnce) {
-		snaps, err := s.readMany(ctx, owner, part, ended)
+		ids := make([]string, len(part))
+		for i, p := range part {
+			ids[i] = p.ID
+		}
+		snaps, err := s.readMany(ctx, owner, ids, ended)
 		if err != nil {
 			return nil, err
 		}
@@ -101,11 +105,7 @@ func (s *Service) Active(ctx context.Context, owner string) ([]*job.Snapshot, er
 	}
 	var active []*job.Snapshot
 	for part := range slices.Chunk(ids, readAtOnce) {
-		positions := make([]Position, len(part))
-		for i, id := range part {
-			positions[i].ID = id
-		}
-		snaps, err := s.readMany(ctx, owner, positions, nil)
+		snaps, err := s.readMany(ctx, owner, part, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -138,12 +138,12 @@ func (s *Service) history(ctx context.Context, owner string) (positions []Positi
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	positions = make([]Position, 0, len(ids))
-	var undated []Position
+	var undated []string
 	for _, id := range ids {
 		if created, ok := createdAt(id); ok {
 			positions = append(positions, Position{CreatedAt: created, ID: id})
 		} else {
-			undated = append(undated, Position{ID: id})
+			undated = append(undated, id)
 		}
 	}
 	for part := range slices.Chunk(undated, readAtOnce) {
@@ -172,11 +172,7 @@ func createdAt(id string) (time.Time, bool) {
 // readMany reads jobs of an owner and returns them in the given order, without those that no longer exist. It costs three
 // requests, and more for each job that was not found, or that is in ended though the replica has no record of it: a replica may
 // be behind.
-func (s *Service) readMany(ctx context.Context, owner string, positions []Position, ended map[string]bool) ([]*job.Snapshot, error) {
-	ids := make([]string, len(positions))
-	for i, p := range positions {
-		ids[i] = p.ID
-	}
+func (s *Service) readMany(ctx context.Context, owner string, ids []string, ended map[string]bool) ([]*job.Snapshot, error) {
 	records, err := s.store.Records(ctx, owner, ids)
 	if err != nil {
 		return nil, err

@@ -25,31 +25,27 @@ func (s *Store) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
 	return ids, nil
 }
 
-// Records returns the records of up to a thousand jobs of an owner, by id. It reads from any replica and omits records that the replica
-// does not have. It costs one request.
+// Records returns the records of up to a thousand jobs of an owner, by id. It reads from any replica and omits records that the
+// replica does not have. It costs one request.
 func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[string]*job.Record, error) {
-	records := make(map[string]*job.Record, len(ids))
-	err := broker.LastMessages(ctx, s.js, broker.ResultsStream, ids, func(id string) string { return broker.RecordSubject(owner, id) },
-		func(id string, msg *jetstream.RawStreamMsg) error {
-			r, err := job.DecodeRecord(msg.Data)
-			if err == nil {
-				records[id] = r
-			}
-			return err
-		})
-	return records, err
+	return lastValues(ctx, s.js, broker.ResultsStream, ids, func(id string) string { return broker.RecordSubject(owner, id) }, job.DecodeRecord)
 }
 
 // Progresses returns the progress of up to a thousand jobs of an owner, by id, as Records does.
 func (s *Store) Progresses(ctx context.Context, owner string, ids []string) (map[string]*job.Progress, error) {
-	progresses := make(map[string]*job.Progress, len(ids))
-	err := broker.LastMessages(ctx, s.js, broker.ProgressStream, ids, func(id string) string { return broker.ProgressSubject(owner, id) },
-		func(id string, msg *jetstream.RawStreamMsg) error {
-			p, err := job.DecodeProgress(msg.Data)
-			if err == nil {
-				progresses[id] = p
-			}
-			return err
-		})
-	return progresses, err
+	return lastValues(ctx, s.js, broker.ProgressStream, ids, func(id string) string { return broker.ProgressSubject(owner, id) }, job.DecodeProgress)
+}
+
+func lastValues[T any](ctx context.Context, js jetstream.JetStream, stream string, ids []string, subject func(id string) string,
+	decode func([]byte) (*T, error),
+) (map[string]*T, error) {
+	values := make(map[string]*T, len(ids))
+	err := broker.LastMessages(ctx, js, stream, ids, subject, func(id string, msg *jetstream.RawStreamMsg) error {
+		v, err := decode(msg.Data)
+		if err == nil {
+			values[id] = v
+		}
+		return err
+	})
+	return values, err
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
@@ -22,22 +21,9 @@ func onCluster(t *testing.T) (*brokertest.Cluster, []*rig) {
 	c := brokertest.StartCluster(t)
 	var rigs []*rig
 	for i := range 3 {
-		rigs = append(rigs, rigOn(t, c.Open(i)))
+		rigs = append(rigs, on(t, c.Open(i)))
 	}
 	return c, rigs
-}
-
-func rigOn(t *testing.T, b *broker.Broker) *rig {
-	t.Helper()
-	q, err := queue.New(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.New(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &rig{Service: jobs.New(b, q, s), broker: b, queue: q, store: s}
 }
 
 // TestOnACluster uses all nodes of a cluster, concurrently or in turn, which must behave like a single one.
@@ -116,8 +102,8 @@ func TestWithoutAQuorum(t *testing.T) {
 	t.Parallel()
 	c, _ := onCluster(t)
 	leader := c.Leader(broker.StreamJobs)
-	results := rigOn(t, c.Open(c.Leader(broker.ResultsStream)))
-	r := rigOn(t, c.Open(leader))
+	results := on(t, c.Open(c.Leader(broker.ResultsStream)))
+	r := on(t, c.Open(leader))
 	running := fresh(t, "u1")
 	r.submitSpec(t, running)
 	away := []int{(leader + 1) % 3, (leader + 2) % 3}
@@ -147,7 +133,7 @@ func TestWithoutAQuorum(t *testing.T) {
 		return err
 	})
 	for i := range 3 {
-		r := rigOn(t, c.Open(i))
+		r := on(t, c.Open(i))
 		for want, id := range map[job.Status]string{job.StatusQueued: id, job.StatusFailed: running.ID} {
 			if snap, err := r.Read(t.Context(), []string{"u1"}, id); err != nil || snap.Status() != want {
 				t.Errorf("at node %d: %+v, %v, want %s", i, snap, err, want)
@@ -215,7 +201,7 @@ func readsAtEveryNode(t *testing.T, rigs []*rig) {
 func TestEachNodeAway(t *testing.T) {
 	t.Parallel()
 	c := brokertest.StartCluster(t)
-	r := rigOn(t, c.Open())
+	r := on(t, c.Open())
 	for i := range 3 {
 		spec, canceled := fresh(t, "u1"), fresh(t, "u1")
 		r.submitSpec(t, spec)
@@ -256,7 +242,7 @@ func TestEachNodeAway(t *testing.T) {
 func TestLeaderLostDuringLoad(t *testing.T) {
 	t.Parallel()
 	c := brokertest.StartCluster(t)
-	r := rigOn(t, c.Open())
+	r := on(t, c.Open())
 	var mu sync.Mutex
 	var accepted []*job.Spec
 	acceptances := make(chan struct{}, 1<<16)

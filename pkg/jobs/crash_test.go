@@ -184,12 +184,7 @@ func TestCancelStoppedInEachGap(t *testing.T) {
 			t.Run(string(step)+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				r := start(t)
-				notified := make(chan string, 10)
-				stop, err := r.queue.OnCancel(func(id string) { notified <- id })
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer stop()
+				notified := r.notices(t)
 				spec := r.submit(t)
 				r.progress(t, spec, job.StatusRunning)
 				if _, err := r.crashes(step).Cancel(t.Context(), owners, spec.ID); !errors.Is(err, errCrash) {

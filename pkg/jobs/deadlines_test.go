@@ -10,7 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-func TestDeadlinesTakesTheLate(t *testing.T) {
+func TestDeadlinesTake(t *testing.T) {
 	t.Parallel()
 	var table jobs.Deadlines
 	start := time.Unix(1_700_000_000, 0)
@@ -41,7 +41,7 @@ func TestDeadlinesTakesTheLate(t *testing.T) {
 	}
 }
 
-func TestDeadlinesFits(t *testing.T) {
+func TestDeadlinesFit(t *testing.T) {
 	t.Parallel()
 	made := time.Unix(1_700_000_000, 0)
 	for name, c := range map[string]struct {

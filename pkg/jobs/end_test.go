@@ -14,12 +14,7 @@ import (
 func TestCancelInEachState(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	notified := make(chan string, 10)
-	stop, err := r.queue.OnCancel(func(id string) { notified <- id })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
+	notified := r.notices(t)
 	owners := []string{"u2", "u1"}
 	for name, c := range map[string]struct {
 		arrange func(*job.Spec)

@@ -99,6 +99,18 @@ func (r *rig) progress(t testing.TB, spec *job.Spec, status job.Status) {
 	}
 }
 
+// notices returns a channel with the ids of jobs whose worker is notified that they have ended.
+func (r *rig) notices(t testing.TB) <-chan string {
+	t.Helper()
+	ids := make(chan string, 100)
+	stop, err := r.queue.OnCancel(func(id string) { ids <- id })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return ids
+}
+
 // puller returns a function that pulls a job, as a worker's slot does.
 func (r *rig) puller(t testing.TB) func() *queue.Delivery {
 	t.Helper()

@@ -16,12 +16,7 @@ func TestSweepEndsJobsWithoutWorkers(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	ends := r.ends(t)
-	notified := make(chan string, 100)
-	stop, err := r.queue.OnCancel(func(id string) { notified <- id })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
+	notified := r.notices(t)
 	ended := &lines{}
 	r.Service = jobs.New(r.broker, r.queue, r.store, jobs.WithLog(slog.New(slog.NewTextHandler(ended, nil))))
 	specs := map[string]*job.Spec{}
@@ -30,6 +25,7 @@ func TestSweepEndsJobsWithoutWorkers(t *testing.T) {
 			for _, in := range []time.Duration{-time.Hour, 0, 300 * time.Millisecond} {
 				spec := r.due(t, in, func(s *job.Spec) {
 					s.Kind, s.Lane = kind, lane
+					var err error
 					if s.Input, err = job.NewInput(kind); err != nil {
 						t.Fatal(err)
 					}

@@ -50,15 +50,15 @@ func TestDeadlinesFit(t *testing.T) {
 		next uint64
 		kept bool
 	}{
-		"nothing new":          {queue.Extent{Created: made, First: 1, Last: 3000, Jobs: 3000}, 3001, true},
-		"new jobs":             {queue.Extent{Created: made, First: 1, Last: 3500, Jobs: 3500}, 3001, true},
-		"old jobs left":        {queue.Extent{Created: made, First: 2500, Last: 3100, Jobs: 1000}, 3001, true},
-		"all were passed":      {queue.Extent{Created: made, First: 4000, Last: 4100, Jobs: 1000}, 4000, true},
-		"most have left":       {queue.Extent{Created: made, First: 1, Last: 3000, Jobs: 10}, 1, false},
-		"all have left":        {queue.Extent{Created: made, First: 3001, Last: 3000, Jobs: 0}, 3001, false},
-		"numbered anew":        {queue.Extent{Created: made, First: 1, Last: 2998, Jobs: 2998}, 1, false},
-		"made anew":            {queue.Extent{Created: made.Add(1), First: 1, Last: 5000, Jobs: 5000}, 1, false},
-		"made anew, empty yet": {queue.Extent{Created: made.Add(1)}, 0, false},
+		"nothing new":      {queue.Extent{Created: made, First: 1, Last: 3000, Jobs: 3000}, 3001, true},
+		"new jobs":         {queue.Extent{Created: made, First: 1, Last: 3500, Jobs: 3500}, 3001, true},
+		"old jobs left":    {queue.Extent{Created: made, First: 2500, Last: 3100, Jobs: 1000}, 3001, true},
+		"all were passed":  {queue.Extent{Created: made, First: 4000, Last: 4100, Jobs: 1000}, 4000, true},
+		"most have left":   {queue.Extent{Created: made, First: 1, Last: 3000, Jobs: 10}, 1, false},
+		"all have left":    {queue.Extent{Created: made, First: 3001, Last: 3000, Jobs: 0}, 3001, false},
+		"renumbered":       {queue.Extent{Created: made, First: 1, Last: 2998, Jobs: 2998}, 1, false},
+		"recreated":        {queue.Extent{Created: made.Add(1), First: 1, Last: 5000, Jobs: 5000}, 1, false},
+		"recreated, empty": {queue.Extent{Created: made.Add(1)}, 0, false},
 	} {
 		var table jobs.Deadlines
 		if next := table.Fit(queue.Extent{Created: made, First: 1, Last: 3000, Jobs: 3000}); next != 1 {

@@ -97,7 +97,7 @@ func TestFollowUpRefundsOnce(t *testing.T) {
 	}{{charged(failed("failed"), 3), 3, 0}, {charged(partial, 4), 4, 3}, {charged(succeeded("good"), 1), 1, 1}, {charged(own, 2), 2, 2}, {charged(canceled, 1), 1, 0}} {
 		before := used()
 		s.putRecord(t, c.record)
-		for _, detail := range []string{"what the upstream said", "", ""} {
+		for _, detail := range []string{"response of the upstream", "", ""} {
 			if err := s.FollowUp(t.Context(), c.record, detail); err != nil {
 				t.Error(err)
 			}

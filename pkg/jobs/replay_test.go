@@ -18,7 +18,7 @@ func (r *rig) deadLettered(t testing.TB) *store.DeadLetter {
 	t.Helper()
 	spec := fresh(t, "u1")
 	record := r.record(t, spec, job.StatusFailed)
-	if err := r.FollowUp(t.Context(), record, "what the upstream said"); err != nil {
+	if err := r.FollowUp(t.Context(), record, "response of the upstream"); err != nil {
 		t.Fatal(err)
 	}
 	letter, err := r.store.DeadLetter(t.Context(), spec.ID)

@@ -140,11 +140,11 @@ func TestDeadLetters(t *testing.T) {
 	}
 	depth(0)
 	r := failed("j1")
-	if err := s.FollowUp(t.Context(), r, "what the upstream said"); err != nil {
+	if err := s.FollowUp(t.Context(), r, "response of the upstream"); err != nil {
 		t.Fatal(err)
 	}
 	want := &job.DeadLetter{
-		V: 1, Spec: r.Spec, Attempt: 8, FailedAt: r.FinishedAt, Error: r.Error, Detail: "what the upstream said", Counts: r.Counts,
+		V: 1, Spec: r.Spec, Attempt: 8, FailedAt: r.FinishedAt, Error: r.Error, Detail: "response of the upstream", Counts: r.Counts,
 	}
 	if got := deadLetter(t, s.broker, "j1"); !equal(t, got, want) {
 		t.Errorf("%+v, want %+v", got, want)

@@ -110,7 +110,7 @@ func TestClockIsSetBackMeanwhile(t *testing.T) {
 		return time.Now()
 	})
 	ends := r.ends(t)
-	asked := r.spy(t, "$JS.API.STREAM.MSG.GET."+broker.StreamJobs, "")
+	reads := r.spy(t, "$JS.API.STREAM.MSG.GET."+broker.StreamJobs, "")
 	r.due(t, time.Hour)
 	r.sweep(t)
 	eventually(t, "the sweeper sweeps", func() bool { return calls.Load() > 0 })
@@ -119,7 +119,7 @@ func TestClockIsSetBackMeanwhile(t *testing.T) {
 		want := calls.Load() + 5
 		eventually(t, "the sweeper continues", func() bool { return calls.Load() >= want })
 	}
-	if asked.Load() == 0 {
+	if reads.Load() == 0 {
 		t.Error("the job was never found")
 	}
 	ends.none(t, r.broker)
@@ -221,7 +221,7 @@ func TestSweepWithoutNATS(t *testing.T) {
 				r.due(t, time.Hour)
 			}
 			o.down()
-			eventually(t, "it tells", func() bool { return s.log.count("cannot find or end jobs past their deadline") == 1 })
+			eventually(t, "it logs the failure", func() bool { return s.log.count("cannot find or end jobs past their deadline") == 1 })
 			if empty {
 				o.opts.StoreDir = t.TempDir()
 			}
@@ -234,7 +234,7 @@ func TestSweepWithoutNATS(t *testing.T) {
 			if record := ends.next(t); record.Spec.ID != late.ID || record.Spec.ID == spec.ID {
 				t.Errorf("%s ended", record.Spec.ID)
 			}
-			eventually(t, "it tells that it is over", func() bool { return s.log.count(`level=INFO msg="jobs past their deadline can be ended again`) == 1 })
+			eventually(t, "it logs the recovery", func() bool { return s.log.count(`level=INFO msg="jobs past their deadline can be ended again`) == 1 })
 			if n := s.log.count("level=WARN"); n != 1 {
 				t.Errorf("%d lines: %s", n, strings.TrimSpace(s.log.buf.String()))
 			}

@@ -76,7 +76,7 @@ func TestDeadLetters(t *testing.T) {
 		"codes":        {Codes: []string{job.CodeModerated, job.CodeUnavailable}, Owner: "u2"},
 		"since":        {Since: noon, Kinds: []job.Kind{job.KindImage, job.KindPrompt}},
 		"code, since":  {Since: noon.Add(-10 * time.Minute), Codes: []string{job.CodeTimeout}},
-		"nobody":       {Owner: "u9"},
+		"no owner":     {Owner: "u9"},
 		"nothing":      {Kinds: []job.Kind{job.KindTranslation}},
 		"not recently": {Since: noon.Add(24 * time.Hour)},
 		"an odd code":  {Codes: []string{"odd"}},

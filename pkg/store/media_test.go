@@ -149,18 +149,18 @@ func TestConcurrentMedia(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
 	var wg sync.WaitGroup
-	told := make(chan string, 10)
-	for i := range cap(told) {
+	hashes := make(chan string, 10)
+	for i := range cap(hashes) {
 		wg.Go(func() {
 			m, err := s.PutMedia(t.Context(), "u1", "j1", job.Media{}, noise(uint64(i), chunk+i))
 			if err != nil {
 				t.Errorf("%v", err)
 			}
-			told <- m.SHA256
+			hashes <- m.SHA256
 		})
 	}
 	wg.Wait()
-	close(told)
+	close(hashes)
 	r, err := s.OpenMedia(t.Context(), "u1", "j1", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func TestConcurrentMedia(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(data)
-	for hash := range told {
+	for hash := range hashes {
 		if hash != hex.EncodeToString(sum[:]) {
 			t.Errorf("a writer got hash %s, stored is %x", hash, sum)
 		}

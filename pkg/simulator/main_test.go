@@ -1,16 +1,14 @@
 package simulator_test
 
 import (
-	"io"
-	"log"
+	"log/slog"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-// TestMain discards the standard log, to which the FLAC library writes for every frame
-// at 24 kHz.
+// TestMain discards the default log, to which the FLAC library writes for every frame at 24 kHz.
 func TestMain(m *testing.M) {
-	log.SetOutput(io.Discard)
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	goleak.VerifyTestMain(m)
 }

@@ -13,7 +13,7 @@ import (
 // The prefixes of codes and tokens, by which their kinds differ.
 const (
 	codePrefix    = "4/0A"
-	accessPrefix  = "ya29.a0A"
+	accessPrefix  = "ya29.a0A" //nolint:gosec // It is no secret, but how Google's tokens begin.
 	refreshPrefix = "1//0"
 )
 

@@ -106,8 +106,7 @@ func wrap(text string, width, most int) (lines []string, cut bool) {
 			n = blank
 		}
 		lines = append(lines, strings.TrimSpace(string(rest[:n])))
-		for rest = rest[n:]; len(rest) > 0 && rest[0] == ' '; rest = rest[1:] {
-		}
+		rest = []rune(strings.TrimLeft(string(rest[n:]), " "))
 	}
 	return lines, false
 }

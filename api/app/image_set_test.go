@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
-	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
 
@@ -24,7 +23,7 @@ func TestImagesOfSetArriveOneByOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := i.Submit(t, fields{"kind": "image", "input": fields{"prompt": "four boats", "width": 64, "height": 80, "n": 4, "seed": 10}})
-	events := i.stream(t.Context(), t, jobview.Path("events"))
+	events := i.stream(t.Context(), t, job.Path("events"))
 	var early event
 	for early.job.Result == nil {
 		e, ok := events.next()
@@ -45,7 +44,7 @@ func TestImagesOfSetArriveOneByOne(t *testing.T) {
 		t.Errorf("the running job: %s", read.Data)
 	}
 	for n := range 5 {
-		url := jobview.Path("media/" + string(rune('0'+n)))
+		url := job.Path("media/" + string(rune('0'+n)))
 		if url == first.URL {
 			continue
 		}

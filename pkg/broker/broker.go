@@ -18,8 +18,10 @@ type Broker struct {
 	embedded *embedded
 	nc       *nats.Conn
 	js       jetstream.JetStream
-	// checked is js for other packages: its publishes fail while the disk fails.
+	// checked is js for other packages: its publishes fail while the disk fails and return when they are durable. Those of
+	// buffered do not wait for that.
 	checked    jetstream.JetStream
+	buffered   jetstream.JetStream
 	closed     chan struct{}
 	reconciler reconciler
 	storage    storage
@@ -84,7 +86,14 @@ func (b *Broker) dial(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
-	b.js, b.checked = js, checkedJetStream{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer}
+	b.js = js
+	b.checked = checkedJetStream{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer, durable: b.Durable}
+	b.buffered = checkedJetStream{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer}
+	if b.embedded != nil {
+		if err := b.answerDurable(); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
 	return retry(ctx, func(ctx context.Context) error { return checkServer(ctx, b.nc, js) })
@@ -120,6 +129,9 @@ func (b *Broker) prepare(ctx context.Context) error {
 		return err
 	}
 	if b.embedded != nil {
+		if err := b.ensureGroupCommit(ctx); err != nil {
+			return err
+		}
 		b.recordStore()
 		if err := b.recordRecovery(ctx, b.embedded.recovered); err != nil {
 			return err
@@ -137,9 +149,14 @@ func (b *Broker) Connection() (connected bool, reconnects uint64) {
 	return b.nc.IsConnected(), b.nc.Stats().Reconnects
 }
 
-// JetStream returns the JetStream context of the connection. Its Publish and PublishMsg fail at once with ErrDiskFull or
-// ErrDiskFailed while the embedded server cannot write.
+// JetStream returns the JetStream context of the connection. Its Publish and PublishMsg, and Purge and DeleteMsg of its
+// streams, return when the change is durable as Durability says. The publishes fail at once with ErrDiskFull or ErrDiskFailed
+// while the embedded server cannot write. Batches are not covered: they need Durable.
 func (b *Broker) JetStream() jetstream.JetStream { return b.checked }
+
+// Buffered is JetStream without waiting for the disk. What it stores survives a kill of every process, but a power failure
+// may lose it, until a later durable write to the same stream or a call of Durable has returned.
+func (b *Broker) Buffered() jetstream.JetStream { return b.buffered }
 
 // Config returns the effective configuration.
 func (b *Broker) Config() Config { return b.cfg }

@@ -26,7 +26,7 @@ type Config struct {
 	ListenUser     string     `env:"NATS_LISTEN_USER" doc:"User name that the embedded NATS requires."`
 	ListenPassword env.Secret `env:"NATS_LISTEN_PASSWORD" doc:"Password that the embedded NATS requires."`
 
-	Sync       string `env:"NATS_SYNC" envDefault:"always" doc:"When the embedded NATS syncs to the disk: always, that is on every write, or at an interval such as 1s, whose data a power failure may lose."`
+	Sync       string `env:"NATS_SYNC" envDefault:"always" doc:"When the embedded NATS syncs to the disk: always, that is before a write is confirmed, or at an interval such as 1s, whose data a power failure may lose."`
 	MaxStoreMB int    `env:"NATS_MAX_STORE_MB" doc:"Megabytes that the embedded NATS may store; 0 means three quarters of the disk space that is free at startup. When the store is full, submissions are rejected until data expires or is deleted."`
 	DataLoss   string `env:"DATA_LOSS" envDefault:"refuse" doc:"What to do when the store in DATA_DIR is so damaged that data is lost: refuse, which does not start, or accept, which moves the damaged files to DATA_DIR/damaged and continues with the rest. Set accept for a single start only."`
 	Replicas   int    `env:"NATS_REPLICAS" envDefault:"1" doc:"Replicas of every stream: 1, 3 or 5."`
@@ -36,6 +36,11 @@ type Config struct {
 
 	// Observer, if not nil, receives every publish to a stream.
 	Observer WriteObserver `env:"-"`
+
+	// SyncObserver, if not nil, receives every fsync of group commit.
+	SyncObserver SyncObserver `env:"-"`
+	// GroupCommit is for tests: group commit is used whatever the file system.
+	GroupCommit bool `env:"-"`
 
 	// Follower is set by workers: they create the streams and consumers they need and never change existing ones.
 	Follower bool `env:"-"`
@@ -48,6 +53,8 @@ type Config struct {
 	// ReconcileInterval is the interval of the checks whether NATS still has everything; 10 s when 0.
 	ReconcileInterval time.Duration `env:"-"`
 
+	// unknownLayout is for tests: the store is taken for one whose layout is unknown.
+	unknownLayout bool
 	// remindEvery is how often a process that is waiting for NATS logs that.
 	remindEvery time.Duration
 }

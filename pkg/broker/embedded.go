@@ -45,6 +45,10 @@ type embedded struct {
 	maxStore int64
 	// recovered is the result of the recovery of the store at the start.
 	recovered *filestore.Result
+	// noGroupCommit is why NATS syncs every write although NATS_SYNC is always; empty with group commit.
+	noGroupCommit string
+	// commits are the group commits of the server that runs; nil when it has none.
+	commits atomic.Pointer[commits]
 }
 
 // startEmbedded locks the data directory, checks the store in it and starts a server on it, which calls writeFailed when
@@ -62,6 +66,9 @@ func startEmbedded(cfg Config, log *slog.Logger, writeFailed func(line string)) 
 	if e.recovered, err = e.store.Recover(cfg.DataLoss == lossAccept); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
+	if !cfg.GroupCommit && !filestore.OrdersRenames(cfg.DataDir) {
+		e.noGroupCommit = "the file system of DATA_DIR is not known to order renames behind data"
+	}
 	if err := e.start(); err != nil {
 		e.stop(nil)
 		return nil, err
@@ -74,6 +81,15 @@ func (e *embedded) start() error {
 	opts, err := e.options()
 	if err != nil {
 		return err
+	}
+	var group *commits
+	if opts.ServerName == groupCommitName {
+		// The process before this one may have been killed with writes that are not on disk yet.
+		if err := e.syncAll(); err != nil {
+			return err
+		}
+		c := newCommits(e)
+		group = &c
 	}
 	srv, err := server.NewServer(opts)
 	if err != nil {
@@ -92,8 +108,22 @@ func (e *embedded) start() error {
 	if config := srv.JetStreamConfig(); config != nil {
 		e.maxStore = config.MaxStore
 	}
+	e.commits.Store(group)
 	e.srv.Store(srv)
 	return nil
+}
+
+// syncAll makes durable what is in the store now.
+func (e *embedded) syncAll() error { return e.store.SyncAll(e.synced("")) }
+
+// synced returns what reports the fsyncs of a stream to the observer; nil when there is none.
+func (e *embedded) synced(stream string) filestore.Synced {
+	if e.cfg.SyncObserver == nil {
+		return nil
+	}
+	return func(path string, bytes int64, took time.Duration) {
+		e.cfg.SyncObserver.ObserveSync(stream, path, bytes, took)
+	}
 }
 
 // stopServer stops the server and leaves the directory locked.
@@ -122,7 +152,8 @@ func (e *embedded) stop(fault func() error) {
 	ran := e.srv.Load() != nil
 	e.stopServer()
 	if ran && fault != nil && fault() == nil {
-		if err := e.store.RecordStop(); err != nil {
+		// The record must not describe more than a power failure leaves.
+		if err := errors.Join(e.syncAll(), e.store.RecordStop()); err != nil {
 			e.log.Error("cannot record the state of the store; the next start checks less", "error", err)
 		}
 	}
@@ -170,8 +201,12 @@ func (e *embedded) options() (*server.Options, error) {
 	if err != nil {
 		return nil, err
 	}
+	name := serverName
+	if always && e.noGroupCommit == "" {
+		always, interval, name = false, groupCommitInterval, groupCommitName
+	}
 	opts := &server.Options{
-		ServerName: "text2image-audio",
+		ServerName: name,
 		JetStream:  true,
 		// 0 lets the server use a share of the free space.
 		JetStreamMaxStore: e.maxStore,

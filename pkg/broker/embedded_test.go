@@ -25,25 +25,25 @@ import (
 func TestSync(t *testing.T) {
 	t.Parallel()
 	for setting, want := range map[string]struct {
-		always   bool
-		interval time.Duration
+		durability broker.Durability
+		interval   time.Duration
 	}{
-		"":       {always: true},
-		"always": {always: true},
-		"90s":    {interval: 90 * time.Second},
-		"1s":     {interval: time.Second},
+		"":       {broker.DurableGroup, time.Second},
+		"always": {broker.DurableGroup, time.Second},
+		"90s":    {broker.DurableInterval, 90 * time.Second},
+		"1s":     {broker.DurableInterval, time.Second},
 	} {
 		t.Run("setting "+setting, func(t *testing.T) {
 			t.Parallel()
 			cfg := brokertest.Config(t)
-			cfg.Sync = setting
+			cfg.Sync, cfg.GroupCommit = setting, true
 			b := brokertest.MustOpen(t, cfg)
-			got := b.Server().JetStreamConfig()
-			if got == nil || got.SyncAlways != want.always {
-				t.Fatalf("%+v, want sync always %t", got, want.always)
+			if mode, _ := b.Durability(); mode != want.durability {
+				t.Errorf("writes are durable by %s, want %s", mode, want.durability)
 			}
-			if !want.always && got.SyncInterval != want.interval {
-				t.Errorf("sync every %s, want %s", got.SyncInterval, want.interval)
+			got := b.Server().JetStreamConfig()
+			if got == nil || got.SyncAlways || got.SyncInterval != want.interval {
+				t.Errorf("%+v, want a sync every %s", got, want.interval)
 			}
 			if !strings.HasPrefix(got.StoreDir, cfg.DataDir) {
 				t.Errorf("stored in %s, outside of %s", got.StoreDir, cfg.DataDir)

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"slices"
@@ -17,6 +18,17 @@ func (b *Broker) Server() *server.Server { return b.embedded.srv.Load() }
 func WithRemindEvery(cfg Config, d time.Duration) Config {
 	cfg.remindEvery = d
 	return cfg
+}
+
+// WithUnknownLayout returns cfg for a store whose layout is taken to be unknown.
+func WithUnknownLayout(cfg Config) Config {
+	cfg.unknownLayout = true
+	return cfg
+}
+
+// GroupCommit returns a function that waits for a group commit that calls sync.
+func GroupCommit(sync func() error) (wait func(context.Context) error) {
+	return (&groupCommit{sync: sync}).wait
 }
 
 // Suitable checks the version and features of a server.

@@ -14,6 +14,8 @@ type checkedJetStream struct {
 	jetstream.JetStream
 	fault    func() error
 	observer WriteObserver
+	// durable, if not nil, is what a write waits for after its acknowledgement.
+	durable func(ctx context.Context, streams ...string) error
 }
 
 // WriteObserver receives every publish to a stream: the stream, the result and how long the acknowledgement took. It must
@@ -40,8 +42,7 @@ func (c checkedJetStream) Publish(ctx context.Context, subject string, data []by
 	}
 	began := time.Now()
 	ack, err := c.JetStream.Publish(ctx, subject, data, opts...)
-	c.observe(subject, err, began)
-	return ack, err
+	return c.stored(ctx, subject, began, ack, err)
 }
 
 // PublishMsg is jetstream.JetStream.PublishMsg. It fails as Publish does.
@@ -51,8 +52,28 @@ func (c checkedJetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ..
 	}
 	began := time.Now()
 	ack, err := c.JetStream.PublishMsg(ctx, msg, opts...)
-	c.observe(msg.Subject, err, began)
+	return c.stored(ctx, msg.Subject, began, ack, err)
+}
+
+// stored waits until a write is durable. So must be the earlier write that a conflict reveals, since the caller may rely on it.
+func (c checkedJetStream) stored(ctx context.Context, subject string, began time.Time, ack *jetstream.PubAck, err error,
+) (*jetstream.PubAck, error) {
+	if c.durable != nil && (err == nil || Conflict(err)) {
+		if failed := c.durable(ctx, streamOf(subject)); failed != nil {
+			ack, err = nil, failed
+		}
+	}
+	c.observe(subject, err, began)
 	return ack, err
+}
+
+// Stream is jetstream.JetStream.Stream. What the stream deletes is deleted durably.
+func (c checkedJetStream) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	stream, err := c.JetStream.Stream(ctx, name)
+	if err != nil || c.durable == nil {
+		return stream, err
+	}
+	return durableStream{Stream: stream, durable: c.durable}, nil
 }
 
 func (c checkedJetStream) observe(subject string, err error, began time.Time) {

@@ -155,7 +155,7 @@ func workerPermissions() *server.Permissions {
 		"$JS.API.STREAM.PURGE." + ControlStream,
 		kvSubject(BucketProgress, ">"), kvSubject(BucketResults, ">"), kvSubject(BucketControl, ">"),
 		"dead.>", UsageSubject(UsageDay, "*", "*"), "usage.refund.*.*",
-		ControlChanged,
+		ControlChanged, durableSubject + "*",
 	}
 	for _, stream := range workerStreams() {
 		publish = append(publish,

@@ -28,15 +28,16 @@ type Store struct {
 
 // Open opens the store on a broker. It costs one request.
 func Open(ctx context.Context, b *broker.Broker) (*Store, error) {
-	js := b.JetStream()
+	// A power failure ends what leases and registrations stand for.
+	js, buffered := b.JetStream(), b.Buffered()
 	stream, err := js.Stream(ctx, broker.ControlStream)
 	if err != nil {
 		return nil, fmt.Errorf("open control: %w", err)
 	}
 	return &Store{
 		nc: b.Conn(), js: js,
-		leases:  kv.New(js, stream, kv.Config[lease]{Name: "lease", Prefix: broker.LeaseSubject(""), Lenient: true, TTL: leaseTTL}),
-		workers: kv.New(js, stream, kv.Config[Worker]{Name: "worker", Prefix: broker.WorkerSubject(""), Check: (*Worker).check, TTL: workerTTL}),
+		leases:  kv.New(buffered, stream, kv.Config[lease]{Name: "lease", Prefix: broker.LeaseSubject(""), Lenient: true, TTL: leaseTTL}),
+		workers: kv.New(buffered, stream, kv.Config[Worker]{Name: "worker", Prefix: broker.WorkerSubject(""), Check: (*Worker).check, TTL: workerTTL}),
 		deployments: kv.New(js, stream, kv.Config[Deployment]{
 			Name: "deployment", Prefix: broker.DeploymentSubject(""), Check: (*Deployment).check, TTL: deploymentTTL,
 		}),

@@ -12,8 +12,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -36,10 +34,10 @@ var (
 
 // Service reads and ends jobs.
 type Service struct {
-	js    jetstream.JetStream
-	queue *queue.Queue
-	store *store.Store
-	now   func() time.Time
+	broker *broker.Broker
+	queue  *queue.Queue
+	store  *store.Store
+	now    func() time.Time
 	// metrics count the jobs that this service ends, and log has a line for each; both may be nil.
 	metrics *telemetry.Metrics
 	log     *slog.Logger
@@ -58,7 +56,7 @@ func WithLog(log *slog.Logger) Option { return func(s *Service) { s.log = log } 
 
 // New returns a service on a broker's queue and store.
 func New(b *broker.Broker, q *queue.Queue, st *store.Store, options ...Option) *Service {
-	s := &Service{js: b.JetStream(), queue: q, store: st, now: time.Now}
+	s := &Service{broker: b, queue: q, store: st, now: time.Now}
 	for _, option := range options {
 		option(s)
 	}

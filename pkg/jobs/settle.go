@@ -144,7 +144,7 @@ func (s *Service) followUp(ctx context.Context, r *job.Record, detail string) er
 			return err
 		}
 	}
-	return quota.Refund(ctx, s.js, r)
+	return quota.Refund(ctx, s.broker, r)
 }
 
 // remove removes the job from the queue, by st.Remove if that is set.

@@ -142,7 +142,13 @@ func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *jo
 		return nil, err
 	}
 	spec.Charge = reserved.Charge
+	// The counters and the queue are synced at the same time.
+	counted := make(chan error, 1)
+	go func() { counted <- reserved.Durable(ctx) }()
 	snap, replayed, err := s.jobs.Enqueue(ctx, spec, keyed)
+	if syncErr := <-counted; syncErr != nil {
+		s.log.WarnContext(ctx, "a charge of the quota may not be on disk", slog.Any("error", syncErr))
+	}
 	var refundErr error
 	switch {
 	case err != nil && !NotSubmitted(err):

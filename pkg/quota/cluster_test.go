@@ -42,7 +42,7 @@ func TestCluster(t *testing.T) {
 	for n := range 12 {
 		wg.Go(func() {
 			// Concurrent refunds may fail with a conflict and are then retried.
-			for try := 0; quota.Refund(t.Context(), brokers[n%3].JetStream(), record) != nil; try++ {
+			for try := 0; quota.Refund(t.Context(), brokers[n%3], record) != nil; try++ {
 				if try == 100 {
 					t.Error("never refunded")
 					return

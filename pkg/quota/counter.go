@@ -44,12 +44,12 @@ func change(subject string, by int, id string) *nats.Msg {
 
 // add adds to a counter exactly once, even with retries, and returns its new value. It waits for a slow store until ctx ends. It
 // costs one acknowledged publish, and one more and a read when the first acknowledgement was lost.
-func (q *Quota) add(ctx context.Context, c counter, by int, id string) (int64, error) {
+func (q *Quota) add(ctx context.Context, js jetstream.JetStream, c counter, by int, id string) (int64, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	var ack *jetstream.PubAck
 	err := twice(ctx, func(ctx context.Context) (err error) {
-		ack, err = q.js.PublishMsg(ctx, change(c.subject, by, id))
+		ack, err = js.PublishMsg(ctx, change(c.subject, by, id))
 		return err
 	})
 	if err == nil {

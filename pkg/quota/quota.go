@@ -32,9 +32,11 @@ func (r *Refusal) Error() string { return "the quota of the " + r.Window + " is 
 type Quota struct {
 	broker *broker.Broker
 	js     jetstream.JetStream
-	plans  Plans
-	now    func() time.Time
-	locks  ownerLocks
+	// buffered counts charges, for which Durable waits.
+	buffered jetstream.JetStream
+	plans    Plans
+	now      func() time.Time
+	locks    ownerLocks
 	// slots holds one value for each operation in progress.
 	slots chan struct{}
 }
@@ -44,7 +46,7 @@ func New(b *broker.Broker, plans Plans, now func() time.Time) *Quota {
 	if now == nil {
 		now = time.Now
 	}
-	return &Quota{broker: b, js: b.JetStream(), plans: plans, now: now, slots: make(chan struct{}, maxOperations)}
+	return &Quota{broker: b, js: b.JetStream(), buffered: b.Buffered(), plans: plans, now: now, slots: make(chan struct{}, maxOperations)}
 }
 
 // maxOperations bounds the concurrent charges and reads of one process: a busy server cannot answer thousands of concurrent
@@ -158,7 +160,7 @@ func (r *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
 	added := make([]bool, len(r.Usage))
 	err := each(len(r.Usage), func(i int) error {
 		u := &r.Usage[i]
-		used, err := q.add(ctx, u.counter, r.units, id+"."+u.Window+".take")
+		used, err := q.add(ctx, q.buffered, u.counter, r.units, id+"."+u.Window+".take")
 		if err == nil {
 			u.Used, added[i] = int(used), true
 		}
@@ -179,11 +181,11 @@ func (r *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
 		u := &r.Usage[i]
 		if !added[i] {
 			// The units may have been added; NATS ignores the repeated message then.
-			if _, err := q.add(undoing, u.counter, r.units, id+"."+u.Window+".take"); err != nil {
+			if _, err := q.add(undoing, q.js, u.counter, r.units, id+"."+u.Window+".take"); err != nil {
 				return err
 			}
 		}
-		used, err := q.add(undoing, u.counter, -r.units, id+"."+u.Window+".undo")
+		used, err := q.add(undoing, q.js, u.counter, -r.units, id+"."+u.Window+".undo")
 		if err == nil {
 			u.Used = int(used)
 		}
@@ -216,6 +218,11 @@ func chargeOf(key Key, list []Usage, now time.Time, units int) *job.Charge {
 	return charge
 }
 
+// Durable returns when the charge is on disk.
+func (r *Reservation) Durable(ctx context.Context) error {
+	return r.quota.broker.Durable(ctx, broker.StreamUsage)
+}
+
 // Release reverses a charge for which no job was created. It works even if ctx has ended, and does nothing if r is nil.
 func (r *Reservation) Release(ctx context.Context) error {
 	if r == nil {
@@ -229,7 +236,7 @@ func (r *Reservation) Release(ctx context.Context) error {
 func (r *Reservation) cancel(ctx context.Context, list []Usage) error {
 	return each(len(list), func(i int) error {
 		u := list[i]
-		_, err := r.quota.add(ctx, u.counter, -r.units, r.id+"."+u.Window+".cancel")
+		_, err := r.quota.add(ctx, r.quota.js, u.counter, -r.units, r.id+"."+u.Window+".cancel")
 		return err
 	})
 }
@@ -251,7 +258,7 @@ func (r *Reservation) ReleaseIfAbsent(ctx context.Context, spec *job.Spec) error
 	err := r.cancel(ctx, minutes)
 	if r.Charge != nil {
 		mark := broker.RefundSubject(spec.ID, spec.CreatedAt.Time)
-		err = errors.Join(err, refundUnits(ctx, r.quota.js, mark, r.Charge, r.units))
+		err = errors.Join(err, refundUnits(ctx, r.quota.broker, mark, r.Charge, r.units))
 	}
 	return err
 }

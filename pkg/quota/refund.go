@@ -19,21 +19,21 @@ const codeDuplicate = 10201
 // Refund refunds the units that a job did not produce for reasons outside its owner's control. It is idempotent and may be
 // called concurrently: the write also marks the job as refunded. It costs nothing when there is nothing to refund, and a read
 // and an atomic batch otherwise.
-func Refund(ctx context.Context, js jetstream.JetStream, r *job.Record) error {
+func Refund(ctx context.Context, b *broker.Broker, r *job.Record) error {
 	units, charge := r.GivesBack(), r.Spec.Charge
 	if units == 0 || !job.ValidToken(charge.Who) || !job.ValidToken(charge.Day) {
 		return nil
 	}
-	return refundUnits(ctx, js, broker.RefundSubject(r.Spec.ID, r.Spec.CreatedAt.Time), charge, units)
+	return refundUnits(ctx, b, broker.RefundSubject(r.Spec.ID, r.Spec.CreatedAt.Time), charge, units)
 }
 
 // refundUnits subtracts units from the daily counters of a charge and stores mark, in one write, unless mark exists.
-func refundUnits(ctx context.Context, js jetstream.JetStream, mark string, charge *job.Charge, units int) error {
+func refundUnits(ctx context.Context, b *broker.Broker, mark string, charge *job.Charge, units int) error {
 	// NATS detects duplicates of the mark for two minutes only.
-	_, err := broker.LeaderLast(ctx, js, broker.StreamUsage, mark)
+	_, err := broker.LeaderLast(ctx, b.JetStream(), broker.StreamUsage, mark)
 	switch {
 	case err == nil:
-		return nil
+		return b.Durable(ctx, broker.StreamUsage)
 	case !errors.Is(err, jetstream.ErrMsgNotFound):
 		return fmt.Errorf("read refund mark: %w", err)
 	}
@@ -44,10 +44,10 @@ func refundUnits(ctx context.Context, js jetstream.JetStream, mark string, charg
 	if job.ValidToken(charge.Address) {
 		batch = append(batch, change(broker.UsageSubject(broker.UsageDay, charge.Address, charge.Day), -units, mark+".address"))
 	}
-	_, err = jetstreamext.PublishMsgBatch(ctx, js, batch)
+	_, err = jetstreamext.PublishMsgBatch(ctx, b.JetStream(), batch)
 	var api *jetstream.APIError
 	if err == nil || (errors.As(err, &api) && int(api.ErrorCode) == codeDuplicate) {
-		return nil
+		return b.Durable(ctx, broker.StreamUsage)
 	}
 	return fmt.Errorf("refund: %w", err)
 }

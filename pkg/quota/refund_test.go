@@ -33,7 +33,7 @@ func failed(id, code string, c *job.Charge) *job.Record {
 
 func refund(t testing.TB, b *broker.Broker, r *job.Record) {
 	t.Helper()
-	if err := quota.Refund(t.Context(), b.JetStream(), r); err != nil {
+	if err := quota.Refund(t.Context(), b, r); err != nil {
 		t.Error(err)
 	}
 }
@@ -155,7 +155,7 @@ func TestRefundFails(t *testing.T) {
 	if err := b.JetStream().DeleteStream(t.Context(), broker.StreamUsage); err != nil {
 		t.Fatal(err)
 	}
-	err := quota.Refund(t.Context(), b.JetStream(), failed("j", job.CodeInternal, &job.Charge{Who: "who", Day: "20260304", Units: 2}))
+	err := quota.Refund(t.Context(), b, failed("j", job.CodeInternal, &job.Charge{Who: "who", Day: "20260304", Units: 2}))
 	if err == nil {
 		t.Error("no error")
 	}

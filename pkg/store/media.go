@@ -33,19 +33,20 @@ type Product struct {
 }
 
 // PutMedia stores an image or audio file of a job and returns its description with size and hash filled in. If an earlier attempt
-// has stored one with the same index, that one is kept and its description returned. It costs one acknowledged publish for each
+// has stored one with the same index, that one is kept and its description returned. Neither is durable before the job's record
+// is. It costs one acknowledged publish for each
 // 512 KiB and one for the manifest.
 func (s *Store) PutMedia(ctx context.Context, owner, id string, m job.Media, data []byte) (job.Media, error) {
 	sum := sha256.Sum256(data)
 	m.SHA256, m.Bytes = hex.EncodeToString(sum[:]), int64(len(data))
-	if err := chunk.New(s.js, s.results).Put(ctx, chunkSubject(owner, id, m), data); err != nil {
+	if err := chunk.New(s.buffered, s.results).Put(ctx, chunkSubject(owner, id, m), data); err != nil {
 		return job.Media{}, fmt.Errorf("store media: %w", publishError(err, ErrExists))
 	}
 	encoded, err := json.Marshal(manifest{V: job.Version, Media: m, ChunkBytes: chunk.Size})
 	if err != nil {
 		return job.Media{}, fmt.Errorf("encode manifest: %w", err)
 	}
-	msg, err := s.createOrExisting(ctx, broker.ManifestSubject(owner, id, m.Index), encoded)
+	msg, err := createOrExisting(ctx, s.buffered, broker.ManifestSubject(owner, id, m.Index), encoded)
 	if err != nil {
 		return job.Media{}, fmt.Errorf("store manifest: %w", err)
 	}

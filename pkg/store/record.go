@@ -17,7 +17,7 @@ func (s *Store) PutRecord(ctx context.Context, r *job.Record) (final *job.Record
 	if err != nil {
 		return nil, false, err
 	}
-	msg, err := s.createOrExisting(ctx, broker.RecordSubject(r.Spec.Owner, r.Spec.ID), data)
+	msg, err := createOrExisting(ctx, s.js, broker.RecordSubject(r.Spec.Owner, r.Spec.ID), data)
 	switch {
 	case err != nil:
 		return nil, false, err

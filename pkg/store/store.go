@@ -31,7 +31,9 @@ var (
 
 // Store holds the results, the progress and the dead letters of jobs.
 type Store struct {
-	js       jetstream.JetStream
+	js jetstream.JetStream
+	// buffered stores what a durable write to the same stream follows.
+	buffered jetstream.JetStream
 	results  jetstream.Stream
 	progress jetstream.Stream
 	dead     jetstream.Stream
@@ -57,7 +59,7 @@ func (s *Store) passed(at step) error {
 
 // New opens the store on a broker. It costs three requests.
 func New(ctx context.Context, b *broker.Broker) (*Store, error) {
-	s := &Store{js: b.JetStream()}
+	s := &Store{js: b.JetStream(), buffered: b.Buffered()}
 	for name, stream := range map[string]*jetstream.Stream{
 		broker.ResultsStream: &s.results, broker.ProgressStream: &s.progress, broker.StreamDead: &s.dead,
 	} {
@@ -107,8 +109,8 @@ func readRecord(msg *jetstream.RawStreamMsg, err error) (*job.Record, error) {
 }
 
 // create publishes to a subject that must be empty; a tombstone counts as content.
-func (s *Store) create(ctx context.Context, subject string, data []byte) error {
-	_, err := s.js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(0))
+func create(ctx context.Context, js jetstream.JetStream, subject string, data []byte) error {
+	_, err := js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(0))
 	return publishError(err, ErrExists)
 }
 
@@ -123,13 +125,13 @@ const (
 // A cluster refuses a write while another one to the subject is pending, which cannot be read yet and may still be lost with its
 // leader. Treating the refusal as a success, or the empty subject as a deletion, could lose both writes. The write is therefore
 // retried until the other one can be read, or, after a while, fails with ErrUndecided.
-func (s *Store) createOrExisting(ctx context.Context, subject string, data []byte) (existing *jetstream.RawStreamMsg, err error) {
+func createOrExisting(ctx context.Context, js jetstream.JetStream, subject string, data []byte) (existing *jetstream.RawStreamMsg, err error) {
 	for tries := 0; ; tries++ {
-		err := s.create(ctx, subject, data)
+		err := create(ctx, js, subject, data)
 		if !errors.Is(err, ErrExists) {
 			return nil, err
 		}
-		existing, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, subject)
+		existing, err := broker.LeaderLast(ctx, js, broker.ResultsStream, subject)
 		if err == nil {
 			return existing, nil
 		}

@@ -223,7 +223,12 @@ func subdirs(dir string) []string {
 
 // blocks returns the sorted numbers of the message blocks in dir.
 func blocks(dir string) []int {
-	entries, _ := os.ReadDir(dir)
+	numbers, _ := readBlocks(dir)
+	return numbers
+}
+
+func readBlocks(dir string) ([]int, error) {
+	entries, err := os.ReadDir(dir)
 	var numbers []int
 	for _, e := range entries {
 		number, found := strings.CutSuffix(e.Name(), blockSuffix)
@@ -232,7 +237,7 @@ func blocks(dir string) []int {
 		}
 	}
 	slices.Sort(numbers)
-	return numbers
+	return numbers, err
 }
 
 func blockName(number int) string { return strconv.Itoa(number) + blockSuffix }

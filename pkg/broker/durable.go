@@ -1,0 +1,260 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
+)
+
+// Group commit. The embedded server writes each message to its file before it acknowledges it, but does not sync the file:
+// that would cost an fsync for each message. Instead every publish that has to be durable waits, after its acknowledgement,
+// until an fsync has covered it, and all that wait for the same stream share one. Processes that are connected to the embedded
+// server ask the process that runs it to do so.
+
+const (
+	// serverName is the name of the embedded server, and groupCommitName its name while writes are durable by group commit
+	// only. Clients in other processes recognize it by that.
+	serverName      = "text2image-audio"
+	groupCommitName = "text2image-audio-group-commit"
+
+	// groupCommitInterval is how often the server syncs by itself during group commit, which covers what nobody waits for.
+	groupCommitInterval = time.Second
+
+	// durableSubject is where other processes ask for a stream to be made durable.
+	durableSubject = "durable."
+	// durableTimeout bounds one such request, and durablePause is the pause before the next.
+	durableTimeout = 5 * time.Second
+	durablePause   = 50 * time.Millisecond
+)
+
+// Durability is how writes to NATS become durable.
+type Durability string
+
+// The kinds of durability.
+const (
+	// DurableGroup means that an fsync, which concurrent writes share, covers each write before it is confirmed.
+	DurableGroup Durability = "group_commit"
+	// DurableAlways means that the embedded server syncs every write.
+	DurableAlways Durability = "every_write"
+	// DurableInterval means that the embedded server syncs at intervals: a power failure may lose the writes of the last one.
+	DurableInterval Durability = "interval"
+	// DurableExternal means that the configuration of an external NATS decides.
+	DurableExternal Durability = "external"
+)
+
+// Durability returns how writes become durable, and for DurableAlways why there is no group commit, if there is a reason.
+func (b *Broker) Durability() (Durability, string) {
+	if b.embedded == nil {
+		return DurableExternal, ""
+	}
+	always, _, _ := b.cfg.syncSetting()
+	switch {
+	case !always:
+		return DurableInterval, b.cfg.Sync
+	case b.embedded.commits.Load() != nil:
+		return DurableGroup, ""
+	}
+	return DurableAlways, b.embedded.noGroupCommit
+}
+
+// Durable returns when everything that streams acknowledged before the call is on disk. It returns at once when NATS_SYNC is
+// an interval, and when NATS is external or syncs every write by itself. It fails with ErrDiskFull or ErrDiskFailed, and with
+// the error of ctx when the process that runs NATS does not answer. It costs an fsync for each stream, shared with all
+// concurrent callers, and one request for each if NATS runs in another process.
+func (b *Broker) Durable(ctx context.Context, streams ...string) error {
+	if len(streams) == 1 {
+		return b.durable(ctx, streams[0])
+	}
+	errs := make([]error, len(streams))
+	var wg sync.WaitGroup
+	for i, stream := range streams {
+		wg.Go(func() { errs[i] = b.durable(ctx, stream) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (b *Broker) durable(ctx context.Context, stream string) error {
+	if b.embedded == nil {
+		return b.requestDurable(ctx, stream)
+	}
+	commits := b.embedded.commits.Load()
+	if commits == nil {
+		return nil
+	}
+	err := commits.wait(ctx, stream)
+	if err != nil && ctx.Err() == nil {
+		b.writeFailed(err.Error())
+	}
+	return err
+}
+
+// requestDurable asks the process that runs NATS, if that is an API with group commit.
+func (b *Broker) requestDurable(ctx context.Context, stream string) error {
+	ctx, cancel := Bounded(ctx)
+	defer cancel()
+	for b.nc.ConnectedServerName() == groupCommitName || !b.nc.IsConnected() {
+		attempt, cancel := context.WithTimeout(ctx, durableTimeout)
+		reply, err := b.nc.RequestWithContext(attempt, durableSubject+stream, nil)
+		cancel()
+		switch {
+		case err == nil && len(reply.Data) == 0:
+			return nil
+		case err == nil:
+			return fmt.Errorf("make writes durable: %w", classifyFault(errors.New(string(reply.Data))))
+		case !lifecycle.Sleep(ctx, durablePause):
+			return fmt.Errorf("make writes durable: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// answerDurable answers the requests of other processes until the connection is closed.
+func (b *Broker) answerDurable() error {
+	_, err := b.nc.Subscribe(durableSubject+"*", func(m *nats.Msg) {
+		stream := m.Subject[len(durableSubject):]
+		// The answers wait for fsyncs, which the requests that follow may share.
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), durableTimeout)
+			defer cancel()
+			var response []byte
+			if err := b.durable(ctx, stream); err != nil {
+				response = []byte(err.Error())
+			}
+			_ = m.Respond(response)
+		}()
+	})
+	if err != nil {
+		return fmt.Errorf("subscribe to requests for durability: %w", err)
+	}
+	return nil
+}
+
+// SyncObserver receives every fsync of group commit: the stream, which is empty for those of a start or stop, the file, the
+// length of it that is on disk now, and how long it took. It must not block.
+type SyncObserver interface {
+	ObserveSync(stream, path string, bytes int64, took time.Duration)
+}
+
+// commits are the group commits of the streams on disk.
+type commits map[string]*groupCommit
+
+func newCommits(e *embedded) commits {
+	c := make(commits)
+	for _, stream := range storedStreams() {
+		c[stream] = &groupCommit{sync: e.store.Syncer(stream, e.synced(stream)).Sync}
+	}
+	return c
+}
+
+// wait returns when a sync of the stream has begun after the call and is done. Streams in memory are never durable.
+func (c commits) wait(ctx context.Context, stream string) error {
+	if g := c[stream]; g != nil {
+		return g.wait(ctx)
+	}
+	return nil
+}
+
+// groupCommit runs a sync at a time, for all who have asked for it meanwhile.
+type groupCommit struct {
+	sync func() error
+
+	mu sync.Mutex
+	// next is what those wait for who came after the sync that is running began; nil while nobody waits.
+	next    *syncRound
+	running bool
+}
+
+type syncRound struct {
+	done chan struct{}
+	err  error
+}
+
+// wait returns when a sync that began after the call is done, with its error.
+func (g *groupCommit) wait(ctx context.Context) error {
+	g.mu.Lock()
+	if g.next == nil {
+		g.next = &syncRound{done: make(chan struct{})}
+	}
+	round := g.next
+	if !g.running {
+		g.running = true
+		go g.run()
+	}
+	g.mu.Unlock()
+	select {
+	case <-round.done:
+		return round.err
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the disk: %w", context.Cause(ctx))
+	}
+}
+
+// run syncs until nobody waits.
+func (g *groupCommit) run() {
+	for {
+		g.mu.Lock()
+		round := g.next
+		g.next, g.running = nil, round != nil
+		g.mu.Unlock()
+		if round == nil {
+			return
+		}
+		round.err = g.sync()
+		close(round.done)
+	}
+}
+
+// ensureGroupCommit checks that group commit works with the layout of the store: a message that is stored must be found in
+// the file that would be synced. If it is not, the server is restarted so that it syncs every write by itself.
+func (b *Broker) ensureGroupCommit(ctx context.Context) error {
+	if b.embedded.commits.Load() == nil {
+		return nil
+	}
+	// What was created since the start, directories and configurations.
+	if err := b.embedded.syncAll(); err != nil {
+		return err
+	}
+	token := []byte("layout " + nats.NewInbox())
+	if _, err := b.js.Publish(ctx, ResultsProbeSubject(), token); err != nil {
+		return fmt.Errorf("probe the store: %w", err)
+	}
+	found, err := b.embedded.store.Contains(ResultsStream, token)
+	if err == nil && found && !b.cfg.unknownLayout {
+		return nil
+	}
+	b.log.WarnContext(ctx, "the layout of the store is unknown: NATS syncs every write by itself, which is slower", "error", err)
+	b.embedded.noGroupCommit = "the layout of the store is unknown"
+	return b.restart(ctx)
+}
+
+// durableStream is a stream whose deletions are durable when they return.
+type durableStream struct {
+	jetstream.Stream
+	durable func(ctx context.Context, streams ...string) error
+}
+
+// Purge is jetstream.Stream.Purge.
+func (s durableStream) Purge(ctx context.Context, opts ...jetstream.StreamPurgeOpt) error {
+	if err := s.Stream.Purge(ctx, opts...); err != nil {
+		return err
+	}
+	return s.durable(ctx, s.name())
+}
+
+// DeleteMsg is jetstream.Stream.DeleteMsg.
+func (s durableStream) DeleteMsg(ctx context.Context, sequence uint64) error {
+	if err := s.Stream.DeleteMsg(ctx, sequence); err != nil {
+		return err
+	}
+	return s.durable(ctx, s.name())
+}
+
+func (s durableStream) name() string { return s.CachedInfo().Config.Name }

@@ -1,0 +1,285 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+)
+
+// syncs counts the fsyncs of each stream and keeps the synced length of each file.
+type syncs struct {
+	mu    sync.Mutex
+	count map[string]int
+	bytes map[string]int64
+}
+
+func newSyncs() *syncs { return &syncs{count: make(map[string]int), bytes: make(map[string]int64)} }
+
+func (s *syncs) ObserveSync(stream, path string, bytes int64, _ time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count[stream]++
+	s.bytes[path] = bytes
+}
+
+func (s *syncs) of(stream string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count[stream]
+}
+
+// unsynced returns the blocks of a stream that are longer than what was synced of them.
+func (s *syncs) unsynced(t *testing.T, cfg broker.Config, stream string) []string {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	blocks, err := filepath.Glob(filepath.Join(cfg.DataDir, "nats", "jetstream", "$G", "streams", stream, "msgs", "*.blk"))
+	if err != nil || len(blocks) == 0 {
+		t.Fatalf("blocks of %s: %v, %v", stream, blocks, err)
+	}
+	return slices.DeleteFunc(blocks, func(path string) bool {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size() <= s.bytes[path]
+	})
+}
+
+// startGroup starts a broker with group commit.
+func startGroup(t *testing.T, options ...func(*broker.Config)) (*broker.Broker, *syncs) {
+	t.Helper()
+	s := newSyncs()
+	b := brokertest.Start(t, append([]func(*broker.Config){func(c *broker.Config) {
+		c.Sync, c.GroupCommit, c.SyncObserver = "always", true, s
+	}}, options...)...)
+	if mode, reason := b.Durability(); mode != broker.DurableGroup {
+		t.Fatalf("writes are durable by %s (%s)", mode, reason)
+	}
+	return b, s
+}
+
+// TestWritesAreDurable looks at the files right after each kind of write.
+func TestWritesAreDurable(t *testing.T) {
+	t.Parallel()
+	b, syncs := startGroup(t)
+	ctx, cfg := t.Context(), b.Config()
+	jobs, err := b.JetStream().Stream(ctx, broker.StreamJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := b.JetStream().Stream(ctx, broker.ResultsStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sequence uint64
+	subject := func(n int) string { return fmt.Sprintf("jobs.image.member.u1.j%d", n) }
+	for _, step := range []struct {
+		name, stream string
+		do           func() error
+	}{
+		{"publish", broker.StreamJobs, func() error {
+			ack, err := b.JetStream().Publish(ctx, subject(1), []byte("x"))
+			if err == nil {
+				sequence = ack.Sequence
+			}
+			return err
+		}},
+		{"conflict", broker.StreamJobs, func() error {
+			if _, err := b.Buffered().Publish(ctx, subject(2), []byte("x")); err != nil {
+				return err
+			}
+			_, err := b.JetStream().Publish(ctx, subject(2), []byte("x"), jetstream.WithExpectLastSequencePerSubject(0))
+			if !broker.Conflict(err) {
+				return fmt.Errorf("a second job with an id: %w", err)
+			}
+			return nil
+		}},
+		{"buffered", broker.StreamJobs, func() error {
+			if _, err := b.Buffered().Publish(ctx, subject(3), []byte("x")); err != nil {
+				return err
+			}
+			return b.Durable(ctx, broker.ResultsStream, broker.StreamJobs)
+		}},
+		{"several blocks", broker.ResultsStream, func() error {
+			big := make([]byte, 900<<10)
+			for n := range 20 {
+				if _, err := b.Buffered().Publish(ctx, broker.ChunkSubject("u1", "j1", 0, "hash", n), big); err != nil {
+					return err
+				}
+			}
+			_, err := b.JetStream().Publish(ctx, broker.RecordSubject("u1", "j1"), []byte("x"))
+			return err
+		}},
+		{"delete", broker.StreamJobs, func() error { return jobs.DeleteMsg(ctx, sequence) }},
+		{"purge of a subject", broker.ResultsStream, func() error {
+			return results.Purge(ctx, jetstream.WithPurgeSubject(broker.JobMediaSubject("u1", "j1")))
+		}},
+		{"purge of everything", broker.StreamJobs, func() error { return jobs.Purge(ctx) }},
+		{"publish after the purge", broker.StreamJobs, func() error {
+			_, err := b.JetStream().Publish(ctx, subject(4), []byte("x"))
+			return err
+		}},
+	} {
+		before := syncs.of(step.stream)
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		if left := syncs.unsynced(t, cfg, step.stream); len(left) > 0 || syncs.of(step.stream) == before {
+			t.Errorf("after %s, with %d fsyncs, %v are not on disk", step.name, syncs.of(step.stream)-before, left)
+		}
+	}
+	before := syncs.of(broker.StreamJobs)
+	if err := b.Durable(ctx, broker.StreamJobs); err != nil || syncs.of(broker.StreamJobs) != before {
+		t.Errorf("nothing was written, and %d fsyncs were made: %v", syncs.of(broker.StreamJobs)-before, err)
+	}
+	if err := b.Durable(ctx, broker.ProgressStream); err != nil {
+		t.Errorf("a stream in memory: %v", err)
+	}
+}
+
+// TestGroupCommit lets many wait while a sync runs: they share the next one.
+func TestGroupCommit(t *testing.T) {
+	t.Parallel()
+	started, release := make(chan struct{}), make(chan error)
+	wait := broker.GroupCommit(func() error {
+		started <- struct{}{}
+		return <-release
+	})
+	first := make(chan error, 1)
+	go func() { first <- wait(t.Context()) }()
+	<-started
+	const many = 50
+	others := make(chan error, many)
+	var arrived sync.WaitGroup
+	for range many {
+		arrived.Add(1)
+		go func() {
+			// The sync that runs began before these calls, so it does not count for them.
+			arrived.Done()
+			others <- wait(t.Context())
+		}()
+	}
+	arrived.Wait()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := wait(gone); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller that is gone: %v", err)
+	}
+	release <- nil
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	failure := errors.New("the disk failed")
+	rounds := 0
+	for done := 0; done < many; {
+		select {
+		case <-started:
+			rounds++
+			release <- failure
+		case err := <-others:
+			done++
+			if !errors.Is(err, failure) {
+				t.Errorf("a caller got %v", err)
+			}
+		}
+	}
+	// A goroutine may be late for the first round.
+	if rounds < 1 || rounds > 3 {
+		t.Errorf("%d callers took %d rounds", many, rounds)
+	}
+}
+
+// TestConcurrentWritesShareSyncs publishes from many goroutines.
+func TestConcurrentWritesShareSyncs(t *testing.T) {
+	t.Parallel()
+	b, syncs := startGroup(t)
+	const writers, each = 32, 25
+	before := syncs.of(broker.StreamJobs)
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for n := range each {
+				if _, err := b.JetStream().Publish(t.Context(), fmt.Sprintf("jobs.image.member.u%d.j%d", w, n), []byte("x")); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	made := syncs.of(broker.StreamJobs) - before
+	t.Logf("%d writes, %d fsyncs", writers*each, made)
+	if made == 0 || made > writers*each/2 {
+		t.Errorf("%d writes took %d fsyncs", writers*each, made)
+	}
+}
+
+// TestUnknownLayout falls back to a server that syncs by itself.
+func TestUnknownLayout(t *testing.T) {
+	t.Parallel()
+	cfg := brokertest.Config(t)
+	cfg.Sync, cfg.GroupCommit = "always", true
+	b := brokertest.MustOpen(t, broker.WithUnknownLayout(cfg))
+	mode, reason := b.Durability()
+	if mode != broker.DurableAlways || !strings.Contains(reason, "layout") {
+		t.Errorf("durable by %s: %q", mode, reason)
+	}
+	if got := b.Server().JetStreamConfig(); !got.SyncAlways {
+		t.Errorf("%+v", got)
+	}
+	if err := b.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.JetStream().Publish(t.Context(), "jobs.image.member.u1.j1", []byte("x")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOtherProcessesAskForDurability connects a worker to an API with and without group commit.
+func TestOtherProcessesAskForDurability(t *testing.T) {
+	t.Parallel()
+	for _, group := range []bool{true, false} {
+		t.Run(fmt.Sprintf("group commit %t", group), func(t *testing.T) {
+			t.Parallel()
+			s := newSyncs()
+			api := brokertest.Start(t, func(c *broker.Config) {
+				c.Listen, c.OpenPort, c.SyncObserver = "127.0.0.1:0", false, s
+				if group {
+					c.Sync, c.GroupCommit = "always", true
+				}
+			})
+			worker := brokertest.Start(t, func(c *broker.Config) {
+				c.URL, c.DataDir, c.Follower = env.Secret(api.ClientURL()), api.Config().DataDir, true
+			})
+			if mode, _ := worker.Durability(); mode != broker.DurableExternal {
+				t.Errorf("the worker's writes are durable by %s", mode)
+			}
+			before := s.of(broker.ResultsStream)
+			if _, err := worker.JetStream().Publish(t.Context(), broker.RecordSubject("u1", "j1"), []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if made := s.of(broker.ResultsStream) - before; (made > 0) != group {
+				t.Errorf("%d fsyncs", made)
+			}
+			if left := s.unsynced(t, api.Config(), broker.ResultsStream); group && len(left) > 0 {
+				t.Errorf("%v are not on disk", left)
+			}
+			if err := worker.Durable(t.Context(), broker.ResultsStream, "unknown"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package filestore
+
+// OrdersRenames is not known here.
+func OrdersRenames(string) bool { return false }

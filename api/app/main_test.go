@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"log/slog"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -10,7 +11,12 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(powerCutDir); dir != "" {
+		runUntilKilled(dir)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const hang = apptest.Hang
 

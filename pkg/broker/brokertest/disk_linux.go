@@ -60,3 +60,9 @@ func HoldFull(t testing.TB, dataDir string) (release func()) {
 		}
 	}
 }
+
+// inode returns the number of a file in its file system.
+func inode(info os.FileInfo) uint64 {
+	stat, _ := info.Sys().(*syscall.Stat_t)
+	return stat.Ino
+}

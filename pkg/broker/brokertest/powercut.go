@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -31,11 +30,6 @@ func (l *SyncLog) ObserveSync(_, path string, bytes int64, _ time.Duration) {
 	if info, err := os.Stat(path); err == nil {
 		_, _ = fmt.Fprintf(l.file, "%d %d %s\n", bytes, inode(info), path)
 	}
-}
-
-func inode(info os.FileInfo) uint64 {
-	stat, _ := info.Sys().(*syscall.Stat_t)
-	return stat.Ino
 }
 
 // synced is how much of a file is on disk.

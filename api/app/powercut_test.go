@@ -1,0 +1,246 @@
+package app_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+)
+
+// powerCutDir makes the test binary a process of the system on that directory, which logs what it syncs.
+const powerCutDir = "T2I_TEST_POWER_CUT_DIR"
+
+// The files in that directory.
+const (
+	dataDir = "data"
+	syncLog = "syncs"
+)
+
+// runUntilKilled runs a process with everything in it. It prints its URL and never returns.
+func runUntilKilled(dir string) {
+	log, err := brokertest.NewSyncLog(filepath.Join(dir, syncLog))
+	if err != nil {
+		panic(err)
+	}
+	cfg := app.Default()
+	err = env.Load([]string{
+		"DATA_DIR=" + filepath.Join(dir, dataDir), "LISTEN_ADDR=127.0.0.1:0", "SIGNUPS_PER_HOUR=1000", "WORKER_SLOTS_IMAGE=8",
+		"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=100000", "QUOTA_TEXT_GUEST_PER_MINUTE=0",
+		"MAX_ACTIVE_JOBS_GUEST=0", "MAX_ACTIVE_JOBS_MEMBER=0",
+	}, &cfg)
+	if err != nil {
+		panic(err)
+	}
+	cfg.Broker.GroupCommit, cfg.Broker.SyncObserver = true, log
+	cfg.Worker.Latency = simulator.Latency{}
+	a, err := app.New(cfg, discard())
+	if err != nil {
+		panic(err)
+	}
+	if err := a.Start(context.Background()); err != nil {
+		panic(err)
+	}
+	fmt.Println(a.URL())
+	select {}
+}
+
+// crowd is clients of a process that will be killed. It keeps what was confirmed to them.
+type crowd struct {
+	t      *testing.T
+	url    string
+	client *http.Client
+
+	mu       sync.Mutex
+	accepted []string
+	deleted  []string
+	// passwords are those of accounts by email; "" for a deleted account. One whose change was not confirmed is left out.
+	passwords map[string]string
+}
+
+// do returns false when the process is gone or the response is not as expected.
+func (c *crowd) do(method, path, token string, body any, want int, into any) bool {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return false
+	}
+	req, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, bytes.NewReader(encoded))
+	if err != nil {
+		return false
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != want {
+		return false
+	}
+	return into == nil || json.NewDecoder(resp.Body).Decode(into) == nil
+}
+
+// submit submits jobs until the process is gone, and deletes every third that has ended.
+func (c *crowd) submit(worker int) {
+	for n := 0; ; n++ {
+		body := fields{"kind": "image", "input": fields{"prompt": fmt.Sprintf("fox %d of %d", n, worker), "width": 64, "height": 64}}
+		if n%2 == 1 {
+			body = fields{"kind": "prompt", "input": fields{"text": fmt.Sprintf("fox %d of %d", n, worker)}}
+		}
+		var j apptest.Job
+		if !c.do(http.MethodPost, "/api/jobs", "", body, http.StatusAccepted, &j) {
+			return
+		}
+		if n%3 != 0 {
+			c.mu.Lock()
+			c.accepted = append(c.accepted, j.ID)
+			c.mu.Unlock()
+			continue
+		}
+		for !j.Finished() {
+			if !c.do(http.MethodGet, "/api/jobs/"+j.ID+"?wait=5", "", nil, http.StatusOK, &j) {
+				return
+			}
+		}
+		if c.do(http.MethodDelete, "/api/jobs/"+j.ID, "", nil, http.StatusNoContent, nil) {
+			c.mu.Lock()
+			c.deleted = append(c.deleted, j.ID)
+			c.mu.Unlock()
+		}
+	}
+}
+
+// register creates accounts until the process is gone; it changes the password of some and deletes others.
+func (c *crowd) register() {
+	set := func(email, password string) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.passwords[email] = password
+	}
+	unset := func(email string) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.passwords, email)
+	}
+	for n := 0; ; n++ {
+		email := fmt.Sprintf("user%d@example.org", n)
+		var s struct{ Token string }
+		if !c.do(http.MethodPost, "/api/auth/register", "", fields{"username": "Ann", "email": email, "password": "correct horse"}, http.StatusCreated, &s) {
+			return
+		}
+		set(email, "correct horse")
+		switch n % 3 {
+		case 1:
+			unset(email)
+			if c.do(http.MethodPost, "/api/auth/change-password", s.Token,
+				fields{"currentPassword": "correct horse", "newPassword": "battery staple"}, http.StatusOK, nil) {
+				set(email, "battery staple")
+			}
+		case 2:
+			unset(email)
+			if c.do(http.MethodPost, "/api/auth/delete-account", s.Token, fields{"password": "correct horse"}, http.StatusOK, nil) {
+				set(email, "")
+			}
+		}
+	}
+}
+
+// TestPowerCut lets the power fail, by the model of brokertest.CutPower, under a process that serves submissions, deletions and
+// accounts: everything that was confirmed is there after a start on what is left.
+func TestPowerCut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = []string{powerCutDir + "=" + dir}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill := sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	t.Cleanup(kill)
+	url, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the process did not start: %v, %s", err, &stderr)
+	}
+	c := &crowd{
+		t: t, url: strings.TrimSpace(url), passwords: make(map[string]string),
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
+	}
+	defer c.client.CloseIdleConnections()
+	var wg sync.WaitGroup
+	var running atomic.Int32
+	for worker := range 8 {
+		running.Add(1)
+		wg.Go(func() { defer running.Add(-1); c.submit(worker) })
+	}
+	running.Add(1)
+	wg.Go(func() { defer running.Add(-1); c.register() })
+	for busy := true; busy; {
+		c.mu.Lock()
+		busy = len(c.accepted) < 200 || len(c.deleted) < 30 || len(c.passwords) < 12
+		c.mu.Unlock()
+		if running.Load() < 9 {
+			t.Fatalf("a client stopped early: %s", &stderr)
+		}
+	}
+	kill()
+	wg.Wait()
+
+	after := brokertest.CutPower(t, filepath.Join(dir, dataDir), filepath.Join(dir, syncLog))
+	i := start(t, apptest.Config(t, after))
+	for _, id := range c.accepted {
+		if resp := i.Do(t, http.MethodGet, "/api/jobs/"+id, nil); resp.StatusCode != http.StatusOK {
+			t.Errorf("accepted job %s: %d %s", id, resp.StatusCode, resp.Data)
+			continue
+		}
+		j := i.Wait(t, id)
+		if j.Status != "succeeded" {
+			t.Errorf("accepted job %s %s", id, j.Status)
+		}
+		for n := range j.Result.Media {
+			if resp := i.Do(t, http.MethodGet, fmt.Sprintf("/api/jobs/%s/media/%d", id, n), nil); resp.StatusCode != http.StatusOK || len(resp.Data) == 0 {
+				t.Errorf("image of job %s: %d", id, resp.StatusCode)
+			}
+		}
+	}
+	for _, id := range c.deleted {
+		if resp := i.Do(t, http.MethodGet, "/api/jobs/"+id, nil); resp.StatusCode != http.StatusNotFound {
+			t.Errorf("deleted job %s is back: %d %s", id, resp.StatusCode, resp.Data)
+		}
+	}
+	for email, password := range c.passwords {
+		want := http.StatusOK
+		if password == "" {
+			want, password = http.StatusUnauthorized, "correct horse"
+		}
+		if resp := i.Do(t, http.MethodPost, "/api/auth/login", fields{"email": email, "password": password}); resp.StatusCode != want {
+			t.Errorf("sign in as %s: %d %s, want %d", email, resp.StatusCode, resp.Data, want)
+		}
+	}
+	t.Logf("%d accepted and %d deleted jobs and %d accounts survived", len(c.accepted), len(c.deleted), len(c.passwords))
+}

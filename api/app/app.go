@@ -90,6 +90,9 @@ func (a *App) start(ctx context.Context) error {
 
 	// NATS, the signing key, the queue and the results.
 	a.cfg.Broker.Observer = a.metrics
+	if a.cfg.Broker.SyncObserver == nil {
+		a.cfg.Broker.SyncObserver = a.metrics
+	}
 	b, closePort, err := a.openBroker(ctx, startup)
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func TestGoogleFailures(t *testing.T) {
 			if unavailable := c.status == http.StatusServiceUnavailable; (resp.Header.Get("Retry-After") != "") != unavailable {
 				t.Errorf("Retry-After %q", resp.Header.Get("Retry-After"))
 			}
-			logged := map[string]string{"google_misconfigured": c.settings, "google_refused": "refused the code", "google_token": `"reason":"`}[c.code]
+			logged := map[string]string{"google_misconfigured": c.settings, "google_refused": "rejected the code", "google_token": `"reason":"`}[c.code]
 			if !strings.Contains(g.log.String(), logged) {
 				t.Errorf("%q is not in the log: %s", logged, g.log)
 			}

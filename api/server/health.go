@@ -202,7 +202,12 @@ func (h *healthHandler) checkNATS(ctx context.Context) healthCheck {
 	if err == nil {
 		err = h.broker.CheckLeaders(ctx)
 	}
-	return h.newCheck("nats", err, nil)
+	durability, reason := h.broker.Durability()
+	details := map[string]any{"durability": durability}
+	if reason != "" {
+		details["durability_reason"] = reason
+	}
+	return h.newCheck("nats", err, details)
 }
 
 // checkWorkers is degraded when no worker serves a kind of job, and when some workers call the real upstreams and others

@@ -132,6 +132,8 @@ func (b *Broker) prepare(ctx context.Context) error {
 		if err := b.ensureGroupCommit(ctx); err != nil {
 			return err
 		}
+		durability, reason := b.Durability()
+		b.log.InfoContext(ctx, "writes are durable", "by", string(durability), "reason", reason)
 		b.recordStore()
 		if err := b.recordRecovery(ctx, b.embedded.recovered); err != nil {
 			return err

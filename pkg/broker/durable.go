@@ -49,10 +49,11 @@ const (
 	DurableExternal Durability = "external"
 )
 
-// Durability returns how writes become durable, and for DurableAlways why there is no group commit, if there is a reason.
+// Durability returns how writes become durable, and what else there is to say about it: the interval, why there is no group
+// commit, or on what an external NATS depends.
 func (b *Broker) Durability() (Durability, string) {
 	if b.embedded == nil {
-		return DurableExternal, ""
+		return DurableExternal, fmt.Sprintf("%d replicas; sync_interval of the nats-servers decides, which clients cannot read", b.cfg.Replicas)
 	}
 	always, _, _ := b.cfg.syncSetting()
 	switch {

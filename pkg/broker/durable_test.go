@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/filestore"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
@@ -282,4 +284,82 @@ func TestOtherProcessesAskForDurability(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPowerFailureBetweenBlocks cuts off the ends of blocks that were written since the last sync. The store opens with all
+// that was confirmed. The same cut in a block that was synced is damage.
+func TestPowerFailureBetweenBlocks(t *testing.T) {
+	t.Parallel()
+	b, _ := startGroup(t)
+	ctx := t.Context()
+	chunk := func(n int) string { return broker.ChunkSubject("u1", "j1", 0, "hash", n) }
+	if _, err := b.JetStream().Publish(ctx, chunk(0), []byte("confirmed")); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 20 {
+		if _, err := b.Buffered().Publish(ctx, chunk(n+1), make([]byte, 900<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	killed := copyDir(t, b.Config().DataDir)
+	cut(t, killed, 0)
+	if err := reopen(t, killed, chunk(0)); err != nil {
+		t.Errorf("after a power failure: %v", err)
+	}
+	// A start makes everything durable and records that. Without the record of the stop, the program seems to have been killed.
+	restarted := copyDir(t, b.Config().DataDir)
+	if err := reopen(t, restarted, chunk(0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(restarted, "stopped.json")); err != nil {
+		t.Fatal(err)
+	}
+	cut(t, restarted, 0)
+	var damage *filestore.DamageError
+	if err := reopen(t, restarted, chunk(0)); !errors.As(err, &damage) {
+		t.Errorf("a synced block that was cut off: %v", err)
+	}
+}
+
+func copyDir(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// cut cuts off the end of a block of the results, which must not be the last.
+func cut(t *testing.T, dir string, block int) {
+	t.Helper()
+	blocks, err := filepath.Glob(filepath.Join(dir, "nats", "jetstream", "$G", "streams", broker.ResultsStream, "msgs", "*.blk"))
+	if err != nil || len(blocks) < block+2 {
+		t.Fatalf("blocks: %v, %v", blocks, err)
+	}
+	info, err := os.Stat(blocks[block])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(blocks[block], info.Size()-1000); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reopen opens a broker on a directory, reads a message of the results and closes it.
+func reopen(t *testing.T, dir, subject string) error {
+	t.Helper()
+	cfg := brokertest.Config(t)
+	cfg.DataDir, cfg.Sync, cfg.GroupCommit = dir, "always", true
+	b, err := brokertest.Open(t, cfg, slog.DiscardHandler)
+	if err != nil {
+		return err
+	}
+	defer brokertest.Close(t, b)
+	stream, err := b.JetStream().Stream(t.Context(), broker.ResultsStream)
+	if err != nil {
+		return err
+	}
+	_, err = stream.GetLastMsgForSubject(t.Context(), subject)
+	return err
 }

@@ -74,6 +74,8 @@ type Metrics struct {
 	StoreWrites *prometheus.CounterVec
 	// StoreWriteDuration is the time until JetStream acknowledged a publish. Labels: stream.
 	StoreWriteDuration *prometheus.HistogramVec
+	// StoreSyncDuration is the time of an fsync of group commit; prefer ObserveSync. Labels: stream.
+	StoreSyncDuration *prometheus.HistogramVec
 	// StreamsOpen is the number of open event streams.
 	StreamsOpen prometheus.Gauge
 	// SlowReadersDropped counts event streams closed because the client did not keep up.

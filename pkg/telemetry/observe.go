@@ -100,6 +100,13 @@ func (m *Metrics) ObserveWrite(stream, result string, took time.Duration) {
 	}
 }
 
+// ObserveSync measures an fsync of group commit. Those of a start or stop, without a stream, are left out.
+func (m *Metrics) ObserveSync(stream, _ string, _ int64, took time.Duration) {
+	if stream != "" {
+		m.StoreSyncDuration.WithLabelValues(stream).Observe(took.Seconds())
+	}
+}
+
 // The results of ObserveEmail.
 const (
 	EmailSent     = "sent"

@@ -72,7 +72,8 @@ func NewMetrics() *Metrics {
 
 	both := factory{m, programBoth}
 	m.StoreWrites = both.counters("store_writes_total", "Publishes to a JetStream stream, by result: stored, conflict (another writer was first), full, or failed.", "stream", "result")
-	m.StoreWriteDuration = both.histograms("store_write_duration_seconds", "Time until JetStream acknowledged a publish: one round trip and, with synchronous writes, one fsync.", storeBuckets(), "stream")
+	m.StoreWriteDuration = both.histograms("store_write_duration_seconds", "Time until JetStream acknowledged a publish and it was durable: one round trip and, unless NATS_SYNC is an interval, a shared fsync.", storeBuckets(), "stream")
+	m.StoreSyncDuration = both.histograms("store_sync_duration_seconds", "Duration of an fsync of the embedded NATS, which concurrent writes share: writes per sync are store_writes_total divided by the count of this.", storeBuckets(), "stream")
 	m.Panics = both.counters("panics_total", "Recovered panics.", "where")
 	m.scrapeErrors = both.counters("scrape_errors_total", "Reads for a scrape that failed or timed out; their gauges are missing from that scrape.", "source")
 	if err := m.registerBroker(); err != nil {

@@ -58,6 +58,7 @@ type findings struct {
 	store    *Store
 	manifest manifest
 	stop     *stopRecord
+	floors   map[string]int
 	damages  []Damage
 	repairs  []repair
 	// unclean are files without a checksum to remove silently after a crash.
@@ -76,7 +77,7 @@ type repair struct {
 
 // check verifies every stream. It changes nothing.
 func (s *Store) check(m manifest) (*findings, error) {
-	f := &findings{store: s, manifest: m, stop: s.stopped()}
+	f := &findings{store: s, manifest: m, stop: s.stopped(), floors: s.readFloors()}
 	dirs, err := s.streamDirs()
 	if err != nil {
 		return nil, err
@@ -169,8 +170,9 @@ func (f *findings) messages(rel string, m meta, known bool) error {
 		if err != nil {
 			return fmt.Errorf("check stream %s: %w", name, err)
 		}
-		// After a clean stop nothing was being written.
-		check := checkBlock(hasher, data, i == len(numbers)-1 && f.stop == nil)
+		// After a clean stop nothing was being written. A power failure may cut off every block that was not synced.
+		unsynced := i == len(numbers)-1 || (f.floors[name] > 0 && number >= f.floors[name])
+		check := checkBlock(hasher, data, unsynced && f.stop == nil)
 		for _, bad := range check.bad {
 			f.damage(Damage{Stream: name, Path: path, Reason: bad.String(), block: number, check: check})
 		}

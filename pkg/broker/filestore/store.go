@@ -36,6 +36,7 @@ type Store struct {
 	now func() time.Time
 	// streams are the names of the streams whose absence is damage.
 	streams []string
+	floors  floors
 }
 
 // New returns the store in DATA_DIR; the server uses nats/jetstream below it. streams are the names of the streams that must

@@ -24,6 +24,7 @@ const (
 // Syncer makes the messages of one stream durable while a server runs that does not sync by itself. The server appends each
 // message to the last block of the stream before it acknowledges it. A Syncer may not be used concurrently.
 type Syncer struct {
+	store *Store
 	// dir is the directory of the stream.
 	dir string
 	// synced may be nil.
@@ -46,7 +47,7 @@ type Synced func(path string, bytes int64, took time.Duration)
 
 // Syncer returns the syncer of a stream; rel is its directory relative to DATA_DIR.
 func (s *Store) Syncer(stream string, synced Synced) *Syncer {
-	return &Syncer{dir: filepath.Join(s.dir, defaultStreamsDir, stream), synced: synced}
+	return &Syncer{store: s, dir: filepath.Join(s.dir, defaultStreamsDir, stream), synced: synced}
 }
 
 // defaultStreamsDir is the directory of the streams of a server without accounts of its own, relative to DATA_DIR.
@@ -101,7 +102,7 @@ func (s *Syncer) sync() error {
 		}
 	}
 	s.messages = info
-	return nil
+	return s.store.raiseFloor(filepath.Base(s.dir), s.last)
 }
 
 // statMessages returns the directory of messages, for which it waits while a purge replaces it.
@@ -180,7 +181,7 @@ func (s *Store) SyncAll(synced Synced) error {
 	if err != nil {
 		return fmt.Errorf("sync the store: %w", err)
 	}
-	return syncDir(s.dir)
+	return errors.Join(syncDir(s.dir), s.recordFloors())
 }
 
 func syncFile(path string, synced Synced) error {

@@ -173,7 +173,7 @@ func TestSpeechIsValidated(t *testing.T) {
 		`{"input":"x","model":"kokoro","voice":"alloy"}`:           "Invalid voice: alloy. Use a preset name or valid ElevenLabs voice ID.",
 		`{"input":"` + strings.Repeat("猫", 10001) + `"}`:           "Input text too long: 10001 characters. Maximum is 10000.",
 		`{"input":"x","response_format":"OPUS"}`:                   "JSON body validation failed",
-		`{"input":"x","model":"qwen-tts","response_format":"mp3"}`: `Model "qwen-tts" responses wav only.`,
+		`{"input":"x","model":"qwen-tts","response_format":"mp3"}`: `Model "qwen-tts" answers wav only.`,
 	} {
 		a := post(t, s.URL()+"/v1/audio/speech", body)
 		if got := at(t, a.fields(t), "error", "message"); a.status != http.StatusBadRequest || got != message {

@@ -68,7 +68,7 @@ func (h *jobHandler) respondSubmitted(c *gin.Context, submitted *jobs.Submission
 		status = http.StatusAccepted
 		c.Header("Retry-After", "1")
 	}
-	return h.show(c, status, snap)
+	return h.showSubmitted(c, status, snap)
 }
 
 // reserveOptionalWait reserves a wait for a new job. Since the job is accepted, a caller with too many waits gets the response

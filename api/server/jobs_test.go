@@ -34,8 +34,13 @@ func TestSubmit(t *testing.T) {
 		must(t, err)
 		deadline, err := time.Parse(time.RFC3339Nano, v.Deadline)
 		must(t, err)
-		if deadline.Sub(created) != 90*time.Second || v.Status != "queued" || v.MaxAttempts != 8 || v.QueuePosition == nil || *v.QueuePosition != 0 {
+		if deadline.Sub(created) != 90*time.Second || v.Status != "queued" || v.MaxAttempts != 8 || v.QueuePosition != nil {
 			t.Errorf("%s: %s", kind, resp.body)
+		}
+		var read view
+		b.get(t, "/api/jobs/"+v.ID).expect(t, http.StatusOK).decode(t, &read)
+		if read.QueuePosition == nil || *read.QueuePosition != 0 {
+			t.Errorf("%s has position %v, want 0", kind, read.QueuePosition)
 		}
 		resp.expectHeaders(t, map[string]string{
 			"Location": "/api/jobs/" + v.ID, "Retry-After": "1", "Content-Type": "application/json; charset=utf-8",

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
@@ -33,10 +34,19 @@ func (v *jobViews) await(c *gin.Context, owners []string, id string, wait time.D
 func (v *jobViews) show(c *gin.Context, status int, snap *job.Snapshot) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	view := problem.Translate(v.feed.View(ctx, snap), problem.Lang(c))
+	return respondJob(c, status, snap, v.feed.View(ctx, snap))
+}
+
+// showSubmitted responds with a job that was just submitted. Its position in the queue is left out: it would cost each
+// submission requests that count the queue.
+func (v *jobViews) showSubmitted(c *gin.Context, status int, snap *job.Snapshot) error {
+	return respondJob(c, status, snap, v.feed.Show(snap))
+}
+
+func respondJob(c *gin.Context, status int, snap *job.Snapshot, view *jobview.Job) error {
 	c.Header("ETag", etag(snap))
 	c.Header("Cache-Control", "private, no-cache")
-	respond.JSON(c, status, view)
+	respond.JSON(c, status, problem.Translate(view, problem.Lang(c)))
 	return nil
 }
 

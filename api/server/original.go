@@ -71,7 +71,7 @@ func (h *originalHandler) run(c *gin.Context, models *job.Catalogue, kind job.Ki
 	if prefer(c.Request).async {
 		c.Header("Preference-Applied", "respond-async")
 		c.Header("Retry-After", "1")
-		if err := h.show(c, http.StatusAccepted, snap); err != nil {
+		if err := h.showSubmitted(c, http.StatusAccepted, snap); err != nil {
 			return nil, err
 		}
 		return nil, errResponded

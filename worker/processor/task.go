@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/text2image-audio/text2image-audio/pkg/chunk"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -141,11 +142,14 @@ func (t *Task) Stored(index int) bool {
 }
 
 // Store stores a medium of a job with count media. One of several is stored and published at once; a single one is
-// stored with the record.
+// stored with the record, and only if that takes a while is the stage of storing published.
 func (t *Task) Store(ctx context.Context, p store.Product, count int) error {
 	a := t.attempt
 	if count == 1 {
 		t.pending = append(t.pending, p)
+		if len(p.Data) <= chunk.Size {
+			return nil
+		}
 		return a.update(ctx, func(pr *job.Progress) { pr.Stage = job.StageStoring })
 	}
 	stored, err := t.putMedia(ctx, p)

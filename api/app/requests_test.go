@@ -1,0 +1,103 @@
+package app_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+)
+
+// syncCounter counts the fsyncs of group commit by stream.
+type syncCounter struct {
+	mu    sync.Mutex
+	count map[string]int
+}
+
+func (s *syncCounter) ObserveSync(stream, _ string, _ int64, _ time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count[stream]++
+}
+
+func (s *syncCounter) take() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := s.count
+	s.count = make(map[string]int)
+	return taken
+}
+
+// TestRequestsPerJob counts the messages to NATS and the fsyncs that one job with one small image costs, from its submission
+// to the removal of its progress. A step that is added shows here.
+func TestRequestsPerJob(t *testing.T) {
+	t.Parallel()
+	syncs := &syncCounter{count: make(map[string]int)}
+	cfg := apptest.Config(t, t.TempDir(), "NATS_SYNC=always", "QUOTA_GUEST_PER_DAY=0", "MAX_ACTIVE_JOBS_GUEST=0")
+	cfg.Broker.GroupCommit, cfg.Broker.SyncObserver = true, syncs
+	i := start(t, cfg)
+	all, err := i.Broker().Conn().SubscribeSync(">")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Broker().Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"jobs.", "$JS.API.DIRECT.GET.KV_RESULTS.", "$KV.PROGRESS.", // submission, check for an earlier end, running
+		"$KV.RESULTS. chunk", "$KV.RESULTS. manifest", "$KV.RESULTS. record", "$JS.ACK.", "$JS.API.STREAM.PURGE.KV_PROGRESS",
+	}
+	for round := range 3 {
+		syncs.take()
+		resp := i.Do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "a fox", "width": 64, "height": 64}})
+		var j apptest.Job
+		resp.Decode(t, &j)
+		var got []string
+		for len(got) == 0 || !strings.HasPrefix(got[len(got)-1], "$JS.API.STREAM.PURGE") {
+			m, err := all.NextMsg(hang)
+			if err != nil {
+				t.Fatalf("%v after %v", err, got)
+			}
+			if step := stepOf(m.Subject, j.ID); step != "" && (step != "jobs." || len(got) == 0) {
+				got = append(got, step)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("round %d: the job cost\n%s, want\n%s", round, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		// A queue that becomes empty continues in a new block, which is another file.
+		counts := syncs.take()
+		if counts[broker.StreamJobs] > 2 || counts[broker.ResultsStream] > 1 {
+			t.Errorf("round %d: the job cost %v fsyncs", round, counts)
+		}
+	}
+}
+
+// stepOf returns which step of a job a message is, or "" for one of something else.
+func stepOf(subject, id string) string {
+	switch {
+	case strings.HasPrefix(subject, "$JS.ACK."), strings.HasPrefix(subject, "$JS.API.STREAM.PURGE."),
+		strings.HasPrefix(subject, "$JS.API.DIRECT.GET.JOBS"), strings.HasPrefix(subject, "$JS.API.CONSUMER.INFO."):
+		if strings.HasPrefix(subject, "$JS.ACK.") {
+			return "$JS.ACK."
+		}
+		return subject
+	case !strings.Contains(subject, id):
+		return ""
+	case strings.HasPrefix(subject, "events."):
+		return ""
+	case strings.HasPrefix(subject, "$KV.RESULTS."):
+		_, rest, _ := strings.Cut(subject, id)
+		return "$KV.RESULTS. " + []string{"record", "manifest", "", "chunk"}[strings.Count(rest, ".")]
+	}
+	for _, prefix := range []string{"jobs.", "$JS.API.DIRECT.GET.KV_RESULTS.", "$KV.PROGRESS."} {
+		if strings.HasPrefix(subject, prefix) {
+			return prefix
+		}
+	}
+	return subject
+}

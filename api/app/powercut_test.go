@@ -14,9 +14,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
@@ -243,4 +245,149 @@ func TestPowerCut(t *testing.T) {
 		}
 	}
 	t.Logf("%d accepted and %d deleted jobs and %d accounts survived", len(c.accepted), len(c.deleted), len(c.passwords))
+}
+
+// TestConfirmedChangesSurvivePowerCut lets the power fail right after each kind of change was confirmed, before anything else is
+// written.
+func TestConfirmedChangesSurvivePowerCut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log, err := brokertest.NewSyncLog(filepath.Join(dir, syncLog))
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables := []string{
+		"ADMIN_KEY=the operator's own", "FETCH_RETRY_MAX=1", "QUOTA_GUEST_PER_DAY=50", "MAX_ACTIVE_JOBS_GUEST=0", "SIGNUPS_PER_HOUR=0",
+		"NATS_SYNC=always",
+	}
+	cfg := apptest.Config(t, filepath.Join(dir, dataDir), variables...)
+	cfg.Broker.GroupCommit, cfg.Broker.SyncObserver = true, log
+	i := start(t, cfg)
+	operator := "X-Admin-Key: the operator's own"
+
+	image := func(prompt string) fields {
+		return fields{"kind": "image", "input": fields{"prompt": prompt, "width": 64, "height": 64}}
+	}
+	done := i.Submit(t, image("a boat"))
+	done = i.Wait(t, done.ID)
+	gone := i.Wait(t, i.Submit(t, image("an old boat")).ID)
+	i.awaitEmptyQueue(t)
+	ann := i.signUp(t, "ann@example.org", "correct horse")
+	bob := i.signUp(t, "bob@example.org", "correct horse")
+	i.signUp(t, "eve@example.org", "correct horse")
+	var failed, accepted, settled apptest.Job
+
+	status := func(p *instance, want int, method, path string, body any, headers ...string) {
+		t.Helper()
+		if resp := p.Do(t, method, path, body, headers...); resp.StatusCode != want {
+			t.Errorf("%s %s: %d %.200s, want %d", method, path, resp.StatusCode, resp.Data, want)
+		}
+	}
+	for _, change := range []struct {
+		name  string
+		make  func()
+		check func(*instance)
+	}{
+		{"settlement", func() {
+			settled = i.Wait(t, i.Submit(t, image("a fox")).ID)
+			i.awaitEmptyQueue(t)
+			// The next submission syncs the removal of the job from the queue.
+			if err := i.Broker().Durable(t.Context(), broker.StreamJobs); err != nil {
+				t.Fatal(err)
+			}
+		}, func(p *instance) {
+			status(p, http.StatusOK, http.MethodGet, "/api/jobs/"+settled.ID, nil)
+			status(p, http.StatusOK, http.MethodGet, "/api/jobs/"+settled.ID+"/media/0", nil)
+		}},
+		{"dead letter", func() {
+			if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Fault: "unavailable", Times: 1}); err != nil {
+				t.Fatal(err)
+			}
+			failed = i.Wait(t, i.Submit(t, image("a broken fox")).ID)
+			i.awaitEmptyQueue(t)
+			if err := i.Broker().Durable(t.Context(), broker.StreamJobs); err != nil {
+				t.Fatal(err)
+			}
+		}, func(p *instance) {
+			status(p, http.StatusOK, http.MethodGet, "/api/admin/dead-letters/"+failed.ID, nil, operator)
+		}},
+		{"deletion of a job", func() {
+			status(i, http.StatusNoContent, http.MethodDelete, "/api/jobs/"+gone.ID, nil)
+		}, func(p *instance) {
+			status(p, http.StatusNotFound, http.MethodGet, "/api/jobs/"+gone.ID, nil)
+			status(p, http.StatusOK, http.MethodGet, "/api/jobs/"+done.ID, nil)
+		}},
+		{"deletion of a dead letter", func() {
+			status(i, http.StatusNoContent, http.MethodDelete, "/api/admin/dead-letters/"+failed.ID, nil, operator)
+		}, func(p *instance) {
+			status(p, http.StatusNotFound, http.MethodGet, "/api/admin/dead-letters/"+failed.ID, nil, operator)
+		}},
+		{"feedback", func() {
+			status(i, http.StatusCreated, http.MethodPost, "/api/feedback", fields{"category": "bug", "content": "It breaks."}, ann)
+		}, func(p *instance) {
+			if resp := p.Do(t, http.MethodGet, "/api/feedback/my", nil, ann); !strings.Contains(string(resp.Data), "It breaks.") {
+				t.Errorf("feedback: %s", resp.Data)
+			}
+		}},
+		{"saved image", func() {
+			picture := i.Do(t, http.MethodGet, "/api/jobs/"+done.ID+"/media/0", nil)
+			status(i, http.StatusCreated, http.MethodPost, "/api/images/save", fields{"prompt": "a canary", "data": picture.Data}, ann)
+		}, func(p *instance) {
+			if resp := p.Do(t, http.MethodGet, "/api/images/daily", nil, ann); !strings.Contains(string(resp.Data), "a canary") {
+				t.Errorf("saved images: %s", resp.Data)
+			}
+		}},
+		{"password", func() {
+			status(i, http.StatusOK, http.MethodPost, "/api/auth/change-password",
+				fields{"currentPassword": "correct horse", "newPassword": "battery staple"}, bob)
+		}, func(p *instance) {
+			status(p, http.StatusOK, http.MethodPost, "/api/auth/login", fields{"email": "bob@example.org", "password": "battery staple"})
+		}},
+		{"registration", func() { i.signUp(t, "new@example.org", "correct horse") }, func(p *instance) {
+			status(p, http.StatusOK, http.MethodPost, "/api/auth/login", fields{"email": "new@example.org", "password": "correct horse"})
+		}},
+		{"deletion of an account", func() {
+			status(i, http.StatusOK, http.MethodPost, "/api/auth/delete-account", fields{"password": "correct horse"}, ann)
+		}, func(p *instance) {
+			status(p, http.StatusUnauthorized, http.MethodPost, "/api/auth/login", fields{"email": "ann@example.org", "password": "correct horse"})
+		}},
+		{"pause", func() {
+			status(i, http.StatusOK, http.MethodPost, "/api/admin/kinds/image/pause", fields{}, operator)
+		}, func(p *instance) {
+			if resp := p.Do(t, http.MethodGet, "/api/admin/control", nil, operator); !strings.Contains(string(resp.Data), "paused") {
+				t.Errorf("pause: %s", resp.Data)
+			}
+		}},
+		{"submission", func() { accepted = i.Submit(t, image("a last fox")) }, func(p *instance) {
+			status(p, http.StatusOK, http.MethodGet, "/api/jobs/"+accepted.ID, nil)
+		}},
+	} {
+		change.make()
+		after := brokertest.CutPower(t, filepath.Join(dir, dataDir), filepath.Join(dir, syncLog))
+		p := run(t, apptest.Config(t, after, variables...))
+		change.check(p)
+		p.Close(t)
+		if t.Failed() {
+			t.Fatalf("after the %s", change.name)
+		}
+	}
+}
+
+// awaitEmptyQueue waits until every job has left the queue.
+func (i *instance) awaitEmptyQueue(t *testing.T) {
+	t.Helper()
+	stream, err := i.Broker().JetStream().Stream(t.Context(), broker.StreamJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(hang); time.Now().Before(end); {
+		info, err := stream.Info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.State.Msgs == 0 {
+			return
+		}
+	}
+	t.Fatal("the queue does not become empty")
 }

@@ -300,9 +300,11 @@ func TestConfirmedChangesSurvivePowerCut(t *testing.T) {
 			status(p, http.StatusOK, http.MethodGet, "/api/jobs/"+settled.ID+"/media/0", nil)
 		}},
 		{"dead letter", func() {
-			if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Fault: "unavailable", Times: 1}); err != nil {
+			if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Fault: "unavailable", Times: 2}); err != nil {
 				t.Fatal(err)
 			}
+			// The first one stays, so that the removal of the other is a mark in the same block.
+			i.Wait(t, i.Submit(t, image("a broken boat")).ID)
 			failed = i.Wait(t, i.Submit(t, image("a broken fox")).ID)
 			i.awaitEmptyQueue(t)
 			if err := i.Broker().Durable(t.Context(), broker.StreamJobs); err != nil {
@@ -354,7 +356,7 @@ func TestConfirmedChangesSurvivePowerCut(t *testing.T) {
 		{"pause", func() {
 			status(i, http.StatusOK, http.MethodPost, "/api/admin/kinds/image/pause", fields{}, operator)
 		}, func(p *instance) {
-			if resp := p.Do(t, http.MethodGet, "/api/admin/control", nil, operator); !strings.Contains(string(resp.Data), "paused") {
+			if resp := p.Do(t, http.MethodGet, "/api/admin/control", nil, operator); !strings.Contains(string(resp.Data), `"paused":true`) {
 				t.Errorf("pause: %s", resp.Data)
 			}
 		}},

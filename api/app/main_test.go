@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(powerCutDir); dir != "" {
+	if dir := os.Getenv(powerCutDir); dir != "" { //nolint:forbidigo // The test runs its own binary as the process that is killed.
 		runUntilKilled(dir)
 	}
 	goleak.VerifyTestMain(m)

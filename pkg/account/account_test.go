@@ -182,7 +182,7 @@ func TestResets(t *testing.T) {
 	must(t, err)
 	expectInvalid("a token from before a change of the password", old)
 	late := begin(email)
-	now.advance(account.ResetAge)
+	now.Advance(account.ResetAge)
 	expectInvalid("an expired token", late)
 	gone := begin(email)
 	must(t, a.Delete(t.Context(), ann))

@@ -55,7 +55,7 @@ func TestGoogleCreatesAccount(t *testing.T) {
 	if want := `{"id":"110169484474386276334","name":"Ann O'Nym","picture":"https://lh3.googleusercontent.com/a/ann","locale":"en-GB"}`; string(u.GoogleInfo) != want {
 		t.Errorf("stored %s", u.GoogleInfo)
 	}
-	clock.advance(time.Hour)
+	clock.Advance(time.Hour)
 	// The Google account has another address now. No account is created, so admit is not called.
 	g.Email, g.Name, g.Picture = "ann@elsewhere.example", "Ann", "javascript:alert(1)"
 	again, err := a.SignInGoogle(t.Context(), g, func() error { return no })
@@ -228,7 +228,7 @@ func TestFresh(t *testing.T) {
 		}
 	}
 	must(t, a.Confirm(t.Context(), u, in, ""))
-	clock.advance(account.FreshAge + time.Second)
+	clock.Advance(account.FreshAge + time.Second)
 	if err := a.Confirm(t.Context(), u, in, ""); !errors.Is(err, account.ErrStale) {
 		t.Errorf("after FreshAge: %v", err)
 	}

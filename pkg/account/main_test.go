@@ -1,7 +1,6 @@
 package account_test
 
 import (
-	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
@@ -21,25 +21,7 @@ const (
 	password = "correct horse"
 )
 
-// clock is a clock that a test advances.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Now()} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
+func newClock() *clocktest.Clock { return clocktest.New(time.Now()) }
 
 // newAccounts returns the accounts stored in a broker, with fast password hashes.
 func newAccounts(t testing.TB, b *broker.Broker, cfg account.Config, options ...account.Option) *account.Accounts {
@@ -58,7 +40,7 @@ func config(t testing.TB) account.Config {
 }
 
 // open returns accounts in a new broker.
-func open(t testing.TB, changes ...func(*account.Config)) (*account.Accounts, *clock) {
+func open(t testing.TB, changes ...func(*account.Config)) (*account.Accounts, *clocktest.Clock) {
 	t.Helper()
 	cfg, clock := config(t), newClock()
 	for _, change := range changes {

@@ -133,7 +133,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s: legacy %t", name, session.Legacy)
 		}
 	}
-	time.advance(account.TokenAge)
+	time.Advance(account.TokenAge)
 	if _, _, err := a.Identify(t.Context(), good); !errors.Is(err, account.ErrToken) {
 		t.Errorf("after seven days: %v", err)
 	}
@@ -252,7 +252,7 @@ func TestMaxSignedOut(t *testing.T) {
 		_, session, err := a.Identify(t.Context(), token(t, a, u))
 		must(t, err)
 		must(t, a.SignOut(t.Context(), u, session, false))
-		now.advance(account.TokenAge + time.Minute)
+		now.Advance(account.TokenAge + time.Minute)
 	}
 	if u, err = a.Read(t.Context(), u.Email); err != nil || len(u.SignedOut) != 1 {
 		t.Errorf("expired tokens are kept: %+v, %v", u, err)

@@ -48,7 +48,7 @@ func TestVerifyEmail(t *testing.T) {
 	if _, err := a.Reset(t.Context(), second, "another one"); !errors.Is(err, account.ErrReset) {
 		t.Errorf("a verification token resets a password: %v", err)
 	}
-	now.advance(account.VerificationAge)
+	now.Advance(account.VerificationAge)
 	expectInvalid(second, "an expired token")
 	third := begin()
 	if _, err := a.Login(t.Context(), email, password); err != nil {
@@ -134,19 +134,19 @@ func TestCountSignup(t *testing.T) {
 		}
 	}
 	count(0)
-	now.advance(20 * time.Minute)
+	now.Advance(20 * time.Minute)
 	count(0)
-	now.advance(10 * time.Minute)
+	now.Advance(10 * time.Minute)
 	count(30 * time.Minute) // Until the first one is an hour old.
 	if wait, err := a.CountSignup(t.Context(), "elsewhere", 2); err != nil || wait != 0 {
 		t.Errorf("another client: wait %s, %v", wait, err)
 	}
 	must(t, a.ForgetSignup(t.Context(), "home"))
 	count(0)
-	now.advance(30 * time.Minute)
+	now.Advance(30 * time.Minute)
 	count(0)
 	count(30 * time.Minute)
-	now.advance(time.Hour)
+	now.Advance(time.Hour)
 	count(0)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/proxy"
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -56,24 +57,6 @@ func live(t *testing.T, b *broker.Broker, options ...catalogue.Option) *catalogu
 	return l
 }
 
-// clock is a clock that a test advances.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 func lists(name string) *job.Catalogue {
 	return &job.Catalogue{Images: []job.Model{{Name: name}}}
 }
@@ -83,7 +66,7 @@ func lists(name string) *job.Catalogue {
 func TestCurrentWithSlowNATS(t *testing.T) {
 	t.Parallel()
 	far, near, line := throughProxy(t)
-	now := &clock{at: time.Now()}
+	now := clocktest.New(time.Now())
 	reader := live(t, far, catalogue.WithClock(now.Now))
 	worker := live(t, near, catalogue.WithClock(now.Now))
 	worker.Current(t.Context())
@@ -95,7 +78,7 @@ func TestCurrentWithSlowNATS(t *testing.T) {
 	}
 
 	line.Set(proxy.Faults{HoldRequests: true})
-	now.advance(time.Minute)
+	now.Advance(time.Minute)
 	before := far.Conn().Stats().OutMsgs
 	begun := time.Now()
 	// Sequential calls, so that waits would add up.
@@ -114,7 +97,7 @@ func TestCurrentWithSlowNATS(t *testing.T) {
 	// A caller that disconnects does not keep the others from the new catalogue.
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	now.advance(time.Minute)
+	now.Advance(time.Minute)
 	reader.Current(gone)
 	if err := worker.Publish(t.Context(), lists("second")); err != nil {
 		t.Fatal(err)
@@ -123,7 +106,7 @@ func TestCurrentWithSlowNATS(t *testing.T) {
 	// Advance the clock slowly enough that the catalogue does not become stale meanwhile.
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for limit := time.After(time.Minute); reader.Current(t.Context()).Images[0].Name != "second"; now.advance(6 * time.Second) {
+	for limit := time.After(time.Minute); reader.Current(t.Context()).Images[0].Name != "second"; now.Advance(6 * time.Second) {
 		select {
 		case <-ticker.C:
 		case <-limit:
@@ -160,7 +143,7 @@ func TestConcurrentCallersShareARead(t *testing.T) {
 func TestPublishTakesEffectAtOnce(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	now := &clock{at: time.Now()}
+	now := clocktest.New(time.Now())
 	worker := live(t, b, catalogue.WithClock(now.Now))
 	worker.Current(t.Context())
 	stop := make(chan struct{})
@@ -172,7 +155,7 @@ func TestPublishTakesEffectAtOnce(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					now.advance(time.Second)
+					now.Advance(time.Second)
 					worker.Current(t.Context())
 				}
 			}

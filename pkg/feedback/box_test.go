@@ -50,7 +50,7 @@ func TestConcurrentGive(t *testing.T) {
 			t.Errorf("round %d: %d calls succeeded, want 1", round, succeeded)
 		}
 		// The claim ends exactly after Every.
-		now.advance(feedback.Every - time.Millisecond)
+		now.Advance(feedback.Every - time.Millisecond)
 		box, err := feedback.New(t.Context(), b, feedback.WithClock(now.Now))
 		must(t, err)
 		if _, _, err := box.Give(t.Context(), writer("ann"), "bug", "early"); err == nil {
@@ -62,7 +62,7 @@ func TestConcurrentGive(t *testing.T) {
 		if _, _, err := box.Give(t.Context(), writer(fmt.Sprint("bob", round)), "bug", "of another member"); err != nil {
 			t.Errorf("another member: %v", err)
 		}
-		now.advance(time.Millisecond)
+		now.Advance(time.Millisecond)
 	}
 	box, err := feedback.New(t.Context(), b)
 	must(t, err)
@@ -197,7 +197,7 @@ func TestStats(t *testing.T) {
 		}
 	}
 	expect("one pending again", 3, 1, 3)
-	now.advance(12 * time.Hour)
+	now.Advance(12 * time.Hour)
 	expect("the next day", 3, 1, 0)
 	ids = append(ids, give(t, box, now, "bob", "bug", "x").ID)
 	expect("one more", 4, 1, 1)

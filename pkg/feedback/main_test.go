@@ -1,7 +1,6 @@
 package feedback_test
 
 import (
-	"sync"
 	"testing"
 	"time"
 
@@ -9,35 +8,18 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is a clock that a test advances.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // open returns feedback in a new broker.
-func open(t testing.TB) (*feedback.Box, *clock, *broker.Broker) {
+func open(t testing.TB) (*feedback.Box, *clocktest.Clock, *broker.Broker) {
 	t.Helper()
-	b, now := brokertest.Start(t), &clock{now: noon}
+	b, now := brokertest.Start(t), clocktest.New(noon)
 	box, err := feedback.New(t.Context(), b, feedback.WithClock(now.Now))
 	must(t, err)
 	return box, now, b
@@ -55,9 +37,9 @@ func writer(owner string) feedback.Writer {
 }
 
 // give stores feedback after the last claim has ended.
-func give(t testing.TB, box *feedback.Box, now *clock, owner, category, content string) *feedback.Entry {
+func give(t testing.TB, box *feedback.Box, now *clocktest.Clock, owner, category, content string) *feedback.Entry {
 	t.Helper()
-	now.advance(feedback.Every)
+	now.Advance(feedback.Every)
 	e, _, err := box.Give(t.Context(), writer(owner), category, content)
 	must(t, err)
 	return e

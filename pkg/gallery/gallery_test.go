@@ -102,7 +102,7 @@ func TestFourthEvictsTheFirst(t *testing.T) {
 	for i := range 5 {
 		data = append(data, pngOf(t, noise(8, uint64(i))))
 		saved = append(saved, save(t, g, "ann", data[i]))
-		now.advance(time.Minute)
+		now.Advance(time.Minute)
 	}
 	if got, want := today(t, g, "ann"), []string{saved[2].ID, saved[3].ID, saved[4].ID}; !slices.Equal(got, want) {
 		t.Errorf("saved images are %v, want %v", got, want)
@@ -127,9 +127,9 @@ func TestDays(t *testing.T) {
 	for range 3 {
 		first = append(first, save(t, g, "ann", pngOf(t, noise(8, 1))).ID)
 	}
-	now.advance(11 * time.Hour)
+	now.Advance(11 * time.Hour)
 	last := save(t, g, "ann", pngOf(t, noise(8, 2))).ID // 23:00, the fourth.
-	now.advance(time.Hour)
+	now.Advance(time.Hour)
 	list, earlier, err := g.List(t.Context(), "ann")
 	must(t, err)
 	if len(list) != 0 || !slices.Equal(ids(earlier), []string{first[1], first[2], last}) || g.Today() != "2026-03-05" {
@@ -146,7 +146,7 @@ func TestDays(t *testing.T) {
 		{11 * time.Hour, []string{next}},
 		{time.Hour, nil},
 	} {
-		now.advance(step.after)
+		now.Advance(step.after)
 		list, earlier, err := g.List(t.Context(), "ann")
 		must(t, err)
 		if got := append(ids(list), ids(earlier)...); !slices.Equal(got, step.left) {
@@ -170,7 +170,7 @@ func TestRemoveOfYesterday(t *testing.T) {
 	t.Parallel()
 	g, now, _ := open(t)
 	id := save(t, g, "ann", pngOf(t, noise(8, 1))).ID
-	now.advance(13 * time.Hour)
+	now.Advance(13 * time.Hour)
 	must(t, g.Remove(t.Context(), "ann", id))
 	if _, earlier, err := g.List(t.Context(), "ann"); err != nil || len(earlier) != 0 {
 		t.Errorf("left %v, %v", earlier, err)
@@ -246,7 +246,7 @@ func TestSameSource(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	now.advance(13 * time.Hour)
+	now.Advance(13 * time.Hour)
 	p, err := g.Save(t.Context(), "ann", gallery.Image{Source: "job.0"}, data)
 	must(t, err)
 	if slices.Sort(got); got[0] != got[len(got)-1] || p.ID != got[0] || len(keys(t, b)) != 2 {

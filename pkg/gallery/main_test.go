@@ -7,7 +7,6 @@ import (
 	"image/jpeg"
 	"image/png"
 	"math/rand/v2"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 )
 
@@ -23,29 +23,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // hang bounds how long a test waits; it is not an expectation.
 const hang = 30 * time.Second
 
-// clock is a clock that a test advances.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
 // noon returns a clock at noon.
-func noon() *clock { return &clock{now: time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
+func noon() *clocktest.Clock { return clocktest.New(time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)) }
 
 // open returns a gallery in a new broker.
-func open(t testing.TB, options ...gallery.Option) (*gallery.Gallery, *clock, *broker.Broker) {
+func open(t testing.TB, options ...gallery.Option) (*gallery.Gallery, *clocktest.Clock, *broker.Broker) {
 	t.Helper()
 	b, time := brokertest.Start(t), noon()
 	g, err := gallery.New(t.Context(), b, append(options, gallery.WithClock(time.Now))...)

@@ -6,12 +6,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/google"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
@@ -31,35 +31,17 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// clock is a clock that a test advances.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // rig is a client of a simulated Google.
 type rig struct {
 	*google.Client
 	sim   *simulator.Simulator
-	clock *clock
+	clock *clocktest.Clock
 }
 
 // setup starts both on one clock.
 func setup(t testing.TB, changes ...func(*google.Config)) *rig {
 	t.Helper()
-	time := &clock{now: time.Now()}
+	time := clocktest.New(time.Now())
 	sim := simulatortest.StartWith(t, simulator.Config{Now: time.Now})
 	cfg := google.Config{ClientID: simulator.GoogleClientID, ClientSecret: simulator.GoogleClientSecret, Issuer: sim.GoogleURL()}
 	for _, change := range changes {
@@ -144,7 +126,7 @@ func TestExchange(t *testing.T) {
 	if e.Status != http.StatusBadRequest || e.Code != "invalid_grant" || e.Description != "Bad Request" {
 		t.Errorf("a used code: %+v", e)
 	}
-	s.clock.advance(time.Hour)
+	s.clock.Advance(time.Hour)
 	again, err := s.Exchange(t.Context(), start, s.code(t, start))
 	must(t, err)
 	if again.Subject != who.Subject || again.Token == who.Token {

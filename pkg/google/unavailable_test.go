@@ -47,7 +47,7 @@ func TestUnknownKeyIDs(t *testing.T) {
 		t.Errorf("the keys were fetched %d times", n)
 	}
 	must(t, s.sim.Google().Rotate())
-	s.clock.advance(31 * time.Second)
+	s.clock.Advance(31 * time.Second)
 	must(t, errOf(s.Verify(t.Context(), s.signed(t, nil, nil), "")))
 }
 
@@ -65,12 +65,12 @@ func TestKeyEndpointFails(t *testing.T) {
 		t.Errorf("%d requests within failurePause, want 1", n)
 	}
 	s.sim.Clear()
-	s.clock.advance(6 * time.Second)
+	s.clock.Advance(6 * time.Second)
 	must(t, errOf(s.Verify(t.Context(), token, "")))
 	simulatortest.Script(t, s.sim, down)
-	s.clock.advance(20 * time.Hour)
+	s.clock.Advance(20 * time.Hour)
 	must(t, errOf(s.Verify(t.Context(), token, ""))) // The last keys stay valid for staleKeyAge.
-	s.clock.advance(20 * time.Hour)
+	s.clock.Advance(20 * time.Hour)
 	expectError(t, errOf(s.Verify(t.Context(), token, "")), google.KindUnavailable)
 }
 
@@ -88,7 +88,7 @@ func TestDiscoveryFails(t *testing.T) {
 		t.Errorf("%d requests within failurePause, want 1", n)
 	}
 	s.sim.Clear()
-	s.clock.advance(6 * time.Second)
+	s.clock.Advance(6 * time.Second)
 	for range 3 {
 		_, err := s.AuthURL(t.Context(), begin())
 		must(t, err)

@@ -107,7 +107,7 @@ func TestImages(t *testing.T) {
 	if err != nil || done.Imported != 0 || done.Kept != 2 || len(keys(t, b)) != len(before) {
 		t.Errorf("imported again: %+v, %v", done, err)
 	}
-	now.advance(2 * time.Minute)
+	now.Advance(2 * time.Minute)
 	if _, earlier, _ := g.List(t.Context(), "o-ann"); slices.Contains(ids(earlier), "late") {
 		t.Error("an image exists after 24 hours")
 	}

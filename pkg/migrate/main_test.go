@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 )
@@ -26,26 +26,8 @@ const (
 	password = "correct horse"
 )
 
-// clock is a clock that a test advances.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // noon returns a clock at noon.
-func noon() *clock { return &clock{now: time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)} }
+func noon() *clocktest.Clock { return clocktest.New(time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)) }
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -55,13 +37,13 @@ func must(t testing.TB, err error) {
 }
 
 // openAccounts returns accounts in a new broker.
-func openAccounts(t testing.TB, changes ...func(*account.Config)) (*account.Accounts, *clock, *broker.Broker) {
+func openAccounts(t testing.TB, changes ...func(*account.Config)) (*account.Accounts, *clocktest.Clock, *broker.Broker) {
 	t.Helper()
 	cfg := accounttest.Config(t)
 	for _, change := range changes {
 		change(&cfg)
 	}
-	b, now := brokertest.Start(t), &clock{now: time.Now()}
+	b, now := brokertest.Start(t), clocktest.New(time.Now())
 	a, err := account.New(t.Context(), b, cfg, []byte(secret), account.WithClock(now.Now))
 	must(t, err)
 	return a, now, b
@@ -80,16 +62,16 @@ func stored(t testing.TB, b *broker.Broker, email string) (*account.User, error)
 }
 
 // openFeedback returns feedback in a new broker.
-func openFeedback(t testing.TB) (*feedback.Box, *clock) {
+func openFeedback(t testing.TB) (*feedback.Box, *clocktest.Clock) {
 	t.Helper()
-	now := &clock{now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	now := clocktest.New(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
 	box, err := feedback.New(t.Context(), brokertest.Start(t), feedback.WithClock(now.Now))
 	must(t, err)
 	return box, now
 }
 
 // openGallery returns a gallery in a new broker.
-func openGallery(t testing.TB) (*gallery.Gallery, *clock, *broker.Broker) {
+func openGallery(t testing.TB) (*gallery.Gallery, *clocktest.Clock, *broker.Broker) {
 	t.Helper()
 	b, now := brokertest.Start(t), noon()
 	g, err := gallery.New(t.Context(), b, gallery.WithClock(now.Now))

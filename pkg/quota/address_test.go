@@ -12,6 +12,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
@@ -26,8 +27,8 @@ func withAddressLimit(perDay int) quota.Plans {
 func TestConcurrentAddressCharges(t *testing.T) {
 	t.Parallel()
 	const members, ceiling = 20, 60
-	b, at := brokertest.Start(t), newClock(noon())
-	processes := []*quota.Quota{quota.New(b, withAddressLimit(ceiling), at.now), quota.New(b, withAddressLimit(ceiling), at.now)}
+	b, at := brokertest.Start(t), clocktest.New(noon())
+	processes := []*quota.Quota{quota.New(b, withAddressLimit(ceiling), at.Now), quota.New(b, withAddressLimit(ceiling), at.Now)}
 	var passed atomic.Int32
 	var by [members]atomic.Int32
 	var wg sync.WaitGroup
@@ -77,7 +78,7 @@ func TestConcurrentAddressCharges(t *testing.T) {
 func TestAddressRefusal(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, withAddressLimit(12), newClock(noon()).now)
+	q := quota.New(b, withAddressLimit(12), clocktest.New(noon()).Now)
 	for _, c := range []struct {
 		key   quota.Key
 		units int
@@ -105,7 +106,7 @@ func TestAddressRefusal(t *testing.T) {
 func TestConcurrentRefusals(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, withAddressLimit(25), newClock(noon()).now)
+	q := quota.New(b, withAddressLimit(25), clocktest.New(noon()).Now)
 	var wg sync.WaitGroup
 	var units atomic.Int32
 	for n := range 200 {
@@ -132,7 +133,7 @@ func TestConcurrentRefusals(t *testing.T) {
 func TestAddressRefunds(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, withAddressLimit(40), newClock(noon()).now)
+	q := quota.New(b, withAddressLimit(40), clocktest.New(noon()).Now)
 	reserve := func(id string, units int) *quota.Reservation {
 		reservation, err := q.Charge(t.Context(), member("who"), id, units)
 		if err != nil {
@@ -185,7 +186,7 @@ func TestAddressRefunds(t *testing.T) {
 func TestOnlyAddressLimited(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, quota.Plans{Media: quota.Plan{AddressPerDay: 2}}, newClock(noon()).now)
+	q := quota.New(b, quota.Plans{Media: quota.Plan{AddressPerDay: 2}}, clocktest.New(noon()).Now)
 	if !q.Limited(guest("who")) || !q.Limited(member("who")) {
 		t.Error("nothing is limited")
 	}
@@ -210,7 +211,7 @@ func TestGroupsAreCountedSeparately(t *testing.T) {
 	b := brokertest.Start(t)
 	q := quota.New(b, quota.Plans{
 		Media: quota.Plan{Guest: limits(2, 3), AddressPerDay: 9}, Text: quota.Plan{Guest: limits(4, 5), AddressPerDay: 6},
-	}, newClock(noon()).now)
+	}, clocktest.New(noon()).Now)
 	text := quota.Key{Group: quota.GroupText, Lane: job.LaneGuest, Owner: "t-who", Address: "t-home"}
 	for range 4 {
 		reservation, err := q.Charge(t.Context(), text, "j", 1)
@@ -245,7 +246,7 @@ func TestGroupsAreCountedSeparately(t *testing.T) {
 func TestPartialCharge(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })
-	q := quota.New(b, quota.Plans{Media: quota.Plan{Guest: limits(9, 9), AddressPerDay: 9}}, newClock(noon()).now)
+	q := quota.New(b, quota.Plans{Media: quota.Plan{Guest: limits(9, 9), AddressPerDay: 9}}, clocktest.New(noon()).Now)
 	stream, err := b.JetStream().Stream(t.Context(), broker.StreamUsage)
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +287,7 @@ func TestRefundWithInvalidAddress(t *testing.T) {
 func TestUnacknowledgedCharge(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, quota.Plans{Media: quota.Plan{Guest: limits(9, 9), AddressPerDay: 9}}, newClock(noon()).now)
+	q := quota.New(b, quota.Plans{Media: quota.Plan{Guest: limits(9, 9), AddressPerDay: 9}}, clocktest.New(noon()).Now)
 	js := b.JetStream()
 	stream, err := js.Stream(t.Context(), broker.StreamUsage)
 	if err != nil {

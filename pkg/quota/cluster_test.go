@@ -7,6 +7,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
@@ -19,7 +20,7 @@ func TestCluster(t *testing.T) {
 	var processes []*quota.Quota
 	for i := range 3 {
 		brokers = append(brokers, c.Open(i))
-		processes = append(processes, quota.New(brokers[i], plans(limits(50, 40), limits(0, 0)), newClock(noon()).now))
+		processes = append(processes, quota.New(brokers[i], plans(limits(50, 40), limits(0, 0)), clocktest.New(noon()).Now))
 	}
 	var passed atomic.Int32
 	var reservation atomic.Pointer[quota.Reservation]

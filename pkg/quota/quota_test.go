@@ -12,24 +12,12 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// clock is a clock that tests set.
-type clock struct{ at atomic.Pointer[time.Time] }
-
-func newClock(at time.Time) *clock {
-	c := &clock{}
-	c.set(at)
-	return c
-}
-
-func (c *clock) set(at time.Time) { c.at.Store(&at) }
-
-func (c *clock) now() time.Time { return *c.at.Load() }
 
 // noon is in the middle of a day and ten seconds into a minute.
 func noon() time.Time { return time.Date(2026, time.March, 4, 12, 0, 10, 0, time.UTC) }
@@ -97,8 +85,8 @@ func TestConcurrentCharges(t *testing.T) {
 	for name, l := range map[string]quota.Limits{"day": limits(0, 100), "minute": limits(100, 0), "both": limits(2000, 100)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b, at := brokertest.Start(t), newClock(noon())
-			processes := []*quota.Quota{quota.New(b, plans(l, limits(1, 1)), at.now), quota.New(b, plans(l, limits(1, 1)), at.now)}
+			b, at := brokertest.Start(t), clocktest.New(noon())
+			processes := []*quota.Quota{quota.New(b, plans(l, limits(1, 1)), at.Now), quota.New(b, plans(l, limits(1, 1)), at.Now)}
 			var passed atomic.Int32
 			var wg sync.WaitGroup
 			for n := range 1000 {
@@ -124,8 +112,8 @@ func TestConcurrentCharges(t *testing.T) {
 // TestWindows moves from one minute and one day to the next.
 func TestWindows(t *testing.T) {
 	t.Parallel()
-	at := newClock(noon())
-	q := quota.New(brokertest.Start(t), plans(limits(3, 5), limits(0, 0)), at.now)
+	at := clocktest.New(noon())
+	q := quota.New(brokertest.Start(t), plans(limits(3, 5), limits(0, 0)), at.Now)
 	for _, step := range []struct {
 		after   time.Duration
 		units   int
@@ -144,7 +132,7 @@ func TestWindows(t *testing.T) {
 		{12*time.Hour - 10*time.Second, 1, -1, broker.UsageMinute},
 		{13 * time.Hour, 2, 0, ""},
 	} {
-		at.set(noon().Add(step.after))
+		at.Set(noon().Add(step.after))
 		if left, refuses := charge(t, q, "who", step.units); left != step.left || refuses != step.refuses {
 			t.Errorf("%d after %s: %d left, refused by %q; want %d, %q", step.units, step.after, left, refuses, step.left, step.refuses)
 		}
@@ -158,19 +146,19 @@ func TestWindows(t *testing.T) {
 // TestRefusal checks the remaining units and the time to wait.
 func TestRefusal(t *testing.T) {
 	t.Parallel()
-	at := newClock(noon().Add(300 * time.Millisecond))
-	q := quota.New(brokertest.Start(t), plans(limits(4, 6), limits(0, 0)), at.now)
+	at := clocktest.New(noon().Add(300 * time.Millisecond))
+	q := quota.New(brokertest.Start(t), plans(limits(4, 6), limits(0, 0)), at.Now)
 	charge(t, q, "who", 3)
 	_, err := q.Charge(t.Context(), guest("who"), "j", 2)
 	minute, ok := errors.AsType[*quota.Refusal](err)
-	if !ok || minute.Window != broker.UsageMinute || minute.Remaining() != 1 || minute.Asked != 2 || minute.Wait(at.now()) != 50 {
+	if !ok || minute.Window != broker.UsageMinute || minute.Remaining() != 1 || minute.Asked != 2 || minute.Wait(at.Now()) != 50 {
 		t.Errorf("%v: %+v", err, minute)
 	}
-	at.set(noon().Add(time.Hour))
+	at.Set(noon().Add(time.Hour))
 	charge(t, q, "who", 2)
 	_, err = q.Charge(t.Context(), guest("who"), "j", 2)
 	day, ok := errors.AsType[*quota.Refusal](err)
-	if !ok || day.Window != broker.UsageDay || day.Remaining() != 1 || day.Limit != 6 || day.Wait(at.now()) != 11*60*60-10 {
+	if !ok || day.Window != broker.UsageDay || day.Remaining() != 1 || day.Limit != 6 || day.Wait(at.Now()) != 11*60*60-10 {
 		t.Errorf("%v: %+v", err, day)
 	}
 	expectUsed(t, q, "who", 2, 5)
@@ -179,7 +167,7 @@ func TestRefusal(t *testing.T) {
 // TestSmallBesideLarge sends charges that exceed the limit. They must not cause charges that fit to be refused.
 func TestSmallBesideLarge(t *testing.T) {
 	t.Parallel()
-	q := quota.New(brokertest.Start(t), plans(limits(0, 10), limits(0, 0)), newClock(noon()).now)
+	q := quota.New(brokertest.Start(t), plans(limits(0, 10), limits(0, 0)), clocktest.New(noon()).Now)
 	charge(t, q, "who", 8)
 	var wg sync.WaitGroup
 	for range 50 {
@@ -200,7 +188,7 @@ func TestSmallBesideLarge(t *testing.T) {
 
 func TestLanesAndNoLimit(t *testing.T) {
 	t.Parallel()
-	q := quota.New(brokertest.Start(t), plans(limits(0, 0), limits(0, 1)), newClock(noon()).now)
+	q := quota.New(brokertest.Start(t), plans(limits(0, 0), limits(0, 1)), clocktest.New(noon()).Now)
 	for range 30 {
 		if _, refused := charge(t, q, "who", 4); refused != "" {
 			t.Fatalf("refused by the %s", refused)
@@ -224,7 +212,7 @@ func TestLanesAndNoLimit(t *testing.T) {
 // TestRelease releases a charge twice, after its context was canceled.
 func TestRelease(t *testing.T) {
 	t.Parallel()
-	q := quota.New(brokertest.Start(t), plans(limits(9, 9), limits(0, 0)), newClock(noon()).now)
+	q := quota.New(brokertest.Start(t), plans(limits(9, 9), limits(0, 0)), clocktest.New(noon()).Now)
 	charge(t, q, "who", 1)
 	reservation, err := q.Charge(t.Context(), guest("who"), "j", 4)
 	if err != nil {
@@ -249,7 +237,7 @@ func TestRelease(t *testing.T) {
 func TestReleaseIfAbsent(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), newClock(noon()).now)
+	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), clocktest.New(noon()).Now)
 	charge(t, q, "who", 3)
 	reservation, err := q.Charge(t.Context(), guest("who"), "j", 4)
 	if err != nil {
@@ -272,7 +260,7 @@ func TestReleaseIfAbsent(t *testing.T) {
 func TestRefusalWritesNothing(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, plans(limits(0, 3), limits(0, 0)), newClock(noon()).now)
+	q := quota.New(b, plans(limits(0, 3), limits(0, 0)), clocktest.New(noon()).Now)
 	charge(t, q, "who", 3)
 	before := lastSequence(t, b)
 	for range 20 {
@@ -287,7 +275,7 @@ func TestRefusalWritesNothing(t *testing.T) {
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })
-	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), newClock(noon()).now)
+	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), clocktest.New(noon()).Now)
 	charge(t, q, "who", 1)
 	b.Conn().Close()
 	if _, err := q.Charge(t.Context(), guest("who"), "j", 1); !errors.Is(err, quota.ErrUnavailable) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
@@ -42,7 +43,7 @@ func refund(t testing.TB, b *broker.Broker, r *job.Record) {
 func TestRefundOnce(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), newClock(noon()).now)
+	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), clocktest.New(noon()).Now)
 	reservation, err := q.Charge(t.Context(), guest("who"), "j", 4)
 	if err != nil {
 		t.Fatal(err)

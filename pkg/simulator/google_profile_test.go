@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
@@ -80,8 +81,8 @@ func TestGoogleRefreshAndRevoke(t *testing.T) {
 // TestGoogleTokenInfo checks the descriptions of tokens, whose values are strings.
 func TestGoogleTokenInfo(t *testing.T) {
 	t.Parallel()
-	var c clock
-	s := simulatortest.StartWith(t, simulator.Config{Now: c.now})
+	c := clocktest.New(atNoon())
+	s := simulatortest.StartWith(t, simulator.Config{Now: c.Now})
 	tokens := redeem(t, s, allowed(t, s, "work@example.org")).fields(t)
 	good := textOf(t, tokens, "id_token")
 	info := func(name, token string) response {
@@ -125,6 +126,6 @@ func TestGoogleTokenInfo(t *testing.T) {
 		})
 	}
 	wantError(t, get(t, s.GoogleURL()+"/tokeninfo"), 400, "invalid_request", "either access_token, id_token, or token_handle required")
-	c.move(3600 * 1e9)
+	c.Advance(3600 * 1e9)
 	wantError(t, info("id_token", good), 400, "invalid_token", "Invalid Value")
 }

@@ -11,15 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
-
-// clock is a clock that tests advance.
-type clock struct{ passed atomic.Int64 }
-
-func (c *clock) now() time.Time       { return atNoon().Add(time.Duration(c.passed.Load())) }
-func (c *clock) move(d time.Duration) { c.passed.Add(int64(d)) }
 
 // wantError fails the test unless a response is the given error of OAuth.
 func wantError(t *testing.T, a response, status int, code, description string) {
@@ -170,20 +165,20 @@ func TestGoogleCodeIsValidOnce(t *testing.T) {
 // TestGoogleExpiry checks the lifetime of codes and tokens.
 func TestGoogleExpiry(t *testing.T) {
 	t.Parallel()
-	var c clock
-	s := simulatortest.StartWith(t, simulator.Config{Now: c.now})
+	c := clocktest.New(atNoon())
+	s := simulatortest.StartWith(t, simulator.Config{Now: c.Now})
 	late, last := allowed(t, s, "ada@example.com"), allowed(t, s, "ada@example.com")
-	c.move(10*time.Minute - time.Second)
+	c.Advance(10*time.Minute - time.Second)
 	tokens := redeem(t, s, last).fields(t)
-	c.move(time.Second)
+	c.Advance(time.Second)
 	wantError(t, redeem(t, s, late), 400, "invalid_grant", "Bad Request")
 
 	bearer := []string{"Authorization", "Bearer " + textOf(t, tokens, "access_token")}
-	c.move(3598 * time.Second)
+	c.Advance(3598 * time.Second)
 	if a := get(t, s.GoogleURL()+"/v1/userinfo", bearer...); a.status != http.StatusOK {
 		t.Errorf("before it expires: status %d", a.status)
 	}
-	c.move(time.Second)
+	c.Advance(time.Second)
 	if a := get(t, s.GoogleURL()+"/v1/userinfo", bearer...); a.status != http.StatusUnauthorized {
 		t.Errorf("after it expired: status %d", a.status)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
@@ -258,8 +259,9 @@ func TestConfirmedChangesSurvivePowerCut(t *testing.T) {
 	}
 	variables := []string{
 		"ADMIN_KEY=the operator's own", "FETCH_RETRY_MAX=1", "QUOTA_GUEST_PER_DAY=50", "MAX_ACTIVE_JOBS_GUEST=0", "SIGNUPS_PER_HOUR=0",
-		"NATS_SYNC=always",
+		"NATS_SYNC=always", "PBKDF2_ITERATIONS=1",
 	}
+	accounttest.AllowWeakHashes(t)
 	cfg := apptest.Config(t, filepath.Join(dir, dataDir), variables...)
 	cfg.Broker.GroupCommit, cfg.Broker.SyncObserver = true, log
 	i := start(t, cfg)

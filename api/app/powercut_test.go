@@ -67,6 +67,9 @@ type crowd struct {
 	t      *testing.T
 	url    string
 	client *http.Client
+	killed atomic.Bool
+	// confirmed is signaled when something was confirmed.
+	confirmed chan struct{}
 
 	mu       sync.Mutex
 	accepted []string
@@ -75,7 +78,7 @@ type crowd struct {
 	passwords map[string]string
 }
 
-// do returns false when the process is gone or the response is not as expected.
+// do returns false when the process is gone or the response is not as expected: a busy machine may reject a request.
 func (c *crowd) do(method, path, token string, body any, want int, into any) bool {
 	encoded, err := json.Marshal(body)
 	if err != nil {
@@ -100,53 +103,50 @@ func (c *crowd) do(method, path, token string, body any, want int, into any) boo
 	return into == nil || json.NewDecoder(resp.Body).Decode(into) == nil
 }
 
-// submit submits jobs until the process is gone, and deletes every third that has ended.
+// keep changes what was confirmed.
+func (c *crowd) keep(change func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change()
+	select {
+	case c.confirmed <- struct{}{}:
+	default:
+	}
+}
+
+// submit submits jobs until the process is killed, and deletes every third that has ended.
 func (c *crowd) submit(worker int) {
-	for n := 0; ; n++ {
+	for n := 0; !c.killed.Load(); n++ {
 		body := fields{"kind": "image", "input": fields{"prompt": fmt.Sprintf("fox %d of %d", n, worker), "width": 64, "height": 64}}
 		if n%2 == 1 {
 			body = fields{"kind": "prompt", "input": fields{"text": fmt.Sprintf("fox %d of %d", n, worker)}}
 		}
 		var j apptest.Job
 		if !c.do(http.MethodPost, "/api/jobs", "", body, http.StatusAccepted, &j) {
-			return
-		}
-		if n%3 != 0 {
-			c.mu.Lock()
-			c.accepted = append(c.accepted, j.ID)
-			c.mu.Unlock()
 			continue
 		}
-		for !j.Finished() {
-			if !c.do(http.MethodGet, "/api/jobs/"+j.ID+"?wait=5", "", nil, http.StatusOK, &j) {
-				return
-			}
+		if n%3 != 0 {
+			c.keep(func() { c.accepted = append(c.accepted, j.ID) })
+			continue
+		}
+		for !j.Finished() && !c.killed.Load() {
+			c.do(http.MethodGet, "/api/jobs/"+j.ID+"?wait=5", "", nil, http.StatusOK, &j)
 		}
 		if c.do(http.MethodDelete, "/api/jobs/"+j.ID, "", nil, http.StatusNoContent, nil) {
-			c.mu.Lock()
-			c.deleted = append(c.deleted, j.ID)
-			c.mu.Unlock()
+			c.keep(func() { c.deleted = append(c.deleted, j.ID) })
 		}
 	}
 }
 
-// register creates accounts until the process is gone; it changes the password of some and deletes others.
+// register creates accounts until the process is killed; it changes the password of some and deletes others.
 func (c *crowd) register() {
-	set := func(email, password string) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.passwords[email] = password
-	}
-	unset := func(email string) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.passwords, email)
-	}
-	for n := 0; ; n++ {
+	set := func(email, password string) { c.keep(func() { c.passwords[email] = password }) }
+	unset := func(email string) { c.keep(func() { delete(c.passwords, email) }) }
+	for n := 0; !c.killed.Load(); n++ {
 		email := fmt.Sprintf("user%d@example.org", n)
 		var s struct{ Token string }
 		if !c.do(http.MethodPost, "/api/auth/register", "", fields{"username": "Ann", "email": email, "password": "correct horse"}, http.StatusCreated, &s) {
-			return
+			continue
 		}
 		set(email, "correct horse")
 		switch n % 3 {
@@ -163,6 +163,13 @@ func (c *crowd) register() {
 			}
 		}
 	}
+}
+
+// enough reports whether enough was confirmed.
+func (c *crowd) enough() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.accepted) >= 200 && len(c.deleted) >= 30 && len(c.passwords) >= 12
 }
 
 // TestPowerCut lets the power fail, by the model of brokertest.CutPower, under a process that serves submissions, deletions and
@@ -191,27 +198,28 @@ func TestPowerCut(t *testing.T) {
 		t.Fatalf("the process did not start: %v, %s", err, &stderr)
 	}
 	c := &crowd{
-		t: t, url: strings.TrimSpace(url), passwords: make(map[string]string),
+		t: t, url: strings.TrimSpace(url), passwords: make(map[string]string), confirmed: make(chan struct{}, 1),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
 	}
 	defer c.client.CloseIdleConnections()
 	var wg sync.WaitGroup
-	var running atomic.Int32
 	for worker := range 8 {
-		running.Add(1)
-		wg.Go(func() { defer running.Add(-1); c.submit(worker) })
+		wg.Go(func() { c.submit(worker) })
 	}
-	running.Add(1)
-	wg.Go(func() { defer running.Add(-1); c.register() })
-	for busy := true; busy; {
-		c.mu.Lock()
-		busy = len(c.accepted) < 200 || len(c.deleted) < 30 || len(c.passwords) < 12
-		c.mu.Unlock()
-		if running.Load() < 9 {
-			t.Fatalf("a client stopped early: %s", &stderr)
+	wg.Go(c.register)
+	timeout := time.NewTimer(hang)
+	defer timeout.Stop()
+	for !c.enough() {
+		select {
+		case <-c.confirmed:
+			continue
+		case <-timeout.C:
+			t.Errorf("too little was confirmed: %s", &stderr)
 		}
+		break
 	}
 	kill()
+	c.killed.Store(true)
 	wg.Wait()
 
 	after := brokertest.CutPower(t, filepath.Join(dir, dataDir), filepath.Join(dir, syncLog))

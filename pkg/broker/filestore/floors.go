@@ -40,20 +40,26 @@ func (s *Store) raiseFloor(stream string, block int) error {
 	return s.writeFloors()
 }
 
-// recordFloors records that all blocks are on disk.
-func (s *Store) recordFloors() error {
+// lastBlocks returns the last block of each stream.
+func (s *Store) lastBlocks() (map[string]int, error) {
 	dirs, err := s.streamDirs()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.floors.mu.Lock()
-	defer s.floors.mu.Unlock()
-	s.floors.blocks = make(map[string]int, len(dirs))
+	last := make(map[string]int, len(dirs))
 	for _, rel := range dirs {
 		if numbers := blocks(filepath.Join(s.dir, rel, messagesDir)); len(numbers) > 0 {
-			s.floors.blocks[filepath.Base(rel)] = numbers[len(numbers)-1]
+			last[filepath.Base(rel)] = numbers[len(numbers)-1]
 		}
 	}
+	return last, nil
+}
+
+// recordFloors records that the blocks of each stream before the given one are on disk.
+func (s *Store) recordFloors(blocks map[string]int) error {
+	s.floors.mu.Lock()
+	defer s.floors.mu.Unlock()
+	s.floors.blocks = blocks
 	if maps.Equal(s.floors.blocks, s.readFloors()) {
 		return nil
 	}

@@ -45,7 +45,7 @@ type Syncer struct {
 // Synced is called with the path and the length of a file that was synced, and how long that took.
 type Synced func(path string, bytes int64, took time.Duration)
 
-// Syncer returns the syncer of a stream; rel is its directory relative to DATA_DIR.
+// Syncer returns the syncer of a stream; synced may be nil.
 func (s *Store) Syncer(stream string, synced Synced) *Syncer {
 	return &Syncer{store: s, dir: filepath.Join(s.dir, defaultStreamsDir, stream), synced: synced}
 }
@@ -160,8 +160,13 @@ func (s *Syncer) block(path string, number int) error {
 // have seen to; synced may be nil. It costs an fsync for each file and directory, which is quick for those that have not
 // changed.
 func (s *Store) SyncAll(synced Synced) error {
+	// The server may run and add blocks meanwhile.
+	last, err := s.lastBlocks()
+	if err != nil {
+		return err
+	}
 	var dirs []string
-	err := filepath.WalkDir(filepath.Join(s.dir, "nats"), func(path string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(filepath.Join(s.dir, "nats"), func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil // The server removes files at any time.
@@ -181,7 +186,7 @@ func (s *Store) SyncAll(synced Synced) error {
 	if err != nil {
 		return fmt.Errorf("sync the store: %w", err)
 	}
-	return errors.Join(syncDir(s.dir), s.recordFloors())
+	return errors.Join(syncDir(s.dir), s.recordFloors(last))
 }
 
 func syncFile(path string, synced Synced) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/thumbnail"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -30,6 +31,8 @@ type jobHandler struct {
 	models func(context.Context) *job.Catalogue
 	now    func() time.Time
 	log    *slog.Logger
+
+	thumbnails *thumbnail.Cache
 }
 
 // getJob is GET /api/jobs/:id. With wait it delays the response until the job has ended or, with If-None-Match, until the job

@@ -1,24 +1,29 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/thumbnail"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 // getMedia is GET /api/jobs/:id/media/:index. It responds with one image or audio file. Images of a set are available one by
-// one, before the job has ended.
+// one, before the job has ended. With `w` it responds with a thumbnail of the image.
 func (h *jobHandler) getMedia(c *gin.Context) error {
 	respond.Vary(c, "Cookie")
 	id, err := jobID(c)
@@ -26,6 +31,10 @@ func (h *jobHandler) getMedia(c *gin.Context) error {
 		return err
 	}
 	caller, err := h.sessions.Caller(c)
+	if err != nil {
+		return err
+	}
+	width, err := thumbnailWidth(c)
 	if err != nil {
 		return err
 	}
@@ -39,6 +48,18 @@ func (h *jobHandler) getMedia(c *gin.Context) error {
 	if err != nil {
 		return mediaProblem(err)
 	}
+	if width > 0 && strings.HasPrefix(m.ContentType, "image/") {
+		t, err := h.thumbnail(ctx, snap.Spec, m, width)
+		switch {
+		case err == nil:
+			m.ContentType = t.ContentType
+			mediaHeaders(c, snap.Spec, m)
+			c.Header("ETag", fmt.Sprintf(`"%s-%d"`, m.SHA256, width))
+			return serveContent(c, int64(len(t.Data)), bytes.NewReader(t.Data))
+		case !errors.Is(err, thumbnail.ErrOriginal):
+			return mediaProblem(err)
+		}
+	}
 	transfer, opened, end := lifetime.Opening(c.Request.Context())
 	defer end()
 	reader, err := h.store.OpenMedia(transfer, snap.Spec.Owner, id, m.Index)
@@ -48,6 +69,37 @@ func (h *jobHandler) getMedia(c *gin.Context) error {
 	}
 	mediaHeaders(c, snap.Spec, m)
 	return serveContent(c, m.Bytes, reader)
+}
+
+// thumbnailWidths are the values of `w`.
+var thumbnailWidths = []string{"160", "320", "480", "640", "960"}
+
+// thumbnailCache is the memory for thumbnails, in bytes.
+const thumbnailCache = 16 << 20
+
+// thumbnailWidth returns the value of `w`, 0 if there is none.
+func thumbnailWidth(c *gin.Context) (int, error) {
+	text, given := c.GetQuery("w")
+	if !given {
+		return 0, nil
+	}
+	var b bind.Binder
+	if !slices.Contains(thumbnailWidths, text) {
+		b.Add("?w", "unknown_value", "known", bind.Join(thumbnailWidths))
+		return 0, b.Err()
+	}
+	return strconv.Atoi(text)
+}
+
+// thumbnail returns a thumbnail of an image, or thumbnail.ErrOriginal.
+func (h *jobHandler) thumbnail(ctx context.Context, spec *job.Spec, m job.Media, width int) (*thumbnail.Thumbnail, error) {
+	if m.Width > 0 && m.Width <= width {
+		return nil, thumbnail.ErrOriginal
+	}
+	key := fmt.Sprintf("%s-%d", m.SHA256, width)
+	return h.thumbnails.Get(ctx, key, width, func(ctx context.Context) (io.Reader, error) {
+		return h.store.OpenMedia(ctx, spec.Owner, spec.ID, m.Index)
+	})
 }
 
 // mediaAt returns the media at an index, which must be in canonical form, or store.ErrNotFound. Media of a running job are

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"image"
+	"image/png"
 	"net/http"
 	"testing"
 
@@ -42,6 +44,45 @@ func TestMedia(t *testing.T) {
 			t.Errorf("download: %q", down.Header.Get("Content-Disposition"))
 		}
 	}
+}
+
+func TestThumbnails(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var original bytes.Buffer
+	if err := png.Encode(&original, image.NewGray(image.Rect(0, 0, 600, 300))); err != nil {
+		t.Fatal(err)
+	}
+	data := original.Bytes()
+	storeFinishedJob(t, b, "job-a", data, "image/png")
+	const path = "/api/jobs/job-a/media/0"
+	sum := sha256.Sum256(data)
+	etag := fmt.Sprintf(`"%x-320"`, sum)
+	resp := b.get(t, path+"?w=320").expect(t, http.StatusOK)
+	resp.expectHeaders(t, map[string]string{
+		"ETag": etag, "Content-Type": "image/jpeg", "Cache-Control": "private, max-age=86400, immutable",
+		"Content-Disposition": "inline; filename=image-job-a-0.jpg", "Content-Length": fmt.Sprint(len(resp.body)),
+	})
+	small, _, err := image.Decode(bytes.NewReader(resp.body))
+	if err != nil || small.Bounds().Size() != image.Pt(320, 160) {
+		t.Errorf("got %v, %v", err, small)
+	}
+	b.get(t, path+"?w=320", header("If-None-Match", etag)).expect(t, http.StatusNotModified)
+	if head := b.head(t, path+"?w=320").expect(t, http.StatusOK); head.ContentLength != int64(len(resp.body)) {
+		t.Errorf("HEAD: %v", head.Header)
+	}
+	// An image that is not wider is its own thumbnail.
+	b.get(t, path+"?w=640").expect(t, http.StatusOK).expectHeaders(t, map[string]string{
+		"ETag": fmt.Sprintf(`"%x"`, sum), "Content-Type": "image/png", "Content-Length": fmt.Sprint(len(data)),
+	})
+	for _, w := range []string{"", "0", "-1", "333", "320px", "1e9"} {
+		if problem := b.get(t, path+"?w="+w).expect(t, http.StatusBadRequest); !bytes.Contains(problem.body, []byte(`"?w"`)) {
+			t.Errorf("w=%s: %s", w, problem.body)
+		}
+	}
+	b.get(t, "/api/jobs/job-a/media/1?w=320").expect(t, http.StatusNotFound)
+	storeFinishedJob(t, b, "job-b", data, "audio/mpeg")
+	b.get(t, "/api/jobs/job-b/media/0?w=320").expect(t, http.StatusOK)
 }
 
 func TestMediaRanges(t *testing.T) {

@@ -16,7 +16,7 @@ var queries = map[string][]string{
 	"/api/jobs":                  {"limit", "cursor", "kind", "status"},
 	"/api/jobs/:id":              {"wait"},
 	"/api/jobs/:id/events":       {"last_event_id"},
-	"/api/jobs/:id/media/:index": {"download"},
+	"/api/jobs/:id/media/:index": {"download", "w"},
 	"/api/jobs/:id/cancel":       nil,
 	"/api/jobs/:id/retry":        nil,
 	"/api/events":                {"last_event_id"},

@@ -19,6 +19,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/thumbnail"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
@@ -198,6 +199,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		operator:   op,
 		jobs: &jobHandler{
 			submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, limits: streams, models: d.Models, now: d.Now, log: d.Log,
+			thumbnails: thumbnail.New(thumbnailCache),
 		},
 		events: &eventHandler{
 			jobs: d.Jobs, feed: d.Feed, sessions: sessions, limits: streams, metrics: d.Metrics, keepAlive: d.KeepAlive, now: d.Now,

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed" // The style of /docs.
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,22 +14,19 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/reference"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 )
 
-//go:embed docs/docs.css
-var docsCSS []byte
-
-// docsStyle is the path of the style of /docs, among the assets of the page.
-const docsStyle = "/assets/docs.css"
-
 // page holds the static files: those of the page by path, the contract, and the contract rendered as HTML.
 type page struct {
-	index    file
-	assets   map[string]file
-	openAPI  file
-	docs     file
+	index   file
+	assets  map[string]file
+	openAPI file
+	// docs is the contract as HTML, by language.
+	docs     map[string]file
 	hasIndex bool
 }
 
@@ -50,19 +46,32 @@ func newFile(contentType string, data []byte) file {
 
 // newPage reads all files of the page once.
 func newPage(web fs.FS, openAPI []byte) (*page, error) {
-	docs, err := renderDocs(openAPI)
-	if err != nil {
-		return nil, err
+	p := &page{assets: make(map[string]file), openAPI: newFile("application/yaml", openAPI), docs: make(map[string]file)}
+	for _, lang := range []string{"en", "zh"} {
+		docs, err := reference.Render(openAPI, lang)
+		if err != nil {
+			return nil, err
+		}
+		p.docs[lang] = newFile("text/html; charset=utf-8", docs)
 	}
-	p := &page{
-		assets:  map[string]file{docsStyle: newFile("text/css; charset=utf-8", docsCSS)},
-		openAPI: newFile("application/yaml", openAPI),
-		docs:    newFile("text/html; charset=utf-8", docs),
+	if err := p.add(reference.Assets); err != nil {
+		return nil, err
 	}
 	if web == nil {
 		return p, nil
 	}
-	err = fs.WalkDir(web, ".", func(name string, entry fs.DirEntry, err error) error {
+	if err := p.add(web); err != nil {
+		return nil, err
+	}
+	if !p.hasIndex {
+		return nil, errors.New("read page: no index.html")
+	}
+	return p, nil
+}
+
+// add reads the files of a file system.
+func (p *page) add(files fs.FS) error {
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -70,7 +79,7 @@ func newPage(web fs.FS, openAPI []byte) (*page, error) {
 		if contentType == "" {
 			return nil
 		}
-		data, err := fs.ReadFile(web, name)
+		data, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
@@ -82,12 +91,9 @@ func newPage(web fs.FS, openAPI []byte) (*page, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read page: %w", err)
+		return fmt.Errorf("read page: %w", err)
 	}
-	if !p.hasIndex {
-		return nil, errors.New("read page: no index.html")
-	}
-	return p, nil
+	return nil
 }
 
 // assetTypes maps the file name extensions of the page to content types; other files are not served. The system's table is
@@ -123,8 +129,14 @@ func (h *pageHandler) linkTarget(c *gin.Context) error {
 	return h.home(c)
 }
 
+// docs is GET /docs. It serves the contract as a page, in the language of `lang` or else of Accept-Language.
 func (h *pageHandler) docs(c *gin.Context) error {
-	static(c, h.page.docs)
+	respond.Vary(c, "Accept-Language")
+	f, known := h.page.docs[c.Query("lang")]
+	if !known {
+		f = h.page.docs[string(problem.Lang(c))]
+	}
+	static(c, f)
 	return nil
 }
 

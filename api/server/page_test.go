@@ -54,10 +54,22 @@ func TestDocs(t *testing.T) {
 			t.Errorf("no %q", want)
 		}
 	}
+	html = strings.ReplaceAll(html, `<script type="module" src="/assets/docs.js"></script>`, "")
+	html = strings.ReplaceAll(html, "https://api.example.com", "") // In the examples, which are not links.
 	for _, never := range []string{"<script", "<style", "style=", "onclick", "http://", "https://"} {
 		if strings.Contains(html, never) {
 			t.Errorf("%q in the page", never)
 		}
+	}
+	b.get(t, "/assets/docs.js").expect(t, http.StatusOK).expectHeaders(t, map[string]string{"Content-Type": "text/javascript; charset=utf-8"})
+	for path, lang := range map[string]string{"/docs?lang=zh": "zh", "/docs?lang=en": "en", "/docs?lang=fr": "en"} {
+		if got := string(b.get(t, path).expect(t, http.StatusOK).body); !strings.Contains(got, `<html lang="`+lang+`">`) {
+			t.Errorf("%s is not in %s", path, lang)
+		}
+	}
+	chinese := string(b.get(t, "/docs", header("Accept-Language", "zh-CN")).expect(t, http.StatusOK).body)
+	if !strings.Contains(chinese, `<html lang="zh">`) || !strings.Contains(chinese, "请求") {
+		t.Error("Accept-Language is ignored")
 	}
 	if css := b.get(t, "/assets/docs.css").expect(t, http.StatusOK); !strings.Contains(html, `href="/assets/docs.css"`) || len(css.body) == 0 {
 		t.Error("the stylesheet of the page is not served")

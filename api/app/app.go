@@ -89,10 +89,7 @@ func (a *App) start(ctx context.Context) error {
 	a.running.Push(metrics.StopStep())
 
 	// NATS, the signing key, the queue and the results.
-	a.cfg.Broker.Observer = a.metrics
-	if a.cfg.Broker.SyncObserver == nil {
-		a.cfg.Broker.SyncObserver = a.metrics
-	}
+	a.cfg.Broker.Observer, a.cfg.Broker.SyncObserver = a.metrics, a.metrics
 	b, closePort, err := a.openBroker(ctx, startup)
 	if err != nil {
 		return err

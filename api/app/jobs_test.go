@@ -19,6 +19,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
 func TestJobsOfEveryKind(t *testing.T) {
@@ -125,7 +126,7 @@ func TestTwoHundredJobsAtOnce(t *testing.T) {
 	cfg := apptest.Config(t, t.TempDir(), "MAX_ACTIVE_JOBS_GUEST=0")
 	// The test counts upstream calls, so on a busy machine no job may be redelivered early. A lost delivery still returns well
 	// within hang.
-	cfg.Broker.AckWait = 45 * time.Second
+	brokertest.AckWait(45 * time.Second)(&cfg.Broker)
 	// No submission may time out there either.
 	cfg.Server.SubmitTimeout = hang
 	i := start(t, cfg)

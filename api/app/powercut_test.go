@@ -49,7 +49,8 @@ func runUntilKilled(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	cfg.Broker.GroupCommit, cfg.Broker.SyncObserver = true, log
+	brokertest.GroupCommit(&cfg.Broker)
+	brokertest.ObserveSyncs(log)(&cfg.Broker)
 	cfg.Worker.Latency = simulator.Latency{}
 	a, err := app.New(cfg, discard())
 	if err != nil {
@@ -271,7 +272,8 @@ func TestConfirmedChangesSurvivePowerCut(t *testing.T) {
 	}
 	accounttest.AllowWeakHashes(t)
 	cfg := apptest.Config(t, filepath.Join(dir, dataDir), variables...)
-	cfg.Broker.GroupCommit, cfg.Broker.SyncObserver = true, log
+	brokertest.GroupCommit(&cfg.Broker)
+	brokertest.ObserveSyncs(log)(&cfg.Broker)
 	i := start(t, cfg)
 	operator := "X-Admin-Key: the operator's own"
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
 // syncCounter counts the fsyncs of group commit by stream.
@@ -38,7 +39,8 @@ func TestRequestsPerJob(t *testing.T) {
 	t.Parallel()
 	syncs := &syncCounter{count: make(map[string]int)}
 	cfg := apptest.Config(t, t.TempDir(), "NATS_SYNC=always", "QUOTA_GUEST_PER_DAY=0", "MAX_ACTIVE_JOBS_GUEST=0")
-	cfg.Broker.GroupCommit, cfg.Broker.SyncObserver = true, syncs
+	brokertest.GroupCommit(&cfg.Broker)
+	brokertest.ObserveSyncs(syncs)(&cfg.Broker)
 	i := start(t, cfg)
 	all, err := i.Broker().Conn().SubscribeSync(">")
 	if err != nil {

@@ -163,6 +163,9 @@ func (b *Broker) Buffered() jetstream.JetStream { return b.buffered }
 // Config returns the effective configuration.
 func (b *Broker) Config() Config { return b.cfg }
 
+// AckWait returns how long a job may go without a heartbeat of its worker before it is redelivered.
+func (b *Broker) AckWait() time.Duration { return b.cfg.hooks.AckWait }
+
 // ClientURL returns the URL for workers in other processes, or "" when the embedded server has no port or NATS is external.
 func (b *Broker) ClientURL() string {
 	if b.embedded == nil || b.cfg.Listen == "" {

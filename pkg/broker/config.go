@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/broker/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/hostname"
 )
@@ -39,32 +40,25 @@ type Config struct {
 
 	// SyncObserver, if not nil, receives every fsync of group commit.
 	SyncObserver SyncObserver `env:"-"`
-	// GroupCommit is for tests: group commit is used whatever the file system.
-	GroupCommit bool `env:"-"`
 
 	// Follower is set by workers: they create the streams and consumers they need and never change existing ones.
 	Follower bool `env:"-"`
-	// OpenPort is for tests: the port of the embedded server requires no credentials.
-	OpenPort bool `env:"-"`
 	// serverKeys are the keys of the embedded server's users; nil when it requires none.
 	serverKeys *serverKeys
-	// AckWait is how long a job may go without a heartbeat of its worker before it is redelivered. Tests shorten it.
-	AckWait time.Duration `env:"-"`
-	// ReconcileInterval is the interval of the checks whether NATS still has everything; 10 s when 0.
-	ReconcileInterval time.Duration `env:"-"`
 
-	// unknownLayout is for tests: the store is taken for one whose layout is unknown.
-	unknownLayout bool
-	// remindEvery is how often a process that is waiting for NATS logs that.
-	remindEvery time.Duration
+	hooks hooks.Hooks
 }
+
+// SetHooks lets tests change what is no setting; see package brokertest.
+func (c *Config) SetHooks(set func(*hooks.Hooks)) { set(&c.hooks) }
 
 // DefaultAckWait is the AckWait of every real installation; workers send a heartbeat every third of it.
 const DefaultAckWait = 15 * time.Second
 
 const (
-	minResultTTL       = 24 * time.Hour
-	defaultRemindEvery = 30 * time.Second
+	minResultTTL = 24 * time.Hour
+	// remindInterval is how often a process that is waiting for NATS logs that.
+	remindInterval = 30 * time.Second
 )
 
 // Embedded reports whether NATS runs inside this process.
@@ -72,9 +66,9 @@ func (c Config) Embedded() bool { return c.URL == "" }
 
 // withDefaults returns the configuration with the defaults of unset fields.
 func (c Config) withDefaults() Config {
-	c.AckWait = cmp.Or(c.AckWait, DefaultAckWait)
-	c.ReconcileInterval = cmp.Or(c.ReconcileInterval, reconcileInterval)
-	c.remindEvery = cmp.Or(c.remindEvery, defaultRemindEvery)
+	c.hooks.AckWait = cmp.Or(c.hooks.AckWait, DefaultAckWait)
+	c.hooks.ReconcileInterval = cmp.Or(c.hooks.ReconcileInterval, reconcileInterval)
+	c.hooks.RemindInterval = cmp.Or(c.hooks.RemindInterval, remindInterval)
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.Sync = cmp.Or(c.Sync, syncAlways)
 	c.DataLoss = cmp.Or(c.DataLoss, lossRefuse)

@@ -58,7 +58,7 @@ func (b *Broker) connect(ctx context.Context) error {
 	}
 	began := time.Now()
 	b.log.ErrorContext(ctx, "NATS cannot be reached, waiting for it", "servers", b.cfg.hosts(), "error", lastError(nc))
-	remind := time.NewTicker(b.cfg.remindEvery)
+	remind := time.NewTicker(b.cfg.hooks.RemindInterval)
 	defer remind.Stop()
 	for !nc.IsConnected() {
 		select {

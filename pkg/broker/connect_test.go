@@ -12,6 +12,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
@@ -44,7 +45,9 @@ func result(t *testing.T, done <-chan error) error {
 func TestOpenWaitsForNATS(t *testing.T) {
 	t.Parallel()
 	port, log := brokertest.FreePort(t), newLines()
-	done := opening(t.Context(), t, broker.WithRemindEvery(broker.Config{URL: env.Secret(urlOf(port))}, time.Millisecond), log)
+	cfg := broker.Config{URL: env.Secret(urlOf(port))}
+	cfg.SetHooks(func(h *hooks.Hooks) { h.RemindInterval = time.Millisecond })
+	done := opening(t.Context(), t, cfg, log)
 	log.await(t, "NATS cannot be reached, waiting for it")
 	log.await(t, "still waiting for NATS")
 	select {

@@ -123,7 +123,7 @@ func filledDir(t *testing.T, kill bool) (dir string, stored map[string]string) {
 
 // shortWait makes jobs be redelivered soon.
 func shortWait(cfg broker.Config) broker.Config {
-	cfg.AckWait = 100 * time.Millisecond
+	brokertest.AckWait(100 * time.Millisecond)(&cfg)
 	return cfg
 }
 

@@ -210,7 +210,7 @@ func consumers(cfg Config) []jetstream.ConsumerConfig {
 				FilterSubject: LaneSubject(kind, lane),
 				AckPolicy:     jetstream.AckExplicitPolicy,
 				DeliverPolicy: jetstream.DeliverAllPolicy,
-				AckWait:       cfg.AckWait,
+				AckWait:       cfg.hooks.AckWait,
 				MaxAckPending: -1,
 				MaxDeliver:    -1,
 				MaxWaiting:    maxWaiting,

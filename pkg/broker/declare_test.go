@@ -147,7 +147,8 @@ func TestDeclareIsIdempotentAndUpdates(t *testing.T) {
 		t.Fatal(err)
 	}
 	brokertest.MustOpen(t, cfg)
-	cfg.MaxQueuedJobs, cfg.ResultTTL, cfg.AckWait = 20, 30*time.Hour, 7*time.Second
+	cfg.MaxQueuedJobs, cfg.ResultTTL = 20, 30*time.Hour
+	brokertest.AckWait(7 * time.Second)(&cfg)
 	second := brokertest.MustOpen(t, cfg)
 	if got := streamConfig(t, second, broker.StreamJobs).MaxMsgs; got != 20 {
 		t.Errorf("MAX_QUEUED_JOBS is still %d", got)
@@ -185,9 +186,9 @@ func TestFollowerOnlyCreates(t *testing.T) {
 	if err := owner.JetStream().DeleteConsumer(t.Context(), broker.StreamJobs, missing); err != nil {
 		t.Fatal(err)
 	}
-	follower := brokertest.MustOpen(t, broker.Config{
-		URL: env.Secret(srv.ClientURL()), Follower: true, MaxQueuedJobs: 99, ResultTTL: 99 * time.Hour, AckWait: time.Second,
-	})
+	cfg := broker.Config{URL: env.Secret(srv.ClientURL()), Follower: true, MaxQueuedJobs: 99, ResultTTL: 99 * time.Hour}
+	brokertest.AckWait(time.Second)(&cfg)
+	follower := brokertest.MustOpen(t, cfg)
 	if got := streamConfig(t, follower, broker.StreamJobs).MaxMsgs; got != 10 {
 		t.Errorf("the follower set MAX_QUEUED_JOBS to %d", got)
 	}

@@ -228,7 +228,7 @@ func (b *Broker) ensureGroupCommit(ctx context.Context) error {
 		return fmt.Errorf("probe the store: %w", err)
 	}
 	found, err := b.embedded.store.Contains(ResultsStream, token)
-	if err == nil && found && !b.cfg.unknownLayout {
+	if err == nil && found && !b.cfg.hooks.UnknownLayout {
 		return nil
 	}
 	b.log.WarnContext(ctx, "the layout of the store is unknown: NATS syncs every write by itself, which is slower", "error", err)

@@ -18,6 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/filestore"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 )
 
@@ -66,7 +67,9 @@ func startGroup(t *testing.T, options ...func(*broker.Config)) (*broker.Broker, 
 	t.Helper()
 	s := newSyncs()
 	b := brokertest.Start(t, append([]func(*broker.Config){func(c *broker.Config) {
-		c.Sync, c.GroupCommit, c.SyncObserver = "always", true, s
+		c.Sync = "always"
+		brokertest.GroupCommit(c)
+		brokertest.ObserveSyncs(s)(c)
 	}}, options...)...)
 	if mode, reason := b.Durability(); mode != broker.DurableGroup {
 		t.Fatalf("writes are durable by %s (%s)", mode, reason)
@@ -233,8 +236,9 @@ func TestConcurrentWritesShareSyncs(t *testing.T) {
 func TestUnknownLayout(t *testing.T) {
 	t.Parallel()
 	cfg := brokertest.Config(t)
-	cfg.Sync, cfg.GroupCommit = "always", true
-	b := brokertest.MustOpen(t, broker.WithUnknownLayout(cfg))
+	cfg.Sync = "always"
+	cfg.SetHooks(func(h *hooks.Hooks) { h.GroupCommit, h.UnknownLayout = true, true })
+	b := brokertest.MustOpen(t, cfg)
 	mode, reason := b.Durability()
 	if mode != broker.DurableAlways || !strings.Contains(reason, "layout") {
 		t.Errorf("durable by %s: %q", mode, reason)
@@ -258,11 +262,12 @@ func TestOtherProcessesAskForDurability(t *testing.T) {
 			t.Parallel()
 			s := newSyncs()
 			api := brokertest.Start(t, func(c *broker.Config) {
-				c.Listen, c.OpenPort, c.SyncObserver = "127.0.0.1:0", false, s
+				c.Listen = "127.0.0.1:0"
 				if group {
-					c.Sync, c.GroupCommit = "always", true
+					c.Sync = "always"
+					brokertest.GroupCommit(c)
 				}
-			})
+			}, brokertest.RequireKey, brokertest.ObserveSyncs(s))
 			worker := brokertest.Start(t, func(c *broker.Config) {
 				c.URL, c.DataDir, c.Follower = env.Secret(api.ClientURL()), api.Config().DataDir, true
 			})
@@ -350,7 +355,8 @@ func cut(t *testing.T, dir string, block int) {
 func reopen(t *testing.T, dir, subject string) error {
 	t.Helper()
 	cfg := brokertest.Config(t)
-	cfg.DataDir, cfg.Sync, cfg.GroupCommit = dir, "always", true
+	cfg.DataDir, cfg.Sync = dir, "always"
+	brokertest.GroupCommit(&cfg)
 	b, err := brokertest.Open(t, cfg, slog.DiscardHandler)
 	if err != nil {
 		return err

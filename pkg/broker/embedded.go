@@ -66,7 +66,7 @@ func startEmbedded(cfg Config, log *slog.Logger, writeFailed func(line string)) 
 	if e.recovered, err = e.store.Recover(cfg.DataLoss == lossAccept); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
-	if !cfg.GroupCommit && !filestore.OrdersRenames(cfg.DataDir) {
+	if !cfg.hooks.GroupCommit && !filestore.OrdersRenames(cfg.DataDir) {
 		e.noGroupCommit = "the file system of DATA_DIR is not known to order renames behind data"
 	}
 	if err := e.start(); err != nil {
@@ -116,13 +116,14 @@ func (e *embedded) start() error {
 // syncAll makes durable what is in the store now.
 func (e *embedded) syncAll() error { return e.store.SyncAll(e.synced("")) }
 
-// synced returns what reports the fsyncs of a stream to the observer; nil when there is none.
+// synced returns what reports the fsyncs of a stream to those who observe them.
 func (e *embedded) synced(stream string) filestore.Synced {
-	if e.cfg.SyncObserver == nil {
-		return nil
-	}
 	return func(path string, bytes int64, took time.Duration) {
-		e.cfg.SyncObserver.ObserveSync(stream, path, bytes, took)
+		for _, o := range []SyncObserver{e.cfg.SyncObserver, e.cfg.hooks.SyncObserver} {
+			if o != nil {
+				o.ObserveSync(stream, path, bytes, took)
+			}
+		}
 	}
 }
 

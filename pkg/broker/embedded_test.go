@@ -36,7 +36,8 @@ func TestSync(t *testing.T) {
 		t.Run("setting "+setting, func(t *testing.T) {
 			t.Parallel()
 			cfg := brokertest.Config(t)
-			cfg.Sync, cfg.GroupCommit = setting, true
+			cfg.Sync = setting
+			brokertest.GroupCommit(&cfg)
 			b := brokertest.MustOpen(t, cfg)
 			if mode, _ := b.Durability(); mode != want.durability {
 				t.Errorf("writes are durable by %s, want %s", mode, want.durability)

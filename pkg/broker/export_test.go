@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,18 +12,6 @@ import (
 
 // Server returns the embedded server, for tests that inspect it.
 func (b *Broker) Server() *server.Server { return b.embedded.srv.Load() }
-
-// WithRemindEvery returns cfg with another interval of the log records while Open waits for NATS.
-func WithRemindEvery(cfg Config, d time.Duration) Config {
-	cfg.remindEvery = d
-	return cfg
-}
-
-// WithUnknownLayout returns cfg for a store whose layout is taken to be unknown.
-func WithUnknownLayout(cfg Config) Config {
-	cfg.unknownLayout = true
-	return cfg
-}
 
 // GroupCommit returns a function that waits for a group commit that calls sync.
 func GroupCommit(sync func() error) (wait func(context.Context) error) {

@@ -58,7 +58,7 @@ func (b *Broker) TriggerReconcile() { b.reconciler.wake() }
 
 // reconcileUntil reconciles repeatedly until ctx ends.
 func (b *Broker) reconcileUntil(ctx context.Context) {
-	timer := time.NewTimer(b.cfg.ReconcileInterval)
+	timer := time.NewTimer(b.cfg.hooks.ReconcileInterval)
 	defer timer.Stop()
 	failures := 0
 	for {
@@ -85,7 +85,7 @@ func (b *Broker) reconcileUntil(ctx context.Context) {
 		if !lifecycle.Sleep(ctx, pause) {
 			return
 		}
-		timer.Reset(b.cfg.ReconcileInterval)
+		timer.Reset(b.cfg.hooks.ReconcileInterval)
 		if err != nil {
 			timer.Reset(0)
 		}

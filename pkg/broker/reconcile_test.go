@@ -136,7 +136,9 @@ func TestDeletedStreamsAreRecreated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv, log := brokertest.StartServer(t), newLines()
-			b, err := brokertest.Open(t, broker.Config{URL: env.Secret(srv.ClientURL()), ReconcileInterval: time.Hour}, log)
+			cfg := broker.Config{URL: env.Secret(srv.ClientURL())}
+			brokertest.ReconcileInterval(time.Hour)(&cfg)
+			b, err := brokertest.Open(t, cfg, log)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -75,7 +75,7 @@ func classifyFault(err error) error {
 
 // watchStorage watches the disk until ctx ends.
 func (b *Broker) watchStorage(ctx context.Context) {
-	timer := time.NewTicker(b.cfg.ReconcileInterval)
+	timer := time.NewTicker(b.cfg.hooks.ReconcileInterval)
 	defer timer.Stop()
 	var restarted time.Time
 	for {

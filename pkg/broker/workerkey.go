@@ -20,7 +20,7 @@ const WorkerKeyFile = "nats_worker.nk"
 
 // WorkerKeyPath returns the path of the key that workers need for the port of the embedded NATS, or "" when they need none.
 func (c Config) WorkerKeyPath() string {
-	if !c.Embedded() || c.Listen == "" || c.ListenUser != "" || c.OpenPort {
+	if !c.Embedded() || c.Listen == "" || c.ListenUser != "" || c.hooks.OpenPort {
 		return ""
 	}
 	return filepath.Join(c.DataDir, WorkerKeyFile)

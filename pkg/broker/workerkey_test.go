@@ -21,7 +21,8 @@ import (
 func withKey(t *testing.T) (*broker.Broker, broker.Config) {
 	t.Helper()
 	cfg := brokertest.Config(t)
-	cfg.Listen, cfg.OpenPort = "127.0.0.1:0", false
+	cfg.Listen = "127.0.0.1:0"
+	brokertest.RequireKey(&cfg)
 	return brokertest.MustOpen(t, cfg), cfg
 }
 
@@ -77,7 +78,8 @@ func TestPortRequiresKey(t *testing.T) {
 func TestKeyIsKept(t *testing.T) {
 	t.Parallel()
 	cfg := brokertest.Config(t)
-	cfg.Listen, cfg.OpenPort = "127.0.0.1:0", false
+	cfg.Listen = "127.0.0.1:0"
+	brokertest.RequireKey(&cfg)
 	first := brokertest.MustOpen(t, cfg)
 	before, err := os.ReadFile(cfg.WorkerKeyPath())
 	if err != nil {
@@ -98,7 +100,8 @@ func TestKeyIsKept(t *testing.T) {
 func TestDamagedKeyIsNotReplaced(t *testing.T) {
 	t.Parallel()
 	cfg := brokertest.Config(t)
-	cfg.Listen, cfg.OpenPort = "127.0.0.1:0", false
+	cfg.Listen = "127.0.0.1:0"
+	brokertest.RequireKey(&cfg)
 	if err := os.WriteFile(cfg.WorkerKeyPath(), []byte("scrap\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

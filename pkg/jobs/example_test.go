@@ -32,9 +32,7 @@ func submitAndCancel(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b, err := broker.Open(ctx, broker.Config{
-		DataDir: dir, Sync: "1m", Replicas: 1, ResultTTL: 24 * time.Hour, AckWait: broker.DefaultAckWait, OpenPort: true,
-	}, slog.New(slog.DiscardHandler))
+	b, err := broker.Open(ctx, broker.Config{DataDir: dir, Sync: "1m"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

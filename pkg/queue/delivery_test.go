@@ -172,7 +172,7 @@ func TestNakWithDelay(t *testing.T) {
 func TestNakRedeliversAtOnce(t *testing.T) {
 	t.Parallel()
 	// With this AckWait, a job without a Nak would not be redelivered in time.
-	q, _ := start(t, func(c *broker.Config) { c.AckWait = 10 * time.Minute })
+	q, _ := start(t, brokertest.AckWait(10*time.Minute))
 	push(t, q, image("j1"))
 	l := images(t, q)
 	if err := pull(t, l).Nak(); err != nil {
@@ -185,7 +185,7 @@ func TestNakRedeliversAtOnce(t *testing.T) {
 
 func TestLeaseExpires(t *testing.T) {
 	t.Parallel()
-	q, _ := start(t, func(c *broker.Config) { c.AckWait = 300 * time.Millisecond })
+	q, _ := start(t, brokertest.AckWait(300*time.Millisecond))
 	push(t, q, image("j1"))
 	l := images(t, q)
 	for count := uint64(1); count <= 3; count++ {
@@ -198,7 +198,7 @@ func TestLeaseExpires(t *testing.T) {
 func TestInProgressExtendsLease(t *testing.T) {
 	t.Parallel()
 	const wait = time.Second
-	q, _ := start(t, func(c *broker.Config) { c.AckWait = wait })
+	q, _ := start(t, brokertest.AckWait(wait))
 	push(t, q, image("j1"))
 	l := images(t, q)
 	d := pull(t, l)

@@ -31,9 +31,7 @@ func pushAndPull(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b, err := broker.Open(ctx, broker.Config{
-		DataDir: dir, Sync: "1m", Replicas: 1, ResultTTL: 24 * time.Hour, AckWait: broker.DefaultAckWait, OpenPort: true,
-	}, slog.New(slog.DiscardHandler))
+	b, err := broker.Open(ctx, broker.Config{DataDir: dir, Sync: "1m"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -243,7 +243,7 @@ func TestMissingStreamsAreRestored(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			q, b := start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })
+			q, b := start(t, brokertest.ReconcileInterval(time.Hour))
 			puller, err := q.Puller()
 			if err != nil {
 				t.Fatal(err)

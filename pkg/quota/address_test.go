@@ -245,7 +245,7 @@ func TestGroupsAreCountedSeparately(t *testing.T) {
 // TestPartialCharge makes one stream of counters read-only: the other counters are reversed.
 func TestPartialCharge(t *testing.T) {
 	t.Parallel()
-	b := brokertest.Start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })
+	b := brokertest.Start(t, brokertest.ReconcileInterval(time.Hour))
 	q := quota.New(b, quota.Plans{Media: quota.Plan{Guest: limits(9, 9), AddressPerDay: 9}}, clocktest.New(noon()).Now)
 	stream, err := b.JetStream().Stream(t.Context(), broker.StreamUsage)
 	if err != nil {

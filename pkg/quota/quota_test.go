@@ -274,7 +274,7 @@ func TestRefusalWritesNothing(t *testing.T) {
 // TestUnavailable charges without a connection to NATS.
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
-	b := brokertest.Start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })
+	b := brokertest.Start(t, brokertest.ReconcileInterval(time.Hour))
 	q := quota.New(b, plans(limits(9, 9), limits(0, 0)), clocktest.New(noon()).Now)
 	charge(t, q, "who", 1)
 	b.Conn().Close()

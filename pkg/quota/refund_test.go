@@ -152,7 +152,7 @@ func lastSequence(t *testing.T, b *broker.Broker) uint64 {
 // TestRefundFails refunds without a stream of counters: the error causes the settlement to be retried.
 func TestRefundFails(t *testing.T) {
 	t.Parallel()
-	b := brokertest.Start(t, func(c *broker.Config) { c.ReconcileInterval = time.Hour })
+	b := brokertest.Start(t, brokertest.ReconcileInterval(time.Hour))
 	if err := b.JetStream().DeleteStream(t.Context(), broker.StreamUsage); err != nil {
 		t.Fatal(err)
 	}

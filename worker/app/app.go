@@ -112,7 +112,7 @@ func (w *Worker) start(ctx context.Context) error {
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
 		Queue: q, Store: s, Jobs: jobs.New(w.broker, q, s, jobs.WithMetrics(w.metrics), jobs.WithLog(w.log)),
 		Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log,
-		AckWait: w.broker.Config().AckWait, Mode: w.cfg.Upstreams.Mode(), Version: version,
+		AckWait: w.broker.AckWait(), Mode: w.cfg.Upstreams.Mode(), Version: version,
 	})
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
-	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
@@ -260,7 +260,7 @@ func TestModeratedJobs(t *testing.T) {
 // A cancel aborts the call to the upstream.
 func TestCancelReachesTheUpstream(t *testing.T) {
 	t.Parallel()
-	r := processortest.New(t, func(c *broker.Config) { c.AckWait = 3 * time.Hour })
+	r := processortest.New(t, brokertest.AckWait(3*time.Hour))
 	u, sim := simulate(t)
 	r.Start(u)
 	simulatortest.Script(t, sim, simulator.Rule{Fault: "hang"})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -21,7 +22,7 @@ import (
 func TestWorkerWithThePortKey(t *testing.T) {
 	t.Parallel()
 	var dir string
-	r := newRig(t, withPort, func(c *broker.Config) { c.OpenPort, dir = false, c.DataDir })
+	r := newRig(t, withPort, brokertest.RequireKey, func(c *broker.Config) { dir = c.DataDir })
 	log := &processortest.Log{}
 	b, err := broker.Open(t.Context(), broker.Config{URL: env.Secret(r.Broker.ClientURL()), Follower: true, DataDir: dir},
 		slog.New(slog.NewTextHandler(log, nil)))

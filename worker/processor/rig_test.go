@@ -35,8 +35,9 @@ func onBroker(t *testing.T, b *broker.Broker) *rig {
 	return &rig{t, processortest.On(t, b)}
 }
 
-func withShortWait(c *broker.Config) { c.AckWait = shortWait }
-func withPort(c *broker.Config)      { c.Listen = "127.0.0.1:0" }
+var withShortWait = brokertest.AckWait(shortWait)
+
+func withPort(c *broker.Config) { c.Listen = "127.0.0.1:0" }
 
 func withShortBeat(c *processor.Config) { c.SetHeartbeat(shortBeat) }
 func withOneSlot(c *processor.Config)   { c.SlotsImage, c.SlotsAudio, c.SlotsText = 1, 1, 1 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/internal/hooks"
 )
 
 // openTimeout bounds opening and closing a broker, so that a test that hangs fails.
@@ -18,7 +19,9 @@ const openTimeout = time.Minute
 // test opens one, requires no credentials.
 func Config(t testing.TB) broker.Config {
 	t.Helper()
-	return broker.Config{DataDir: t.TempDir(), Sync: "1m", Replicas: 1, ResultTTL: 24 * time.Hour, AckWait: broker.DefaultAckWait, OpenPort: true}
+	cfg := broker.Config{DataDir: t.TempDir(), Sync: "1m", Replicas: 1, ResultTTL: 24 * time.Hour}
+	cfg.SetHooks(func(h *hooks.Hooks) { h.OpenPort = true })
+	return cfg
 }
 
 // Start returns an open broker that is closed when the test ends. Options change its configuration.

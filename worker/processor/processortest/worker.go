@@ -64,7 +64,7 @@ func NewWorker(t testing.TB, b *broker.Broker, g processor.Generator, options ..
 	p, err := processor.New(Config(options...), processor.Deps{
 		Queue: r.Queue, Store: r.Store, Jobs: jobs.New(b, r.Queue, r.Store, jobs.WithMetrics(w.Metrics), jobs.WithLog(log)),
 		Control: w.Control, Generator: g, Metrics: w.Metrics, Log: log,
-		AckWait: b.Config().AckWait, Mode: "simulator", Version: "test",
+		AckWait: b.AckWait(), Mode: "simulator", Version: "test",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,33 @@
+package brokertest
+
+import (
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/internal/hooks"
+)
+
+// RequireKey makes the port require the key in DATA_DIR, as it does outside of tests.
+func RequireKey(c *broker.Config) {
+	c.SetHooks(func(h *hooks.Hooks) { h.OpenPort = false })
+}
+
+// AckWait sets how long a job may go without a heartbeat of its worker before it is redelivered.
+func AckWait(d time.Duration) func(*broker.Config) {
+	return func(c *broker.Config) { c.SetHooks(func(h *hooks.Hooks) { h.AckWait = d }) }
+}
+
+// ReconcileInterval sets the interval of the checks whether NATS still has everything.
+func ReconcileInterval(d time.Duration) func(*broker.Config) {
+	return func(c *broker.Config) { c.SetHooks(func(h *hooks.Hooks) { h.ReconcileInterval = d }) }
+}
+
+// GroupCommit uses group commit whatever the file system, if NATS_SYNC is always.
+func GroupCommit(c *broker.Config) {
+	c.SetHooks(func(h *hooks.Hooks) { h.GroupCommit = true })
+}
+
+// ObserveSyncs calls o for every fsync of group commit.
+func ObserveSyncs(o broker.SyncObserver) func(*broker.Config) {
+	return func(c *broker.Config) { c.SetHooks(func(h *hooks.Hooks) { h.SyncObserver = o }) }
+}

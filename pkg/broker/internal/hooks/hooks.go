@@ -1,0 +1,19 @@
+// Package hooks has what tests change in a broker and no installation does. Package brokertest sets it for the tests of other
+// packages.
+package hooks
+
+import "time"
+
+// Hooks change a broker in tests. The zero value changes nothing.
+type Hooks struct {
+	// OpenPort makes the port of the embedded server require no credentials.
+	OpenPort bool
+	// AckWait, ReconcileInterval and RemindInterval replace their defaults.
+	AckWait, ReconcileInterval, RemindInterval time.Duration
+	// GroupCommit uses group commit whatever the file system, and UnknownLayout takes the layout of the store for unknown.
+	GroupCommit, UnknownLayout bool
+	// SyncObserver, if not nil, receives every fsync of group commit besides the one in the configuration.
+	SyncObserver interface {
+		ObserveSync(stream, path string, bytes int64, took time.Duration)
+	}
+}

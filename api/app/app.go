@@ -63,7 +63,7 @@ func New(cfg Config, log *slog.Logger) (*App, error) {
 }
 
 // Start starts all parts and opens the port once the process can serve. If an external NATS is unreachable, the port opens
-// after StartupGrace and requests get 503. ctx bounds the start only. If Start fails, nothing is left running.
+// after startupGrace and requests get 503. ctx bounds the start only. If Start fails, nothing is left running.
 func (a *App) Start(ctx context.Context) error {
 	if err := a.start(ctx); err != nil {
 		return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
@@ -129,9 +129,9 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.registerMetrics(); err != nil {
 		return err
 	}
-	live := feed.New(b, service, a.queue, a.control, a.cfg.Feed, a.log)
+	live := feed.New(b, service, a.queue, a.control, a.cfg.hooks.Feed, a.log)
 	a.onStop("feed", func(context.Context) error { live.Stop(); return nil })
-	sweeper := jobs.NewSweeper(service, controls, a.cfg.Sweeper, a.metrics, a.log)
+	sweeper := jobs.NewSweeper(service, controls, a.metrics, a.log)
 	sweeper.Start()
 	a.onStop("sweeper", sweeper.Stop)
 	if a.cfg.Broker.Embedded() {
@@ -163,7 +163,7 @@ func (a *App) start(ctx context.Context) error {
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
 			return quotas.Forget(ctx, jobs.MemberCounters(secret, owner)...)
 		}},
-	}, a.cfg.Erasure, a.log)
+	}, a.cfg.hooks.Erasure, a.log)
 	eraser.Start()
 	a.onStop("eraser", eraser.Stop)
 
@@ -181,7 +181,7 @@ func (a *App) start(ctx context.Context) error {
 		SwitchDefaults: map[control.SwitchName]string{
 			control.SwitchLogLevel: strings.ToLower(a.cfg.Telemetry.LogLevel), control.SwitchMetrics: onOff(a.cfg.Telemetry.MetricsEnabled),
 		},
-		Simulated: a.simulated(), MissingEnv: a.missing(), KeepAlive: a.cfg.KeepAlive,
+		Simulated: a.simulated(), MissingEnv: a.missing(),
 	})
 	if err != nil {
 		return err

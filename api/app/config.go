@@ -5,14 +5,12 @@ import (
 	"io"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
-	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/google"
-	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -41,17 +39,12 @@ type Config struct {
 	OpenAPI []byte `env:"-"`
 	// Console is where the links of emails are printed if no mail server is configured.
 	Console io.Writer `env:"-"`
-	// StartupGrace is how long to wait for an external NATS before the port is opened anyway; 10 s if 0.
-	StartupGrace time.Duration `env:"-"`
-	// Feed is for tests.
-	Feed feed.Config `env:"-"`
-	// Sweeper is for tests.
-	Sweeper jobs.SweeperConfig `env:"-"`
-	// Erasure is for tests.
-	Erasure erasure.Config `env:"-"`
-	// KeepAlive is the interval of comments on silent event streams; tests shorten it.
-	KeepAlive time.Duration `env:"-"`
+
+	hooks hooks.App
 }
+
+// SetHooks lets tests change what is no setting.
+func (c *Config) SetHooks(set func(*hooks.App)) { set(&c.hooks) }
 
 // minSecret is the minimum length of JWT_SECRET in characters. Shorter keys can be guessed.
 const minSecret = 16

@@ -8,6 +8,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -19,7 +20,7 @@ func TestDeadlineWithoutWorkers(t *testing.T) {
 	t.Parallel()
 	metrics := freeAddress(t)
 	cfg := apptest.Config(t, t.TempDir(), "WORKER_SLOTS_IMAGE=0", "METRICS_ENABLED=on", "METRICS_ADDR="+metrics)
-	cfg.Feed = feed.Config{Tick: time.Hour, Reread: time.Hour}
+	cfg.SetHooks(func(h *hooks.App) { h.Feed = feed.Config{Tick: time.Hour, Reread: time.Hour} })
 	i := start(t, cfg)
 	i.Visit(t)
 	sub, err := i.Broker().Conn().SubscribeSync("events." + broker.EventResult + ".>")

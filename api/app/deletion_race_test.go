@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
 )
 
@@ -22,7 +23,7 @@ func TestAccountDeletionRacesSubmissions(t *testing.T) {
 	for range 2 {
 		cfg := s.api(t, s.address(), "SIGNUPS_PER_HOUR=0", "PBKDF2_ITERATIONS=1", "MAX_ACTIVE_JOBS_MEMBER=0")
 		accounttest.AllowWeakHashes(t)
-		cfg.Erasure.Interval = 50 * time.Millisecond
+		cfg.SetHooks(func(h *hooks.App) { h.Erasure.Interval = 50 * time.Millisecond })
 		apis = append(apis, start(t, cfg))
 	}
 	var deleted []string

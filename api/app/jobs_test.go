@@ -18,6 +18,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
@@ -128,7 +129,7 @@ func TestTwoHundredJobsAtOnce(t *testing.T) {
 	// within hang.
 	brokertest.AckWait(45 * time.Second)(&cfg.Broker)
 	// No submission may time out there either.
-	cfg.Server.SubmitTimeout = hang
+	cfg.Server.SetHooks(func(h *hooks.Server) { h.SubmitTimeout = hang })
 	i := start(t, cfg)
 	i.Visit(t)
 	const jobs = 200

@@ -11,6 +11,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
@@ -68,7 +69,7 @@ func TestPortOpensWhenReady(t *testing.T) {
 	b := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
 	listen := freeAddress(t)
 	cfg := apptest.Config(t, t.TempDir(), "NATS_URL="+b.ClientURL(), "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR="+listen)
-	cfg.StartupGrace = hang
+	cfg.SetHooks(func(h *hooks.App) { h.StartupGrace = hang })
 	a, err := app.New(cfg, discard())
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +96,7 @@ func TestWaitingForNATS(t *testing.T) {
 	t.Parallel()
 	nats, listen := freeAddress(t), freeAddress(t)
 	cfg := apptest.Config(t, t.TempDir(), "NATS_URL=nats://"+nats, "JWT_SECRET=0123456789abcdef", "LISTEN_ADDR="+listen)
-	cfg.StartupGrace = time.Millisecond
+	cfg.SetHooks(func(h *hooks.App) { h.StartupGrace = time.Millisecond })
 	log := lineWriter{make(chan string, 100)}
 	a, err := app.New(cfg, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
@@ -32,14 +33,17 @@ type Config struct {
 	MaxStreams          int `env:"MAX_STREAMS" envDefault:"2000" doc:"Event streams that one process serves at once, and separately as many requests that wait for a job; further ones return 503. Each uses up to 100 KB of memory. 0 means no limit."`
 
 	MaxPending int `env:"MAX_PENDING_SUBMISSIONS" envDefault:"4096" doc:"Submissions of one process that may wait for NATS to store them, at most half of them from one address; further ones return 503. Each uses about 60 KB of memory meanwhile."`
-	// SubmitTimeout is how long a submission waits for NATS to store it; 30 seconds when 0. Tests shorten it.
-	SubmitTimeout time.Duration `env:"-"`
 
 	Quota quota.Config
 
 	// Loopback reports that only this machine can reach the server; the program sets it.
 	Loopback bool `env:"-"`
+
+	hooks hooks.Server
 }
+
+// SetHooks lets tests change what is no setting.
+func (c *Config) SetHooks(set func(*hooks.Server)) { set(&c.hooks) }
 
 // Validate reports all invalid settings at once, each as a *env.Fault.
 func (c *Config) Validate() error {

@@ -220,9 +220,7 @@ func TestUnfinishedBodyAfterResponse(t *testing.T) {
 // TestBodyDeadlineDoesNotEndWaits waits several times longer than the deadline of a body.
 func TestBodyDeadlineDoesNotEndWaits(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(cfg *server.Config, deps *server.Deps) {
-		cfg.SyncWait, deps.KeepAlive = 3*time.Second, 100*time.Millisecond
-	})
+	b := setup(t, withKeepAlive(100*time.Millisecond), func(cfg *server.Config, _ *server.Deps) { cfg.SyncWait = 3 * time.Second })
 	spec := b.push(t, imageSpec(job.OwnerAnonymous, "waiting"))
 	addr := b.serveWithReadTimeout(t, 500*time.Millisecond)
 	path := "/api/jobs/" + spec.ID

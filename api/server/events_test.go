@@ -244,7 +244,7 @@ func TestPositionTicksHaveNoID(t *testing.T) {
 
 func TestSilentStreamsAreKeptAlive(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.KeepAlive = 10 * time.Millisecond })
+	b := setup(t, withKeepAlive(10*time.Millisecond))
 	c, owner := guest()
 	b.push(t, fixedSpec(owner, "job-a"))
 	for _, path := range []string{"/api/jobs/job-a/events", "/api/events"} {

@@ -82,9 +82,6 @@ func Streams(s *Server) (total, keys int) { return s.handlers.events.limits.stre
 // Waits returns the number of requests that wait for a job.
 func Waits(s *Server) int { total, _ := s.handlers.jobs.limits.waits.Used(); return total }
 
-// SetUploadGrace sets how long an upload may take before its rate counts.
-func SetUploadGrace(d *Deps, grace time.Duration) { d.uploadGrace = grace }
-
 // Uploads is how many uploads are under way, and of how many members.
 func Uploads(s *Server) (total, members int) { return s.handlers.images.uploads.byOwner.Used() }
 

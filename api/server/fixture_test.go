@@ -22,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
@@ -74,6 +75,16 @@ type change = func(*server.Config, *server.Deps)
 
 // behindProxy trusts X-Forwarded-For; see fromIP.
 func behindProxy(cfg *server.Config, _ *server.Deps) { cfg.TrustedProxies = []string{"127.0.0.1"} }
+
+// withSubmitTimeout sets how long a submission waits for NATS to store it.
+func withSubmitTimeout(d time.Duration) change {
+	return func(cfg *server.Config, _ *server.Deps) { cfg.SetHooks(func(h *hooks.Server) { h.SubmitTimeout = d }) }
+}
+
+// withKeepAlive sets how often a silent stream gets a comment.
+func withKeepAlive(d time.Duration) change {
+	return func(cfg *server.Config, _ *server.Deps) { cfg.SetHooks(func(h *hooks.Server) { h.KeepAlive = d }) }
+}
 
 // logBuffer holds the log of a server.
 type logBuffer struct {

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -247,7 +246,7 @@ func TestMemberJobs(t *testing.T) {
 // TestStreamsEndWithTheSession changes the password while streams are open.
 func TestStreamsEndWithTheSession(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.KeepAlive = 20 * time.Millisecond })
+	b := setup(t, withKeepAlive(20*time.Millisecond))
 	ann := b.signUp(t, annEmail)
 	b.push(t, memberSpec(ann, "queued"))
 	ended := make(chan int, 2)

@@ -103,7 +103,7 @@ func TestSubmissionsWaitForASlowStore(t *testing.T) {
 	t.Parallel()
 	const jobs = 200
 	slow, on := withSlowStore(t)
-	b := setup(t, on, func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 2 * hang })
+	b := setup(t, on, withSubmitTimeout(2*hang))
 	var wg sync.WaitGroup
 	for n := range jobs {
 		wg.Go(func() {
@@ -136,7 +136,7 @@ func TestSubmissionsWaitForASlowStore(t *testing.T) {
 func TestSlowSubmissionIsCharged(t *testing.T) {
 	t.Parallel()
 	slow, on := withSlowStore(t)
-	b := setup(t, on, withQuota(9, 9), func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 2 * hang })
+	b := setup(t, on, withQuota(9, 9), withSubmitTimeout(2*hang))
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		resp := b.submit(t, imageBody, idempotencyKey("key"))
@@ -158,9 +158,7 @@ func TestSlowSubmissionIsCharged(t *testing.T) {
 func TestPendingSubmissionsAreBounded(t *testing.T) {
 	t.Parallel()
 	slow, on := withSlowStore(t)
-	b := setup(t, on, func(cfg *server.Config, _ *server.Deps) {
-		cfg.MaxPending, cfg.SubmitTimeout, cfg.TrustedProxies = 4, 2*hang, []string{"127.0.0.1"}
-	})
+	b := setup(t, on, behindProxy, withSubmitTimeout(2*hang), func(cfg *server.Config, _ *server.Deps) { cfg.MaxPending = 4 })
 	var wg sync.WaitGroup
 	pend := func(address string, jobs int) {
 		wg.Go(func() {
@@ -205,7 +203,7 @@ func TestDisconnectDuringPendingSubmission(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			slow, on := withSlowStore(t)
-			b := setup(t, on, change, func(cfg *server.Config, _ *server.Deps) { cfg.MaxPending, cfg.SubmitTimeout = 2, 2*hang })
+			b := setup(t, on, change, withSubmitTimeout(2*hang), func(cfg *server.Config, _ *server.Deps) { cfg.MaxPending = 2 })
 			ctx, disconnect := context.WithCancel(t.Context())
 			gone := make(chan struct{})
 			go func() {
@@ -242,7 +240,7 @@ func TestDisconnectDuringPendingSubmission(t *testing.T) {
 func TestWaitCountsFromTheRequest(t *testing.T) {
 	t.Parallel()
 	slow, on := withSlowStore(t)
-	b := setup(t, on, func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 2 * hang })
+	b := setup(t, on, withSubmitTimeout(2*hang))
 	done := make(chan *reply, 1)
 	go func() {
 		done <- b.submit(t, goodBody, preferWait(20))

@@ -311,7 +311,7 @@ func TestQuotaStoreUnavailable(t *testing.T) {
 // the job runs, and is not refunded when it fails.
 func TestUnconfirmedSubmissionIsNotCharged(t *testing.T) {
 	t.Parallel()
-	b := setup(t, withQuota(9, 2), func(cfg *server.Config, _ *server.Deps) { cfg.SubmitTimeout = 5 * time.Second })
+	b := setup(t, withQuota(9, 2), withSubmitTimeout(5*time.Second))
 	setNoAck := func(noAck bool) {
 		b.updateStream(t, broker.StreamJobs, func(cfg *jetstream.StreamConfig) { cfg.NoAck = noAck })
 	}

@@ -88,17 +88,14 @@ type Deps struct {
 	SwitchDefaults map[control.SwitchName]string
 	// Now returns the time; time.Now when nil.
 	Now func() time.Time
-	// KeepAlive is how often a silent stream gets a comment; 15 seconds when 0.
-	KeepAlive time.Duration
-	// uploadGrace replaces the constant uploadGrace in tests.
-	uploadGrace time.Duration
 }
 
 const (
 	readHeaderTimeout = 5 * time.Second
 	idleTimeout       = time.Minute
 	maxHeaderBytes    = 16 << 10
-	keepAlive         = 15 * time.Second
+	// keepAlive is how often a silent stream gets a comment.
+	keepAlive = 15 * time.Second
 )
 
 // Server is the HTTP API. Its only mutable state is counts of requests in progress, rate limits and log sampling.
@@ -158,9 +155,6 @@ func (d *Deps) setDefaults() {
 	if d.Models == nil {
 		d.Models = func(context.Context) *job.Catalogue { return d.Catalogue }
 	}
-	if d.KeepAlive == 0 {
-		d.KeepAlive = keepAlive
-	}
 }
 
 // newHandlers gives every handler what it needs.
@@ -186,7 +180,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 	accountOwners := &owners{accounts: d.Accounts, eraser: d.Eraser}
 	subs := &submissions{
 		submitter: submitter, queue: d.Queue, sessions: sessions, owners: accountOwners, problems: problems, metrics: d.Metrics,
-		maxPending: cfg.MaxPending, timeout: cmp.Or(cfg.SubmitTimeout, submitTimeout),
+		maxPending: cfg.MaxPending, timeout: cmp.Or(cfg.hooks.SubmitTimeout, submitTimeout),
 	}
 	views := &jobViews{feed: d.Feed}
 	streams := &streamLimits{maxPerCaller: cfg.MaxStreamsPerCaller, maxTotal: cfg.MaxStreams}
@@ -202,7 +196,8 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 			thumbnails: thumbnail.New(thumbnailCache),
 		},
 		events: &eventHandler{
-			jobs: d.Jobs, feed: d.Feed, sessions: sessions, limits: streams, metrics: d.Metrics, keepAlive: d.KeepAlive, now: d.Now,
+			jobs: d.Jobs, feed: d.Feed, sessions: sessions, limits: streams, metrics: d.Metrics,
+			keepAlive: cmp.Or(cfg.hooks.KeepAlive, keepAlive), now: d.Now,
 		},
 		original: &originalHandler{
 			submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, models: d.Models, catalogue: d.Catalogue,
@@ -218,8 +213,8 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		},
 		feedback: &feedbackHandler{feedback: d.Feedback, sessions: sessions, owners: accountOwners, now: d.Now},
 		images: &imageHandler{
-			gallery: d.Gallery, jobs: d.Jobs, store: d.Store, sessions: sessions, owners: accountOwners, uploads: newUploads(cmp.Or(d.uploadGrace, uploadGrace)),
-			saves: ratelimit.New(d.Now, maxSaves, guessWindow), saving: make(chan struct{}, maxSavesAtOnce), now: d.Now,
+			gallery: d.Gallery, jobs: d.Jobs, store: d.Store, sessions: sessions, owners: accountOwners,
+			uploads: newUploads(cmp.Or(cfg.hooks.UploadGrace, uploadGrace)), saves: ratelimit.New(d.Now, maxSaves, guessWindow), saving: make(chan struct{}, maxSavesAtOnce), now: d.Now,
 		},
 		models:        &modelHandler{models: d.Models, submitter: submitter, control: d.Control},
 		quota:         &quotaHandler{submitter: submitter, sessions: sessions, problems: problems, now: d.Now},

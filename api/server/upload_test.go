@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/pipetest"
 )
@@ -143,7 +144,9 @@ func TestSlowUploadsDoNotBlockOthers(t *testing.T) {
 }
 
 // withLongUploadGrace disables the minimum rate of uploads, which a busy machine may miss.
-func withLongUploadGrace(_ *server.Config, deps *server.Deps) { server.SetUploadGrace(deps, time.Hour) }
+func withLongUploadGrace(cfg *server.Config, _ *server.Deps) {
+	cfg.SetHooks(func(h *hooks.Server) { h.UploadGrace = time.Hour })
+}
 
 // TestUploadsPerMemberAreLimited checks that the limit does not affect other members, and that finished uploads free slots.
 func TestUploadsPerMemberAreLimited(t *testing.T) {

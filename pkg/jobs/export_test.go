@@ -33,6 +33,12 @@ func (s *Service) SetNow(now func() time.Time) { s.now = now }
 // SetAfter sets a function that is called after each step; its error stops the service there, as a crash would.
 func (s *Service) SetAfter(f func(Step) error) { s.after = f }
 
+// SetInterval sets how often the sweeper looks for jobs past their deadline.
+func (s *Sweeper) SetInterval(d time.Duration) { s.interval = d }
+
+// SetHold sets how long the lease is valid after its last renewal.
+func (s *Sweeper) SetHold(d time.Duration) { s.hold = d }
+
 // Deadlines holds the deadlines of the queue.
 type Deadlines struct{ t deadlines }
 

@@ -12,17 +12,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
-// SweeperConfig holds the intervals of a sweeper. The zero value selects the defaults.
-type SweeperConfig struct {
-	// Interval is how often the sweeper looks for jobs past their deadline; 1 second if 0.
-	Interval time.Duration
-	// Hold is how long the lease is valid after its last renewal; 10 seconds if 0.
-	Hold time.Duration
-}
-
 const (
-	defaultInterval = time.Second
-	defaultHold     = 10 * time.Second
+	// sweepInterval is how often the sweeper looks for jobs past their deadline.
+	sweepInterval = time.Second
+	// leaseHold is how long the lease is valid after its last renewal.
+	leaseHold = 10 * time.Second
 	// releaseTimeout bounds the release of the lease.
 	releaseTimeout = 2 * time.Second
 	// sweeperLease is the name of the lease.
@@ -33,13 +27,14 @@ const (
 // attempts, or on a worker that hangs. Every API process has one; the one that holds the lease sweeps, and another takes over
 // when that process dies. Two may sweep at once for a moment without harm, since the first terminal record of a job is final.
 type Sweeper struct {
-	cfg     SweeperConfig
 	jobs    *Service
 	leases  *control.Store
 	metrics *telemetry.Metrics
 	log     *slog.Logger
 	stop    context.CancelFunc
 	done    chan struct{}
+	// interval and hold are sweepInterval and leaseHold; tests shorten them.
+	interval, hold time.Duration
 
 	// Used by the one goroutine only.
 	revision uint64
@@ -48,14 +43,10 @@ type Sweeper struct {
 }
 
 // NewSweeper returns a sweeper that does nothing until Start.
-func NewSweeper(s *Service, leases *control.Store, cfg SweeperConfig, m *telemetry.Metrics, log *slog.Logger) *Sweeper {
-	if cfg.Interval == 0 {
-		cfg.Interval = defaultInterval
+func NewSweeper(s *Service, leases *control.Store, m *telemetry.Metrics, log *slog.Logger) *Sweeper {
+	return &Sweeper{
+		jobs: s, leases: leases, metrics: m, log: log, done: make(chan struct{}), interval: sweepInterval, hold: leaseHold,
 	}
-	if cfg.Hold == 0 {
-		cfg.Hold = defaultHold
-	}
-	return &Sweeper{cfg: cfg, jobs: s, leases: leases, metrics: m, log: log, done: make(chan struct{})}
 }
 
 // Start starts to compete for the lease and, while holding it, to sweep. The sweeping process costs NATS one request per second
@@ -90,17 +81,17 @@ var errLost = errors.New("another process has the lease")
 func (s *Sweeper) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		start := time.Now()
-		revision, wait, err := s.leases.AcquireLease(ctx, sweeperLease, s.cfg.Hold, s.cfg.Interval)
+		revision, wait, err := s.leases.AcquireLease(ctx, sweeperLease, s.hold, s.interval)
 		switch {
 		case err == nil:
 			s.revision, s.renewed = revision, start
 			s.sweepUntilLost(ctx)
-			wait = s.cfg.Interval
+			wait = s.interval
 		case errors.Is(err, control.ErrLeased):
 			s.report(ctx, nil)
 		default:
 			s.report(ctx, err)
-			wait = s.cfg.Interval
+			wait = s.interval
 		}
 		lifecycle.Sleep(ctx, wait)
 	}
@@ -121,7 +112,7 @@ func (s *Sweeper) sweepUntilLost(ctx context.Context) {
 		if err != nil || len(t.failed) == 0 {
 			s.report(ctx, err)
 		}
-		if !lifecycle.Sleep(ctx, s.cfg.Interval) {
+		if !lifecycle.Sleep(ctx, s.interval) {
 			s.release(ctx)
 			return
 		}
@@ -131,10 +122,10 @@ func (s *Sweeper) sweepUntilLost(ctx context.Context) {
 // renew renews the lease if a third of its time has passed. It fails with errLost.
 func (s *Sweeper) renew(ctx context.Context) error {
 	now := time.Now()
-	if now.Sub(s.renewed) < s.cfg.Hold/3 {
+	if now.Sub(s.renewed) < s.hold/3 {
 		return nil
 	}
-	revision, err := s.leases.RenewLease(ctx, sweeperLease, s.revision, s.cfg.Hold, s.cfg.Interval)
+	revision, err := s.leases.RenewLease(ctx, sweeperLease, s.revision, s.hold, s.interval)
 	if errors.Is(err, control.ErrLeased) {
 		return errLost
 	}

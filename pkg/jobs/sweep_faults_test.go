@@ -131,7 +131,7 @@ func TestClockIsSetBackMeanwhile(t *testing.T) {
 // TestSweepAfterRestart ends the jobs submitted before a restart, whether the process has released its lease or not.
 func TestSweepAfterRestart(t *testing.T) {
 	t.Parallel()
-	hold := func(c *jobs.SweeperConfig) { c.Hold = time.Second }
+	hold := func(s *jobs.Sweeper) { s.SetHold(time.Second) }
 	for name, died := range map[string]bool{"stopped": false, "died": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -214,7 +214,7 @@ func TestSweepWithoutNATS(t *testing.T) {
 			t.Cleanup(func() { o.down() })
 			dial := func(c *broker.Config) { c.URL = env.Secret(o.srv.ClientURL()) }
 			r := start(t, dial)
-			s := r.sweep(t, func(c *jobs.SweeperConfig) { c.Hold = time.Second })
+			s := r.sweep(t, func(s *jobs.Sweeper) { s.SetHold(time.Second) })
 			eventually(t, "it leads", func() bool { return s.leads(t) })
 			spec := r.due(t, time.Hour)
 			for range 20 {

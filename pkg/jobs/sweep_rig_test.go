@@ -31,18 +31,18 @@ type sweeper struct {
 
 const interval = 10 * time.Millisecond
 
-func (r *rig) sweep(t testing.TB, options ...func(*jobs.SweeperConfig)) *sweeper {
+func (r *rig) sweep(t testing.TB, options ...func(*jobs.Sweeper)) *sweeper {
 	t.Helper()
-	cfg := jobs.SweeperConfig{Interval: interval}
-	for _, option := range options {
-		option(&cfg)
-	}
 	s := &sweeper{metrics: telemetry.NewMetrics(), log: &lines{}}
 	leases, err := control.Open(t.Context(), r.broker)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Sweeper = jobs.NewSweeper(r.Service, leases, cfg, s.metrics, slog.New(slog.NewTextHandler(s.log, nil)))
+	s.Sweeper = jobs.NewSweeper(r.Service, leases, s.metrics, slog.New(slog.NewTextHandler(s.log, nil)))
+	s.SetInterval(interval)
+	for _, option := range options {
+		option(s.Sweeper)
+	}
 	s.Start()
 	t.Cleanup(func() { s.halt(t) })
 	return s

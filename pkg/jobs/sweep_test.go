@@ -207,7 +207,7 @@ func TestSweeperTakesOver(t *testing.T) {
 			t.Parallel()
 			r := start(t, withPort)
 			ends := r.ends(t)
-			hold := func(cfg *jobs.SweeperConfig) { cfg.Hold = c.hold }
+			hold := func(s *jobs.Sweeper) { s.SetHold(c.hold) }
 			one, two := r.second(t), r.second(t)
 			first := one.sweep(t, hold)
 			eventually(t, "one leads", func() bool { return first.leads(t) })
@@ -238,7 +238,7 @@ func TestSweeperTakesOver(t *testing.T) {
 func TestSweeperLosesItsLease(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	s := r.sweep(t, func(c *jobs.SweeperConfig) { c.Hold = 300 * time.Millisecond })
+	s := r.sweep(t, func(s *jobs.Sweeper) { s.SetHold(300 * time.Millisecond) })
 	eventually(t, "it leads", func() bool { return s.leads(t) })
 	subject := broker.LeaseSubject("sweeper")
 	taken := `{"v":1,"until":"` + job.At(time.Now().Add(time.Second)).String() + `","next":"2020-01-01T00:00:00Z"}`

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
-	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
@@ -38,7 +38,7 @@ func Config(t testing.TB, dir string, variables ...string) app.Config {
 		t.Fatalf("settings: %v", err)
 	}
 	cfg.Worker.Latency = simulator.Latency{}
-	cfg.Feed = feed.Config{Tick: 20 * time.Millisecond}
+	cfg.SetHooks(func(h *hooks.App) { h.Feed.Tick = 20 * time.Millisecond })
 	return cfg
 }
 

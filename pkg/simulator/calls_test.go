@@ -12,17 +12,18 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
 func TestCallsAreRecorded(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
-	get(t, s.URL()+"/image/a%20cat?width=64&height=64&model=flux&key=sk_query", "Authorization", "")
-	post(t, s.URL()+"/v1/audio/speech", `{"input":"hello","voice":"nova","extra":[1]}`)
-	post(t, s.DeepSeekURL()+"/chat/completions", chatBody(quiet, improver, "a dog"))
-	get(t, s.URL()+"/image/a%20cat?width=64&height=64&model=flux")
-	get(t, s.URL()+"/image/a%20cow?width=-1")
+	wiretest.Get(t, s.URL()+"/image/a%20cat?width=64&height=64&model=flux&key=sk_query", "Authorization", "")
+	wiretest.Post(t, s.URL()+"/v1/audio/speech", `{"input":"hello","voice":"nova","extra":[1]}`)
+	wiretest.Post(t, s.DeepSeekURL()+"/chat/completions", wiretest.ChatBody(wiretest.Quiet, wiretest.Improver, "a dog"))
+	wiretest.Get(t, s.URL()+"/image/a%20cat?width=64&height=64&model=flux")
+	wiretest.Get(t, s.URL()+"/image/a%20cow?width=-1")
 
 	calls := s.Calls("")
 	if len(calls) != 5 || len(s.Calls(simulator.KindImage)) != 3 || s.Count(simulator.KindImage, "cat") != 2 || s.Count("", "") != 5 {
@@ -39,7 +40,7 @@ func TestCallsAreRecorded(t *testing.T) {
 	if c := calls[1]; c.Kind != simulator.KindSpeech || c.Prompt != "hello" || c.Body["voice"] != "nova" || c.Body["extra"] == nil {
 		t.Errorf("speech: %+v", c)
 	}
-	if c := calls[2]; c.Dialect != simulator.DialectDeepSeek || c.Prompt != "a dog" || c.System != improver || c.Model != "deepseek-flash" {
+	if c := calls[2]; c.Dialect != simulator.DialectDeepSeek || c.Prompt != "a dog" || c.System != wiretest.Improver || c.Model != "deepseek-flash" {
 		t.Errorf("chat: %+v", c)
 	}
 	if calls[3].Cache != "EXACT" || calls[4].Status != 400 {
@@ -49,7 +50,7 @@ func TestCallsAreRecorded(t *testing.T) {
 	if len(s.Calls("")) != 0 {
 		t.Error("calls are still recorded")
 	}
-	get(t, s.URL()+"/v1/models")
+	wiretest.Get(t, s.URL()+"/v1/models")
 	simulatortest.WaitCalls(t, s, simulator.KindModels, 1)
 }
 
@@ -86,8 +87,8 @@ func TestLogsHaveNoPromptsOrKeys(t *testing.T) {
 		if fault != "" {
 			simulatortest.Script(t, s, simulator.Rule{Fault: fault, Times: 2})
 		}
-		_ = send(t.Context(), http.MethodGet, s.URL()+"/image/xyzzy-secret?width=64&height=64&key=sk_secret", "")
-		_ = send(t.Context(), http.MethodPost, s.URL()+"/v1/audio/speech", `{"input":"xyzzy-secret"}`)
+		_ = wiretest.Send(t.Context(), http.MethodGet, s.URL()+"/image/xyzzy-secret?width=64&height=64&key=sk_secret", "")
+		_ = wiretest.Send(t.Context(), http.MethodPost, s.URL()+"/v1/audio/speech", `{"input":"xyzzy-secret"}`)
 	}
 	if err := s.Stop(t.Context()); err != nil {
 		t.Fatal(err)
@@ -101,53 +102,53 @@ func TestControlRoutes(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	rules, calls := s.URL()+"/_control/rules", s.URL()+"/_control/calls"
-	a := post(t, rules, `{"id":"mine","kind":"image","contains":"cat","times":2,"fault":"rate_limited","retry_after_ms":2000,"delay_ms":1}`)
-	if id := at(t, a.fields(t), "rules", 0, "id"); a.status != http.StatusOK || id != "mine" {
-		t.Fatalf("status %d, rule %v", a.status, id)
+	a := wiretest.Post(t, rules, `{"id":"mine","kind":"image","contains":"cat","times":2,"fault":"rate_limited","retry_after_ms":2000,"delay_ms":1}`)
+	if id := wiretest.At(t, a.Fields(t), "rules", 0, "id"); a.Status != http.StatusOK || id != "mine" {
+		t.Fatalf("status %d, rule %v", a.Status, id)
 	}
 	if got := s.Rules()[0]; got.RetryAfter != 2*time.Second || got.Delay != time.Millisecond {
 		t.Errorf("%+v", got)
 	}
-	if a := post(t, rules, `[{"kind":"chat","status":500},{"hold":true,"kind":"speech"}]`); len(at(t, a.fields(t), "rules").([]any)) != 3 {
-		t.Errorf("%s", a.body)
+	if a := wiretest.Post(t, rules, `[{"kind":"chat","status":500},{"hold":true,"kind":"speech"}]`); len(wiretest.At(t, a.Fields(t), "rules").([]any)) != 3 {
+		t.Errorf("%s", a.Body)
 	}
-	if a := get(t, s.URL()+"/image/cat"); a.status != 429 || a.header.Get("Retry-After") != "2" {
-		t.Errorf("status %d", a.status)
+	if a := wiretest.Get(t, s.URL()+"/image/cat"); a.Status != 429 || a.Header.Get("Retry-After") != "2" {
+		t.Errorf("status %d", a.Status)
 	}
-	if n := at(t, get(t, rules).fields(t), "rules", 0, "times"); n != 1.0 {
+	if n := wiretest.At(t, wiretest.Get(t, rules).Fields(t), "rules", 0, "times"); n != 1.0 {
 		t.Errorf("%v times remain", n)
 	}
-	held := make(chan response, 1)
+	held := make(chan wiretest.Response, 1)
 	go func() {
-		held <- send(t.Context(), http.MethodPost, s.URL()+"/v1/audio/speech", `{"input":"hello"}`)
+		held <- wiretest.Send(t.Context(), http.MethodPost, s.URL()+"/v1/audio/speech", `{"input":"hello"}`)
 	}()
 	simulatortest.WaitHeld(t, s, 1)
-	if a := post(t, s.URL()+"/_control/release", `{}`); a.status != http.StatusOK {
-		t.Errorf("release: status %d", a.status)
+	if a := wiretest.Post(t, s.URL()+"/_control/release", `{}`); a.Status != http.StatusOK {
+		t.Errorf("release: status %d", a.Status)
 	}
-	complete(t, <-held)
-	a = get(t, calls+"?kind=image&limit=5")
-	if at(t, a.fields(t), "total") != 1.0 || at(t, a.fields(t), "calls", 0, "prompt") != "cat" {
-		t.Errorf("%s", a.body)
+	wiretest.Complete(t, <-held)
+	a = wiretest.Get(t, calls+"?kind=image&limit=5")
+	if wiretest.At(t, a.Fields(t), "total") != 1.0 || wiretest.At(t, a.Fields(t), "calls", 0, "prompt") != "cat" {
+		t.Errorf("%s", a.Body)
 	}
-	if a := get(t, s.URL()+"/_control/faults"); !strings.Contains(string(a.body), `"rate_limited"`) {
-		t.Errorf("%s", a.body)
+	if a := wiretest.Get(t, s.URL()+"/_control/faults"); !strings.Contains(string(a.Body), `"rate_limited"`) {
+		t.Errorf("%s", a.Body)
 	}
 	for _, target := range []string{rules, calls} {
-		if a := complete(t, send(t.Context(), http.MethodDelete, target, "")); a.status != http.StatusOK {
-			t.Errorf("DELETE %s: status %d", target, a.status)
+		if a := wiretest.Complete(t, wiretest.Send(t.Context(), http.MethodDelete, target, "")); a.Status != http.StatusOK {
+			t.Errorf("DELETE %s: status %d", target, a.Status)
 		}
 	}
 	if len(s.Rules())+len(s.Calls("")) != 0 {
 		t.Error("rules or calls remain")
 	}
 	for _, bad := range []string{`{"fault":"bad_weather"}`, `{"colour":1}`, `nothing`, `{"times":"two"}`, ``} {
-		if a := post(t, rules, bad, "Content-Type", "application/json"); a.status != http.StatusBadRequest {
-			t.Errorf("%s: status %d", bad, a.status)
+		if a := wiretest.Post(t, rules, bad, "Content-Type", "application/json"); a.Status != http.StatusBadRequest {
+			t.Errorf("%s: status %d", bad, a.Status)
 		}
 	}
-	if a := get(t, calls+"?limit=none"); a.status != http.StatusBadRequest {
-		t.Errorf("limit: status %d", a.status)
+	if a := wiretest.Get(t, calls+"?limit=none"); a.Status != http.StatusBadRequest {
+		t.Errorf("limit: status %d", a.Status)
 	}
 }
 

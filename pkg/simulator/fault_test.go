@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
@@ -20,12 +21,16 @@ type sample struct {
 	method, path, body string
 }
 
+// googlePage is a valid authorization.
+const googlePage = "/google/o/oauth2/v2/auth?response_type=code&scope=openid&client_id=" + simulator.GoogleClientID +
+	"&redirect_uri=http%3A%2F%2F127.0.0.1%2Fcallback"
+
 func samples() map[string]sample {
 	return map[string]sample{
 		"image":   {simulator.KindImage, http.MethodGet, "/image/a%20cat?width=64&height=64", ""},
 		"speech":  {simulator.KindSpeech, http.MethodPost, "/v1/audio/speech", `{"input":"hello there"}`},
-		"chat":    {simulator.KindChat, http.MethodPost, "/deepseek/chat/completions", chatBody(quiet, improver, "a cat")},
-		"stream":  {simulator.KindChat, http.MethodPost, "/deepseek/chat/completions", chatBody(`"stream":true,`+quiet, improver, "a cat")},
+		"chat":    {simulator.KindChat, http.MethodPost, "/deepseek/chat/completions", wiretest.ChatBody(wiretest.Quiet, wiretest.Improver, "a cat")},
+		"stream":  {simulator.KindChat, http.MethodPost, "/deepseek/chat/completions", wiretest.ChatBody(`"stream":true,`+wiretest.Quiet, wiretest.Improver, "a cat")},
 		"gateway": {simulator.KindChat, http.MethodPost, "/v1/chat/completions", `{"messages":[{"role":"user","content":"hello"}]}`},
 		"balance": {simulator.KindAccount, http.MethodGet, "/account/balance", ""},
 
@@ -33,10 +38,10 @@ func samples() map[string]sample {
 		"legacy text":   {simulator.KindChat, http.MethodGet, "/legacy-text/hello", ""},
 		"legacy chat":   {simulator.KindChat, http.MethodPost, "/legacy-text/openai", `{"messages":[{"role":"user","content":"hello"}]}`},
 		"legacy speech": {simulator.KindSpeech, http.MethodGet, "/legacy-text/hello%20there?model=openai-audio&voice=nova", ""},
-		"spoken chat":   {simulator.KindSpeech, http.MethodPost, "/legacy-text/openai", spokenBody("hello there")},
-		"siliconflow":   {simulator.KindChat, http.MethodPost, "/siliconflow/v1/chat/completions", siliconFlowBody("", "a cat")},
+		"spoken chat":   {simulator.KindSpeech, http.MethodPost, "/legacy-text/openai", wiretest.SpokenBody("hello there")},
+		"siliconflow":   {simulator.KindChat, http.MethodPost, "/siliconflow/v1/chat/completions", wiretest.SiliconFlowBody("", "a cat")},
 
-		"google page":     {simulator.KindAuthorize, http.MethodGet, "/google" + authQuery(), ""},
+		"google page":     {simulator.KindAuthorize, http.MethodGet, googlePage, ""},
 		"google keys":     {simulator.KindCerts, http.MethodGet, "/google/oauth2/v3/certs", ""},
 		"google document": {simulator.KindDiscovery, http.MethodGet, "/google/.well-known/openid-configuration", ""},
 	}
@@ -50,37 +55,26 @@ type expected struct {
 	part        string // of the body
 	header      [2]string
 	broken      bool // the response is incomplete
-	check       func(*testing.T, response)
+	check       func(*testing.T, wiretest.Response)
 }
 
 const jsonType, htmlType, textType = "application/json", "text/html", "text/plain"
 
-func envelopeOrder(t *testing.T, a response) {
-	t.Helper()
-	if keys := keysInOrder(t, a.body); !slices.Equal(keys, []string{"success", "error", "status"}) {
-		t.Errorf("keys %v", keys)
-	}
-	fields := a.fields(t)
-	if at(t, fields, "success") != false || int(at(t, fields, "status").(float64)) != a.status || at(t, fields, "error", "requestId") == nil {
-		t.Errorf("envelope %s", a.body)
-	}
-}
-
-func finished(reason string, empty bool) func(*testing.T, response) {
-	return func(t *testing.T, a response) {
+func finished(reason string, empty bool) func(*testing.T, wiretest.Response) {
+	return func(t *testing.T, a wiretest.Response) {
 		t.Helper()
-		fields := a.fields(t)
-		content := at(t, fields, "choices", 0, "message", "content")
-		if got := at(t, fields, "choices", 0, "finish_reason"); got != reason || (content == "") != empty {
+		fields := a.Fields(t)
+		content := wiretest.At(t, fields, "choices", 0, "message", "content")
+		if got := wiretest.At(t, fields, "choices", 0, "finish_reason"); got != reason || (content == "") != empty {
 			t.Errorf("finish_reason %v, content %q", got, content)
 		}
 	}
 }
 
-func isEmpty(t *testing.T, a response) {
+func isEmpty(t *testing.T, a wiretest.Response) {
 	t.Helper()
-	if len(a.body) > 0 {
-		t.Errorf("%d bytes", len(a.body))
+	if len(a.Body) > 0 {
+		t.Errorf("%d bytes", len(a.Body))
 	}
 }
 
@@ -98,8 +92,8 @@ func TestEveryFault(t *testing.T) {
 		}
 	}
 	for _, name := range simulatortest.Start(t).FaultNames() {
-		if _, ok := idTokenTable()[name]; ok {
-			continue // TestEveryIDToken looks at it.
+		if name == "access_denied" || strings.HasPrefix(name, "id_token_") {
+			continue // TestEveryIDToken of package google looks at it.
 		}
 		if _, ok := table[name]; !ok && !slices.Contains(endlessFaults(), name) {
 			t.Errorf("the fault %s is not in the table", name)
@@ -115,29 +109,29 @@ func TestEveryFault(t *testing.T) {
 				s := simulatortest.Start(t) // Each has its own cache.
 				ask := samples()[want.sample]
 				simulatortest.Script(t, s, simulator.Rule{Kind: ask.kind, Fault: name, Times: 1})
-				a := send(t.Context(), ask.method, s.URL()+ask.path, ask.body)
-				if (a.err != nil) != want.broken {
-					t.Errorf("%s: %v", want.sample, a.err)
+				a := wiretest.Send(t.Context(), ask.method, s.URL()+ask.path, ask.body)
+				if (a.Err != nil) != want.broken {
+					t.Errorf("%s: %v", want.sample, a.Err)
 					continue
 				}
-				if want.status != 0 && a.status != want.status {
-					t.Errorf("%s: status %d, want %d", want.sample, a.status, want.status)
+				if want.status != 0 && a.Status != want.status {
+					t.Errorf("%s: status %d, want %d", want.sample, a.Status, want.status)
 				}
-				if !strings.HasPrefix(a.header.Get("Content-Type"), want.contentType) {
-					t.Errorf("%s: %s", want.sample, a.header.Get("Content-Type"))
+				if !strings.HasPrefix(a.Header.Get("Content-Type"), want.contentType) {
+					t.Errorf("%s: %s", want.sample, a.Header.Get("Content-Type"))
 				}
-				if !strings.Contains(string(a.body), want.part) {
-					t.Errorf("%s: %.300s", want.sample, a.body)
+				if !strings.Contains(string(a.Body), want.part) {
+					t.Errorf("%s: %.300s", want.sample, a.Body)
 				}
-				if h := want.header; h[0] != "" && a.header.Get(h[0]) != h[1] {
-					t.Errorf("%s: %s is %q", want.sample, h[0], a.header.Get(h[0]))
+				if h := want.header; h[0] != "" && a.Header.Get(h[0]) != h[1] {
+					t.Errorf("%s: %s is %q", want.sample, h[0], a.Header.Get(h[0]))
 				}
 				if want.check != nil {
 					want.check(t, a)
 				}
 				// The rule applied once: the next request succeeds.
-				if after := complete(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body)); after.status != http.StatusOK {
-					t.Errorf("%s: afterwards status %d", want.sample, after.status)
+				if after := wiretest.Complete(t, wiretest.Send(t.Context(), ask.method, s.URL()+ask.path, ask.body)); after.Status != http.StatusOK {
+					t.Errorf("%s: afterwards status %d", want.sample, after.Status)
 				}
 			}
 		})
@@ -212,21 +206,21 @@ func TestStopEndsHangingRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindChat, Fault: "hang"}, simulator.Rule{Kind: simulator.KindImage, Hold: true})
-	responses := make(chan response, 2)
+	responses := make(chan wiretest.Response, 2)
 	for _, name := range []string{"chat", "image"} {
 		ask := samples()[name]
-		go func() { responses <- send(t.Context(), ask.method, s.URL()+ask.path, ask.body) }()
+		go func() { responses <- wiretest.Send(t.Context(), ask.method, s.URL()+ask.path, ask.body) }()
 		simulatortest.WaitCalls(t, s, ask.kind, 1)
 	}
 	simulatortest.WaitHeld(t, s, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
+	ctx, cancel := context.WithTimeout(t.Context(), wiretest.Timeout)
 	defer cancel()
 	if err := s.Stop(ctx); err != nil {
 		t.Error(err)
 	}
 	for range 2 {
-		if a := <-responses; a.err == nil && a.status == http.StatusOK {
-			t.Errorf("unexpected response: status %d", a.status)
+		if a := <-responses; a.Err == nil && a.Status == http.StatusOK {
+			t.Errorf("unexpected response: status %d", a.Status)
 		}
 	}
 }

@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/audiotest"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 )
 
 // fuzzed serves requests without a connection, for fuzz tests.
@@ -29,16 +28,7 @@ func newFuzzed(f *testing.F, config simulator.Config) fuzzed {
 func (s fuzzed) serve(t *testing.T, method, path, query, body string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	s.ForgetCalls()
-	request := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
-	if query != "" {
-		request.URL.RawQuery = query
-	}
-	for n := 0; n+1 < len(header); n += 2 {
-		request.Header.Set(header[n], header[n+1])
-	}
-	recorder := httptest.NewRecorder()
-	s.Handler().ServeHTTP(recorder, request)
-	return recorder
+	return wiretest.Serve(t, s.Handler(), method, path, query, body, header...)
 }
 
 // smallQuery returns the query with a small size where it has none. It skips large
@@ -58,13 +48,13 @@ func smallQuery(t *testing.T, query string) string {
 // FuzzChat sends any body to every chat route. The response is JSON or a stream, and
 // never a server error.
 func FuzzChat(f *testing.F) {
-	f.Add(chatBody("", improver, "a cat"))
-	f.Add(chatBody(quiet+`"stream":true,`, translator, "一只猫"))
-	f.Add(chatBody(`"stop":["a"],"max_tokens":2,`, translator, "a the of"))
+	f.Add(wiretest.ChatBody("", wiretest.Improver, "a cat"))
+	f.Add(wiretest.ChatBody(wiretest.Quiet+`"stream":true,`, wiretest.Translator, "一只猫"))
+	f.Add(wiretest.ChatBody(`"stop":["a"],"max_tokens":2,`, wiretest.Translator, "a the of"))
 	f.Add(`{"model":"deepseek-flash","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}`)
 	f.Add(`{"model":"deepseek-flash","messages":[{"role":"user","content":null}],"stop":"x"}`)
-	f.Add(siliconFlowBody(`"enable_thinking":false,"stop":["x"],`, "a cat"))
-	f.Add(spokenBody("hello"))
+	f.Add(wiretest.SiliconFlowBody(`"enable_thinking":false,"stop":["x"],`, "a cat"))
+	f.Add(wiretest.SpokenBody("hello"))
 	f.Add(`{"model":"openai-audio","stream":true,"messages":[{"role":"user","content":"x"}]}`)
 	f.Add(`[]`)
 	f.Add("\x00")
@@ -108,63 +98,6 @@ func FuzzLegacy(f *testing.F) {
 			recorder := s.serve(t, http.MethodGet, path+url.PathEscape(prompt), query, "")
 			if recorder.Code >= 500 || recorder.Code == http.StatusTooManyRequests {
 				t.Fatalf("%s: status %d: %q", path, recorder.Code, recorder.Body)
-			}
-		}
-	})
-}
-
-// FuzzGoogleAuthorize sends any query and form to the consent page. The response is a
-// page, or a redirect to this machine with the state of the request.
-func FuzzGoogleAuthorize(f *testing.F) {
-	_, good, _ := strings.Cut(authQuery(), "?")
-	f.Add(good, "decision=allow&email=ada%40example.com")
-	f.Add(good+"&prompt=none", "decision=deny")
-	f.Add("client_id=x&redirect_uri=https%3A%2F%2Fevil.example&response_type=code&scope=openid", "decision=allow")
-	f.Add(good+"&state=2", "account=1&name=%00&verified=no&sub=%zz")
-	f.Add("redirect_uri=http://127.0.0.1/%0d%0aSet-Cookie:x;&%", "decision=allow&decision=deny")
-	s := newFuzzed(f, simulator.Config{})
-	f.Fuzz(func(t *testing.T, query, form string) {
-		sent, _ := url.ParseQuery(query)
-		for _, method := range []string{http.MethodGet, http.MethodPost} {
-			recorder := s.serve(t, method, "/google/o/oauth2/v2/auth", query, form, "Content-Type", formType)
-			location := recorder.Header().Get("Location")
-			if recorder.Code != http.StatusFound {
-				if location != "" || recorder.Code >= 500 || !strings.HasPrefix(recorder.Header().Get("Content-Type"), htmlType) {
-					t.Fatalf("status %d, location %q: %s", recorder.Code, location, recorder.Body)
-				}
-				continue
-			}
-			to, err := url.Parse(location)
-			if err != nil {
-				t.Fatalf("%q: %v", location, err)
-			}
-			if host, _ := netip.ParseAddr(to.Hostname()); to.Hostname() != "localhost" && !host.Unmap().IsLoopback() {
-				t.Fatalf("redirected to %q", location)
-			}
-			if state := sent.Get("state"); state != "" && !slices.Contains(to.Query()["state"], state) {
-				t.Fatalf("the state %q became %q", state, location)
-			}
-		}
-	})
-}
-
-// FuzzGoogleToken sends any form and credentials to the token route. Without an
-// issued code, every request is rejected.
-func FuzzGoogleToken(f *testing.F) {
-	f.Add("grant_type=authorization_code&code=4%2F0A&client_id="+simulator.GoogleClientID+"&client_secret="+simulator.GoogleClientSecret, "")
-	f.Add("grant_type=refresh_token&refresh_token=1%2F%2F0", "Basic c2ltdWxhdGVkLWNsaWVudC5hcHBzLmdvb2dsZXVzZXJjb250ZW50LmNvbTpzaW11bGF0ZWQtc2VjcmV0")
-	f.Add("grant_type=authorization_code&code=a&code=b;%", "Basic %")
-	f.Add("{}", "Bearer x")
-	s := newFuzzed(f, simulator.Config{})
-	f.Fuzz(func(t *testing.T, form, credentials string) {
-		for _, path := range []string{"/google/token", "/google/revoke"} {
-			recorder := s.serve(t, http.MethodPost, path, "", form, "Content-Type", formType, "Authorization", credentials)
-			var failure struct {
-				Error string `json:"error"`
-			}
-			err := json.Unmarshal(recorder.Body.Bytes(), &failure)
-			if (recorder.Code != http.StatusBadRequest && recorder.Code != http.StatusUnauthorized) || err != nil || failure.Error == "" {
-				t.Fatalf("status %d: %q", recorder.Code, recorder.Body)
 			}
 		}
 	})

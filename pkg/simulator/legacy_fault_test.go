@@ -7,41 +7,42 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
 // legacyFaultTable lists the expected responses of the legacy hosts.
 func legacyFaultTable() map[string][]expected {
 	image := func(status int, part string) expected {
-		return expected{sample: "legacy image", status: status, contentType: jsonType, part: part, check: func(t *testing.T, a response) {
+		return expected{sample: "legacy image", status: status, contentType: jsonType, part: part, check: func(t *testing.T, a wiretest.Response) {
 			t.Helper()
-			fields := a.fields(t)
-			if title := http.StatusText(status); fields["error"] != title || a.header.Get("X-Error-Type") != title || fields["message"] == "" {
-				t.Errorf("X-Error-Type %q, %s", a.header.Get("X-Error-Type"), a.body)
+			fields := a.Fields(t)
+			if title := http.StatusText(status); fields["error"] != title || a.Header.Get("X-Error-Type") != title || fields["message"] == "" {
+				t.Errorf("X-Error-Type %q, %s", a.Header.Get("X-Error-Type"), a.Body)
 			}
-			if a.header.Get("Retry-After") != "" {
+			if a.Header.Get("Retry-After") != "" {
 				t.Error("it has a Retry-After")
 			}
 		}}
 	}
 	text := func(status int, part string) expected {
-		return expected{sample: "legacy chat", status: status, contentType: jsonType, part: part, check: func(t *testing.T, a response) {
+		return expected{sample: "legacy chat", status: status, contentType: jsonType, part: part, check: func(t *testing.T, a wiretest.Response) {
 			t.Helper()
-			fields := a.fields(t)
-			if message, _ := fields["error"].(string); message == "" || fields["status"] != float64(status) || a.header.Get("Retry-After") != "" {
-				t.Errorf("Retry-After %q, %s", a.header.Get("Retry-After"), a.body)
+			fields := a.Fields(t)
+			if message, _ := fields["error"].(string); message == "" || fields["status"] != float64(status) || a.Header.Get("Retry-After") != "" {
+				t.Errorf("Retry-After %q, %s", a.Header.Get("Retry-After"), a.Body)
 			}
 		}}
 	}
 	full := func(sample expected) expected {
 		inner := sample.check
-		sample.check = func(t *testing.T, a response) {
+		sample.check = func(t *testing.T, a wiretest.Response) {
 			t.Helper()
 			inner(t, a)
-			fields := a.fields(t)
+			fields := a.Fields(t)
 			queue, ok := fields["queueInfo"].(map[string]any)
 			if !ok {
-				queue = at(t, fields, "details", "queueInfo").(map[string]any)
+				queue = wiretest.At(t, fields, "details", "queueInfo").(map[string]any)
 			}
 			for name, want := range map[string]any{"ip": "192.0.2.1", "currentSize": 1.0, "pending": 1.0, "total": 2.0, "maxAllowed": 1.0, "username": nil, "userId": nil, "tier": "anonymous"} {
 				if got, there := queue[name]; got != want || !there {
@@ -52,13 +53,13 @@ func legacyFaultTable() map[string][]expected {
 		return sample
 	}
 	modern := func(sample string) expected {
-		return expected{sample: sample, status: 429, part: "Sana is limited to one request per IP every 45 seconds. Retry after 45s.", header: [2]string{"Retry-After", "45"}, check: envelopeOrder}
+		return expected{sample: sample, status: 429, part: "Sana is limited to one request per IP every 45 seconds. Retry after 45s.", header: [2]string{"Retry-After", "45"}, check: wiretest.CheckEnvelope}
 	}
-	payment := expected{sample: "legacy image", status: 402, part: `{"x402Version":1,"error":"Queue full for IP: 192.0.2.1: 1 requests already queued (max: 1).`, check: func(t *testing.T, a response) {
+	payment := expected{sample: "legacy image", status: 402, part: `{"x402Version":1,"error":"Queue full for IP: 192.0.2.1: 1 requests already queued (max: 1).`, check: func(t *testing.T, a wiretest.Response) {
 		t.Helper()
-		fields := a.fields(t)
-		if at(t, fields, "accepts", 0, "network") != "base" || at(t, fields, "accepts", 0, "maxAmountRequired") != "1000" || a.header.Get("PAYMENT-REQUIRED") != "" {
-			t.Errorf("%s", a.body)
+		fields := a.Fields(t)
+		if wiretest.At(t, fields, "accepts", 0, "network") != "base" || wiretest.At(t, fields, "accepts", 0, "maxAmountRequired") != "1000" || a.Header.Get("PAYMENT-REQUIRED") != "" {
+			t.Errorf("%s", a.Body)
 		}
 	}}
 	spoken := func(part string) expected {
@@ -93,14 +94,14 @@ func legacyFaultTable() map[string][]expected {
 		"audio_answers":         {spoken(`"transcript":"Sure, here is what I think. You said: hello there"`)},
 		"legacy_spacing":        {{sample: "legacy image", status: 200, contentType: "image/jpeg"}, {status: 200}},
 		"legacy_deprecated": {
-			{sample: "legacy image", status: 200, contentType: "image/jpeg", check: func(t *testing.T, a response) {
+			{sample: "legacy image", status: 200, contentType: "image/jpeg", check: func(t *testing.T, a wiretest.Response) {
 				t.Helper()
 				for _, name := range []string{"X-Pollinations-Migration", "X-Pollinations-Docs", "X-Pollinations-Signup"} {
-					if !strings.HasPrefix(a.header.Get(name), "https://") {
-						t.Errorf("%s is %q", name, a.header.Get(name))
+					if !strings.HasPrefix(a.Header.Get(name), "https://") {
+						t.Errorf("%s is %q", name, a.Header.Get(name))
 					}
 				}
-				if link := a.header.Get("Link"); !strings.Contains(link, `rel="deprecation"`) || !strings.Contains(link, `rel="successor-version"`) {
+				if link := a.Header.Get("Link"); !strings.Contains(link, `rel="deprecation"`) || !strings.Contains(link, `rel="successor-version"`) {
 					t.Errorf("Link: %s", link)
 				}
 			}},
@@ -125,43 +126,9 @@ func TestErrorImagesAreAlwaysTheSame(t *testing.T) {
 	for _, fault := range []string{"error_picture", "error_picture_bare", "error_picture_large", "error_picture_throttled"} {
 		simulatortest.Script(t, one, simulator.Rule{Fault: fault, Times: 1})
 		simulatortest.Script(t, two, simulator.Rule{Fault: fault, Times: 1})
-		a, b := get(t, one.LegacyImageURL()+"/prompt/cat?width=64&height=64"), get(t, two.URL()+"/image/dog?seed=7")
-		if !slices.Equal(a.body, b.body) {
-			t.Errorf("%s: %d and %d bytes differ", fault, len(a.body), len(b.body))
-		}
-	}
-}
-
-// TestTokensAreRejectedEverywhere sends no token, and a token in each place.
-func TestTokensAreRejectedEverywhere(t *testing.T) {
-	t.Parallel()
-	s := simulatortest.Start(t)
-	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_token_401"})
-	for query, want := range map[string]int{"": 200, "&referrer=site": 200, "&token=secret": 401, "&key=secret": 401} {
-		a := get(t, s.LegacyImageURL()+"/prompt/cat?width=64&height=64"+query, "Authorization", "")
-		if a.status != want {
-			t.Errorf("%s: status %d, want %d", query, a.status, want)
-		}
-	}
-	for _, call := range s.Calls("") {
-		if call.Query.Has("token") && call.Query.Get("token") != "***" {
-			t.Error("the token is recorded")
-		}
-	}
-}
-
-// TestErrorsAnnounceDeprecation checks the notice of deprecation in failures.
-func TestErrorsAnnounceDeprecation(t *testing.T) {
-	t.Parallel()
-	s := simulatortest.Start(t)
-	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_deprecated"})
-	for path, notice := range map[string]bool{
-		"/legacy-text/x?model=nothing":                   true,
-		"/legacy-text/x?model=openai-audio&voice=nobody": true,
-	} {
-		fields := get(t, s.URL()+path).fields(t)
-		if at(t, fields, "migration", "guide") == "" || at(t, fields, "migration", "signup") == "" || (fields["deprecation_notice"] != nil) != notice {
-			t.Errorf("%s: %v", path, fields)
+		a, b := wiretest.Get(t, one.LegacyImageURL()+"/prompt/cat?width=64&height=64"), wiretest.Get(t, two.URL()+"/image/dog?seed=7")
+		if !slices.Equal(a.Body, b.Body) {
+			t.Errorf("%s: %d and %d bytes differ", fault, len(a.Body), len(b.Body))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
@@ -17,8 +18,8 @@ func statuses(t *testing.T, s *simulator.Simulator, prompts ...string) string {
 	t.Helper()
 	var list []string
 	for n, prompt := range prompts {
-		a := get(t, fmt.Sprintf("%s/image/%s?width=64&height=64&seed=%d", s.URL(), prompt, n))
-		list = append(list, fmt.Sprint(a.status))
+		a := wiretest.Get(t, fmt.Sprintf("%s/image/%s?width=64&height=64&seed=%d", s.URL(), prompt, n))
+		list = append(list, fmt.Sprint(a.Status))
 	}
 	return strings.Join(list, " ")
 }
@@ -116,9 +117,9 @@ func TestHeadersAndRetryAfter(t *testing.T) {
 		{"Retry-After": "soon", "Content-Type": "application/json"},
 		{"X-Model-Used": "other", "Content-Type": "image/x", "X-Cache": "MISS"},
 	} {
-		a := get(t, s.URL()+"/image/x?width=64&height=64")
+		a := wiretest.Get(t, s.URL()+"/image/x?width=64&height=64")
 		for name, value := range want {
-			if got := a.header.Get(name); got != value {
+			if got := a.Header.Get(name); got != value {
 				t.Errorf("%s: %q, want %q", name, got, value)
 			}
 		}
@@ -135,7 +136,7 @@ func TestDelay(t *testing.T) {
 			rule.Kind = ask.kind
 			simulatortest.Script(t, s, rule)
 			began := time.Now()
-			complete(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
+			wiretest.Complete(t, wiretest.Send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
 			if waited := time.Since(began); waited < delay {
 				t.Errorf("%s: responded after %v", name, waited)
 			}
@@ -157,8 +158,8 @@ func TestHoldAndRelease(t *testing.T) {
 				held := rule
 				held.Kind = ask.kind
 				simulatortest.Script(t, s, held)
-				done := make(chan response, 1)
-				go func() { done <- send(t.Context(), ask.method, s.URL()+ask.path, ask.body) }()
+				done := make(chan wiretest.Response, 1)
+				go func() { done <- wiretest.Send(t.Context(), ask.method, s.URL()+ask.path, ask.body) }()
 				simulatortest.WaitHeld(t, s, 1)
 				if call := s.Calls(ask.kind)[0]; call.Outcome != simulator.OutcomeRunning || call.Rule == "" {
 					t.Errorf("held: %s by rule %q", call.Outcome, call.Rule)
@@ -168,11 +169,11 @@ func TestHoldAndRelease(t *testing.T) {
 				if rule.Fault != "" {
 					want = http.StatusInternalServerError
 				}
-				if a := complete(t, <-done); a.status != want {
-					t.Errorf("status %d, want %d", a.status, want)
+				if a := wiretest.Complete(t, <-done); a.Status != want {
+					t.Errorf("status %d, want %d", a.Status, want)
 				}
 				// Released rules stay released.
-				complete(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
+				wiretest.Complete(t, wiretest.Send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
 			})
 		}
 	}
@@ -182,16 +183,16 @@ func TestClearReleases(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	simulatortest.Script(t, s, simulator.Rule{Hold: true, Times: 1}, simulator.Rule{Hold: true})
-	done := make(chan response, 2)
+	done := make(chan wiretest.Response, 2)
 	for n := range 2 {
 		go func() {
-			done <- send(t.Context(), http.MethodGet, fmt.Sprintf("%s/image/x?width=64&height=64&seed=%d", s.URL(), n), "")
+			done <- wiretest.Send(t.Context(), http.MethodGet, fmt.Sprintf("%s/image/x?width=64&height=64&seed=%d", s.URL(), n), "")
 		}()
 	}
 	simulatortest.WaitHeld(t, s, 2)
 	s.Clear()
 	for range 2 {
-		complete(t, <-done)
+		wiretest.Complete(t, <-done)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

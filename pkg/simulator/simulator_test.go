@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
@@ -47,7 +48,7 @@ func TestStartAndStop(t *testing.T) {
 	if other.Start(t.Context(), "") == nil {
 		t.Error("a start after the stop succeeds")
 	}
-	if a := send(t.Context(), http.MethodGet, s.URL()+"/v1/models", ""); a.err == nil {
+	if a := wiretest.Send(t.Context(), http.MethodGet, s.URL()+"/v1/models", ""); a.Err == nil {
 		t.Error("it still responds")
 	}
 }
@@ -62,7 +63,7 @@ func TestLatency(t *testing.T) {
 			continue // Nothing is made there.
 		}
 		began := time.Now()
-		complete(t, send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
+		wiretest.Complete(t, wiretest.Send(t.Context(), ask.method, s.URL()+ask.path, ask.body))
 		if took := time.Since(began); took < least {
 			t.Errorf("%s: responded after %v", name, took)
 		}
@@ -101,9 +102,9 @@ func TestKeys(t *testing.T) {
 		{open, "/image/x?width=64&height=64", "Bearer anything", 200, ""},
 		{open, "/image/x?width=64&height=64", "", 401, "Authentication required."},
 	} {
-		a := get(t, test.s.URL()+test.path, "Authorization", test.key)
-		if a.status != test.status || !strings.Contains(string(a.body), test.part) {
-			t.Errorf("%s with %q: status %d, want %d", test.path, test.key, a.status, test.status)
+		a := wiretest.Get(t, test.s.URL()+test.path, "Authorization", test.key)
+		if a.Status != test.status || !strings.Contains(string(a.Body), test.part) {
+			t.Errorf("%s with %q: status %d, want %d", test.path, test.key, a.Status, test.status)
 		}
 	}
 }
@@ -116,13 +117,13 @@ func TestIdempotencyKeyWithoutAPIKeyGetsX402(t *testing.T) {
 	for path, status := range map[string]int{
 		"/image/x": 402, "/audio/x": 402, "/account/balance": 401, "/image/models": 200, "/legacy-image/prompt/x?width=64&height=64": 200,
 	} {
-		a := get(t, s.URL()+path, "Authorization", "", "Idempotency-Key", "one")
-		if a.status != status || (a.header.Get("PAYMENT-REQUIRED") != "") != (status == 402) {
-			t.Errorf("%s: status %d, want %d, PAYMENT-REQUIRED %q", path, a.status, status, a.header.Get("PAYMENT-REQUIRED"))
+		a := wiretest.Get(t, s.URL()+path, "Authorization", "", "Idempotency-Key", "one")
+		if a.Status != status || (a.Header.Get("PAYMENT-REQUIRED") != "") != (status == 402) {
+			t.Errorf("%s: status %d, want %d, PAYMENT-REQUIRED %q", path, a.Status, status, a.Header.Get("PAYMENT-REQUIRED"))
 		}
 	}
-	if a := get(t, s.URL()+"/image/x?width=64&height=64", "Idempotency-Key", "one"); a.status != http.StatusOK {
-		t.Errorf("with a key: status %d", a.status)
+	if a := wiretest.Get(t, s.URL()+"/image/x?width=64&height=64", "Idempotency-Key", "one"); a.Status != http.StatusOK {
+		t.Errorf("with a key: status %d", a.Status)
 	}
 }
 
@@ -130,23 +131,23 @@ func TestPublishableKeysAreThrottled(t *testing.T) {
 	t.Parallel()
 	var seconds atomic.Int64
 	s := simulatortest.StartWith(t, simulator.Config{Now: func() time.Time { return time.Unix(1_800_000_000+seconds.Load(), 0) }})
-	ask := func(n int) response {
-		return get(t, fmt.Sprintf("%s/image/x?width=64&height=64&seed=%d", s.URL(), n), "Authorization", "Bearer pk_test")
+	ask := func(n int) wiretest.Response {
+		return wiretest.Get(t, fmt.Sprintf("%s/image/x?width=64&height=64&seed=%d", s.URL(), n), "Authorization", "Bearer pk_test")
 	}
 	for n := range 3 {
-		if a := ask(n); a.status != http.StatusOK {
-			t.Fatalf("request %d: status %d", n, a.status)
+		if a := ask(n); a.Status != http.StatusOK {
+			t.Fatalf("request %d: status %d", n, a.Status)
 		}
 	}
 	a := ask(3)
-	if a.status != 429 || a.header.Get("Retry-After") != "15" || at(t, a.fields(t), "retryAfterSeconds") != 15.0 {
-		t.Errorf("status %d, %s", a.status, a.body)
+	if a.Status != 429 || a.Header.Get("Retry-After") != "15" || wiretest.At(t, a.Fields(t), "retryAfterSeconds") != 15.0 {
+		t.Errorf("status %d, %s", a.Status, a.Body)
 	}
 	seconds.Store(15)
-	if a := ask(4); a.status != http.StatusOK {
-		t.Errorf("after a refill: status %d", a.status)
+	if a := ask(4); a.Status != http.StatusOK {
+		t.Errorf("after a refill: status %d", a.Status)
 	}
-	if a := ask(5); a.status != 429 {
-		t.Errorf("beyond the refill: status %d", a.status)
+	if a := ask(5); a.Status != 429 {
+		t.Errorf("beyond the refill: status %d", a.Status)
 	}
 }

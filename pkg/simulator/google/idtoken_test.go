@@ -1,46 +1,13 @@
-package simulator_test
+package google_test
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/google"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
-
-// googleFaultTable lists the expected responses of Google: a page for browsers, an
-// error of OAuth for programs.
-func googleFaultTable() map[string][]expected {
-	both := func(status int, code, page string) []expected {
-		return []expected{
-			{sample: "google keys", status: status, contentType: jsonType, part: `{"error":"` + code + `"`},
-			{sample: "google page", status: status, contentType: htmlType, part: page},
-		}
-	}
-	return map[string][]expected{
-		"invalid_grant":         both(400, "invalid_grant", "Error 400: invalid_grant"),
-		"malformed_code":        both(400, "invalid_grant", "Malformed auth code."),
-		"redirect_uri_mismatch": both(400, "redirect_uri_mismatch", "Error 400: redirect_uri_mismatch"),
-		"invalid_client":        both(401, "invalid_client", "The OAuth client was not found."),
-		"wrong_client_secret":   both(401, "invalid_client", "Error 401: invalid_client"),
-		"unauthorized_client":   both(401, "unauthorized_client", "Error 401: unauthorized_client"),
-		"admin_policy_enforced": both(400, "admin_policy_enforced", "Error 400: admin_policy_enforced"),
-		"org_internal":          both(403, "org_internal", "Error 403: org_internal"),
-		"disallowed_useragent":  both(403, "disallowed_useragent", "Error 403: disallowed_useragent"),
-
-		"server_error": both(500, "internal_failure", "Error 500: internal_failure"),
-		"unavailable":  both(503, "temporarily_unavailable", "Error 503: temporarily_unavailable"),
-		"rate_limited": both(429, "rate_limit_exceeded", "Error 429: rate_limit_exceeded"),
-		"bad_request":  both(400, "invalid_request", "Error 400: invalid_request"),
-		"html_502":     {{sample: "google document", status: 502, contentType: htmlType}},
-		"wrong_type":   {{sample: "google keys", status: 200, contentType: htmlType}},
-		"not_json":     {{sample: "google keys", status: 200, contentType: jsonType}},
-		"garbage":      {{sample: "google document", status: 200, contentType: jsonType, part: "upstream"}},
-		"empty":        {{sample: "google keys", status: 200, check: isEmpty}},
-		"truncated":    {{sample: "google document", broken: true, status: 200}},
-		"reset":        {{sample: "google keys", broken: true}},
-	}
-}
 
 // idTokenTable lists how each mutation changes the id_token, and whether it verifies.
 func idTokenTable() map[string]func(t *testing.T, header, claims map[string]any, verifies bool) {
@@ -98,6 +65,11 @@ func idTokenTable() map[string]func(t *testing.T, header, claims map[string]any,
 // TestEveryIDToken redeems a code with each mutation and a second code after it.
 func TestEveryIDToken(t *testing.T) {
 	t.Parallel()
+	for _, name := range google.IDTokenFaults() {
+		if _, ok := idTokenTable()[name]; !ok {
+			t.Errorf("the mutation %s is not in the table", name)
+		}
+	}
 	for name, check := range idTokenTable() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -110,7 +82,7 @@ func TestEveryIDToken(t *testing.T) {
 				return
 			}
 			simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindToken, Fault: name, Times: 1})
-			mutated := redeem(t, s, allowed(t, s, "ada@example.com")).fields(t)
+			mutated := redeem(t, s, allowed(t, s, "ada@example.com")).Fields(t)
 			if check == nil {
 				if mutated["id_token"] != nil || mutated["access_token"] == nil {
 					t.Errorf("the response is %v", mutated)
@@ -119,7 +91,7 @@ func TestEveryIDToken(t *testing.T) {
 				header, claims, verifies := openToken(t, s, textOf(t, mutated, "id_token"))
 				check(t, header, claims, verifies)
 			}
-			good := claimsOf(t, s, textOf(t, redeem(t, s, allowed(t, s, "ada@example.com")).fields(t), "id_token"))
+			good := claimsOf(t, s, textOf(t, redeem(t, s, allowed(t, s, "ada@example.com")).Fields(t), "id_token"))
 			if good["aud"] != simulator.GoogleClientID || good["nonce"] != "n-1" {
 				t.Errorf("afterwards the claims are %v", good)
 			}

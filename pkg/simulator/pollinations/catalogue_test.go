@@ -1,4 +1,4 @@
-package simulator_test
+package pollinations_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
@@ -16,31 +17,31 @@ func TestModelLists(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	for path, output := range map[string]string{"/image/models": "image", "/audio/models": "audio", "/text/models": "text"} {
-		a := get(t, s.URL()+path+"?community=false")
+		a := wiretest.Get(t, s.URL()+path+"?community=false")
 		var list []any
-		if err := json.Unmarshal(a.body, &list); err != nil || len(list) == 0 {
+		if err := json.Unmarshal(a.Body, &list); err != nil || len(list) == 0 {
 			t.Fatalf("%s: %v", path, err)
 		}
 		for n := range list {
-			for field, value := range at(t, list, n, "pricing").(map[string]any) {
+			for field, value := range wiretest.At(t, list, n, "pricing").(map[string]any) {
 				if _, isText := value.(string); !isText {
 					t.Errorf("%s: the price %s is not a string", path, field)
 				}
 			}
 			// The list of image models includes video models.
-			isVideo := output == "image" && at(t, list, n, "category") == "video"
-			if (!slices.Contains(at(t, list, n, "output_modalities").([]any), any(output)) && !isVideo) || at(t, list, n, "name") == "" || at(t, list, n, "aliases", 0) == "" {
+			isVideo := output == "image" && wiretest.At(t, list, n, "category") == "video"
+			if (!slices.Contains(wiretest.At(t, list, n, "output_modalities").([]any), any(output)) && !isVideo) || wiretest.At(t, list, n, "name") == "" || wiretest.At(t, list, n, "aliases", 0) == "" {
 				t.Errorf("%s: %v", path, list[n])
 			}
 		}
-		if a := get(t, s.URL()+path+"?community=1"); string(a.body) != "[]" {
-			t.Errorf("%s: community models: %s", path, a.body)
+		if a := wiretest.Get(t, s.URL()+path+"?community=1"); string(a.Body) != "[]" {
+			t.Errorf("%s: community models: %s", path, a.Body)
 		}
-		if a := get(t, s.URL()+path+"?community=maybe"); a.status != http.StatusBadRequest {
-			t.Errorf("%s: status %d", path, a.status)
+		if a := wiretest.Get(t, s.URL()+path+"?community=maybe"); a.Status != http.StatusBadRequest {
+			t.Errorf("%s: status %d", path, a.Status)
 		}
 	}
-	if created := at(t, get(t, s.URL()+"/v1/models").fields(t), "data", 0, "created").(float64); created < 1e12 {
+	if created := wiretest.At(t, wiretest.Get(t, s.URL()+"/v1/models").Fields(t), "data", 0, "created").(float64); created < 1e12 {
 		t.Errorf("created is %v, which is not in milliseconds", created)
 	}
 }
@@ -49,12 +50,12 @@ func TestModelLists(t *testing.T) {
 func listed(t *testing.T, target string) map[string]map[string]any {
 	t.Helper()
 	var list []map[string]any
-	if err := json.Unmarshal(get(t, target, "Authorization", "").body, &list); err != nil {
+	if err := json.Unmarshal(wiretest.Get(t, target, "Authorization", "").Body, &list); err != nil {
 		t.Fatal(err)
 	}
 	named := map[string]map[string]any{}
 	for _, m := range list {
-		named[at(t, m, "aliases", 0).(string)] = m
+		named[wiretest.At(t, m, "aliases", 0).(string)] = m
 	}
 	return named
 }
@@ -88,22 +89,22 @@ func TestModelPrices(t *testing.T) {
 	} {
 		voices, _ := want.model["voices"].([]any)
 		paid, flat := want.model["paid_only"] == true, want.model["flat_rate"] == true
-		if price := at(t, want.model, "pricing", want.field); price != want.price || paid != want.paid || flat != want.flat || len(voices) != want.voices || want.model["publisher"] != want.publish {
+		if price := wiretest.At(t, want.model, "pricing", want.field); price != want.price || paid != want.paid || flat != want.flat || len(voices) != want.voices || want.model["publisher"] != want.publish {
 			t.Errorf("%s: %v", name, want.model)
 		}
-		if at(t, want.model, "health", "status") == "" || want.model["community"] != false || want.model["added_date"].(float64) < 1e12 {
+		if wiretest.At(t, want.model, "health", "status") == "" || want.model["community"] != false || want.model["added_date"].(float64) < 1e12 {
 			t.Errorf("%s: %v", name, want.model)
 		}
 	}
-	if at(t, images["kontext"], "health", "status") != "degraded" || images["gptimage"]["max_reference_images"] != 16.0 || speech["qwen-tts"]["per_user_rpm"] != 60.0 {
+	if wiretest.At(t, images["kontext"], "health", "status") != "degraded" || images["gptimage"]["max_reference_images"] != 16.0 || speech["qwen-tts"]["per_user_rpm"] != 60.0 {
 		t.Error("health, references or the limit per minute is missing")
 	}
-	if all := listed(t, s.URL()+"/models"); all["flux"] == nil || all["kokoro"] == nil || at(t, all["deepseek"], "pricing", "promptCachedTokens") != "0.000000007" {
+	if all := listed(t, s.URL()+"/models"); all["flux"] == nil || all["kokoro"] == nil || wiretest.At(t, all["deepseek"], "pricing", "promptCachedTokens") != "0.000000007" {
 		t.Error("a model is missing from the list of all")
 	}
 }
 
-// TestPriceTimesUsage computes the cost of a response from the list and the headers,
+// TestPriceTimesUsage computes the cost of a wiretest.Response from the list and the headers,
 // as a client does.
 func TestPriceTimesUsage(t *testing.T) {
 	t.Parallel()
@@ -115,23 +116,23 @@ func TestPriceTimesUsage(t *testing.T) {
 	}{
 		{"flux", 0.002}, {"dreamshaper", 0.0001}, {"seedream5-pro", 0.09}, {"nanobanana", 0.039}, {"gptimage", 0.008448},
 	} {
-		a := get(t, fmt.Sprintf("%s/image/x?width=64&height=64&model=%s", s.URL(), test.model))
+		a := wiretest.Get(t, fmt.Sprintf("%s/image/x?width=64&height=64&model=%s", s.URL(), test.model))
 		name := test.model
 		if name == "dreamshaper" {
 			name = "sana"
 		}
-		cost(t, test.model, at(t, images[name], "pricing", "completionImageTokens"), a.header.Get("x-usage-completion-image-tokens"), test.pollen)
-		if a.header.Get("x-model-used") != images[name]["name"] {
-			t.Errorf("%s: x-model-used %s", test.model, a.header.Get("x-model-used"))
+		cost(t, test.model, wiretest.At(t, images[name], "pricing", "completionImageTokens"), a.Header.Get("x-usage-completion-image-tokens"), test.pollen)
+		if a.Header.Get("x-model-used") != images[name]["name"] {
+			t.Errorf("%s: x-model-used %s", test.model, a.Header.Get("x-model-used"))
 		}
 	}
-	a := post(t, s.URL()+"/v1/audio/speech", `{"model":"kokoro","input":"ten letters"}`)
-	cost(t, "kokoro", at(t, speech["kokoro"], "pricing", "completionAudioTokens"), a.header.Get("x-usage-completion-audio-tokens"), 11*0.00000062)
-	if a := get(t, s.URL()+"/image/x?model=veo"); a.status != http.StatusBadRequest {
-		t.Errorf("an image by a video model: status %d", a.status)
+	a := wiretest.Post(t, s.URL()+"/v1/audio/speech", `{"model":"kokoro","input":"ten letters"}`)
+	cost(t, "kokoro", wiretest.At(t, speech["kokoro"], "pricing", "completionAudioTokens"), a.Header.Get("x-usage-completion-audio-tokens"), 11*0.00000062)
+	if a := wiretest.Get(t, s.URL()+"/image/x?model=veo"); a.Status != http.StatusBadRequest {
+		t.Errorf("an image by a video model: status %d", a.Status)
 	}
-	if a := post(t, s.URL()+"/v1/audio/speech", `{"model":"elevenmusic","input":"x"}`); a.status != http.StatusBadRequest {
-		t.Errorf("speech by a music model: status %d", a.status)
+	if a := wiretest.Post(t, s.URL()+"/v1/audio/speech", `{"model":"elevenmusic","input":"x"}`); a.Status != http.StatusBadRequest {
+		t.Errorf("speech by a music model: status %d", a.Status)
 	}
 }
 

@@ -1,4 +1,4 @@
-package simulator_test
+package pollinations_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/audiotest"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
@@ -31,19 +32,19 @@ func TestSpeechDurationMatchesTheText(t *testing.T) {
 		{"\n", 0.1, 1},
 		{"👍🎉", 0.1, 1},
 	} {
-		a := post(t, s.URL()+"/v1/audio/speech", fmt.Sprintf(`{"model":"elevenlabs","input":%q,"voice":"nova","speed":3}`, test.text))
-		if a.status != http.StatusOK || a.header.Get("Content-Type") != "audio/mpeg" {
-			t.Fatalf("%.20q: status %d, %s", test.text, a.status, a.header.Get("Content-Type"))
+		a := wiretest.Post(t, s.URL()+"/v1/audio/speech", fmt.Sprintf(`{"model":"elevenlabs","input":%q,"voice":"nova","speed":3}`, test.text))
+		if a.Status != http.StatusOK || a.Header.Get("Content-Type") != "audio/mpeg" {
+			t.Fatalf("%.20q: status %d, %s", test.text, a.Status, a.Header.Get("Content-Type"))
 		}
-		seconds, loudness := audiotest.DecodeMP3(t, a.body)
+		seconds, loudness := audiotest.DecodeMP3(t, a.Body)
 		if seconds < test.least || seconds > test.most {
 			t.Errorf("%.20q: %.2f s, want %.2f to %.2f", test.text, seconds, test.least, test.most)
 		}
 		if loudness < 500 {
 			t.Errorf("%.20q: loudness %.0f is silence", test.text, loudness)
 		}
-		if want := float64(len(a.body)) * 8 / 128000; math.Abs(want-seconds) > 0.05 {
-			t.Errorf("%.20q: %d bytes are not %.2f s at 128 kbit/s", test.text, len(a.body), seconds)
+		if want := float64(len(a.Body)) * 8 / 128000; math.Abs(want-seconds) > 0.05 {
+			t.Errorf("%.20q: %d bytes are not %.2f s at 128 kbit/s", test.text, len(a.Body), seconds)
 		}
 	}
 }
@@ -53,8 +54,8 @@ func TestSpeechDurationMatchesTheText(t *testing.T) {
 func TestFramesAreIndependent(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
-	a := post(t, s.URL()+"/v1/audio/speech", `{"input":"Every syllable of every voice, one after another.","voice":"onyx"}`)
-	frames := audiotest.SplitMP3(t, a.body)
+	a := wiretest.Post(t, s.URL()+"/v1/audio/speech", `{"input":"Every syllable of every voice, one after another.","voice":"onyx"}`)
+	frames := audiotest.SplitMP3(t, a.Body)
 	if len(frames) < 50 {
 		t.Fatalf("%d frames", len(frames))
 	}
@@ -69,7 +70,7 @@ func TestSpeechIsDeterministic(t *testing.T) {
 	t.Parallel()
 	one, two := simulatortest.Start(t), simulatortest.Start(t)
 	speak := func(s *simulator.Simulator, body string) []byte {
-		return post(t, s.URL()+"/v1/audio/speech", body).body
+		return wiretest.Post(t, s.URL()+"/v1/audio/speech", body).Body
 	}
 	reference := speak(one, `{"input":"Same words","voice":"nova"}`)
 	for body, same := range map[string]bool{
@@ -92,7 +93,7 @@ func TestVoicesDiffer(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	sounds := func(voice string) (complete string, frames map[string]bool) {
-		body := post(t, s.URL()+"/v1/audio/speech", `{"voice":"`+voice+`","input":"Every syllable of every voice, and a good many of them, one after another."}`).body
+		body := wiretest.Post(t, s.URL()+"/v1/audio/speech", `{"voice":"`+voice+`","input":"Every syllable of every voice, and a good many of them, one after another."}`).Body
 		frames = map[string]bool{}
 		for _, frame := range audiotest.SplitMP3(t, body) {
 			if bytes.Count(frame, []byte{0}) < 200 { // not silent
@@ -118,21 +119,21 @@ func TestWAVAndRawSamples(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	const text = "Twenty-eight characters here"
-	wav := post(t, s.URL()+"/v1/audio/speech", `{"input":"`+text+`","response_format":"wav"}`)
-	raw := post(t, s.URL()+"/v1/audio/speech", `{"input":"`+text+`","response_format":"pcm"}`)
-	if wav.header.Get("Content-Type") != "audio/wav" || raw.header.Get("Content-Type") != "audio/pcm" {
-		t.Errorf("%s, %s", wav.header.Get("Content-Type"), raw.header.Get("Content-Type"))
+	wav := wiretest.Post(t, s.URL()+"/v1/audio/speech", `{"input":"`+text+`","response_format":"wav"}`)
+	raw := wiretest.Post(t, s.URL()+"/v1/audio/speech", `{"input":"`+text+`","response_format":"pcm"}`)
+	if wav.Header.Get("Content-Type") != "audio/wav" || raw.Header.Get("Content-Type") != "audio/pcm" {
+		t.Errorf("%s, %s", wav.Header.Get("Content-Type"), raw.Header.Get("Content-Type"))
 	}
 	little := binary.LittleEndian
-	switch b := wav.body; {
+	switch b := wav.Body; {
 	case string(b[:4]) != "RIFF", string(b[8:16]) != "WAVEfmt ", string(b[36:40]) != "data":
 		t.Errorf("header % x", b[:44])
 	case little.Uint32(b[4:]) != uint32(len(b)-8), little.Uint32(b[40:]) != uint32(len(b)-44), little.Uint32(b[24:]) != 24000, little.Uint16(b[22:]) != 1:
 		t.Errorf("numbers in the header % x", b[:44])
-	case !bytes.Equal(b[44:], raw.body):
+	case !bytes.Equal(b[44:], raw.Body):
 		t.Error("the samples differ")
 	}
-	if seconds := float64(len(raw.body)) / 2 / 24000; math.Abs(seconds-2) > 0.2 {
+	if seconds := float64(len(raw.Body)) / 2 / 24000; math.Abs(seconds-2) > 0.2 {
 		t.Errorf("%.2f s", seconds)
 	}
 }
@@ -140,19 +141,19 @@ func TestWAVAndRawSamples(t *testing.T) {
 func TestSpeechHeaders(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
-	a := get(t, s.URL()+"/audio/"+url.PathEscape("你好 world")+"?model=kokoro&voice=zf_xiaoni")
+	a := wiretest.Get(t, s.URL()+"/audio/"+url.PathEscape("你好 world")+"?model=kokoro&voice=zf_xiaoni")
 	for name, want := range map[string]string{
 		"Content-Type": "audio/mpeg", "x-model-used": "hexgrad/kokoro-82m", "x-tts-voice": "zf_xiaoni", "x-usage-completion-audio-tokens": "8",
 	} {
-		if got := a.header.Get(name); got != want {
+		if got := a.Header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if a := post(t, s.URL()+"/v1/audio/speech", `{"input":"x"}`); a.header.Get("x-tts-voice") != "alloy" {
-		t.Errorf("default voice %s", a.header.Get("x-tts-voice"))
+	if a := wiretest.Post(t, s.URL()+"/v1/audio/speech", `{"input":"x"}`); a.Header.Get("x-tts-voice") != "alloy" {
+		t.Errorf("default voice %s", a.Header.Get("x-tts-voice"))
 	}
-	if a := post(t, s.URL()+"/v1/audio/speech", `{"input":"x","model":"qwen-tts"}`); a.header.Get("Content-Type") != "audio/wav" {
-		t.Errorf("qwen-tts: %s", a.header.Get("Content-Type"))
+	if a := wiretest.Post(t, s.URL()+"/v1/audio/speech", `{"input":"x","model":"qwen-tts"}`); a.Header.Get("Content-Type") != "audio/wav" {
+		t.Errorf("qwen-tts: %s", a.Header.Get("Content-Type"))
 	}
 }
 
@@ -175,9 +176,9 @@ func TestSpeechIsValidated(t *testing.T) {
 		`{"input":"x","response_format":"OPUS"}`:                   "JSON body validation failed",
 		`{"input":"x","model":"qwen-tts","response_format":"mp3"}`: `Model "qwen-tts" answers wav only.`,
 	} {
-		a := post(t, s.URL()+"/v1/audio/speech", body)
-		if got := at(t, a.fields(t), "error", "message"); a.status != http.StatusBadRequest || got != message {
-			t.Errorf("%.60s: status %d, %q", body, a.status, got)
+		a := wiretest.Post(t, s.URL()+"/v1/audio/speech", body)
+		if got := wiretest.At(t, a.Fields(t), "error", "message"); a.Status != http.StatusBadRequest || got != message {
+			t.Errorf("%.60s: status %d, %q", body, a.Status, got)
 		}
 	}
 	for _, body := range []string{
@@ -185,15 +186,15 @@ func TestSpeechIsValidated(t *testing.T) {
 		`{"input":"x","voice":"21m00Tcm4TlvDq8ikWAM"}`,
 		`{"input":"` + strings.Repeat("x", 10000) + `"}`,
 	} {
-		if a := post(t, s.URL()+"/v1/audio/speech", body); a.status != http.StatusOK {
-			t.Errorf("%.60s: status %d", body, a.status)
+		if a := wiretest.Post(t, s.URL()+"/v1/audio/speech", body); a.Status != http.StatusOK {
+			t.Errorf("%.60s: status %d", body, a.Status)
 		}
 	}
-	if a := get(t, s.URL()+"/audio/x?response_format=ogg"); a.status != http.StatusBadRequest {
-		t.Errorf("by URL: status %d", a.status)
+	if a := wiretest.Get(t, s.URL()+"/audio/x?response_format=ogg"); a.Status != http.StatusBadRequest {
+		t.Errorf("by URL: status %d", a.Status)
 	}
 	simulatortest.Script(t, s, simulator.Rule{Kind: simulator.KindSpeech, Fault: "accept_openai_audio"})
-	if a := post(t, s.URL()+"/v1/audio/speech", `{"input":"x","model":"openai-audio","voice":"nova"}`); a.status != http.StatusOK {
-		t.Errorf("openai-audio accepted: status %d", a.status)
+	if a := wiretest.Post(t, s.URL()+"/v1/audio/speech", `{"input":"x","model":"openai-audio","voice":"nova"}`); a.Status != http.StatusOK {
+		t.Errorf("openai-audio accepted: status %d", a.Status)
 	}
 }

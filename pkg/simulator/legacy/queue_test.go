@@ -1,4 +1,4 @@
-package simulator_test
+package legacy_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
@@ -30,32 +31,32 @@ func TestLegacyQueue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := simulatortest.Start(t)
-			get(t, target(s, 0))
+			wiretest.Get(t, target(s, 0))
 			simulatortest.Script(t, s, simulator.Rule{Contains: "cat", Hold: true})
-			responses := make(chan response, 3)
-			ask := func(n int) { responses <- send(t.Context(), http.MethodGet, target(s, n), "") }
+			responses := make(chan wiretest.Response, 3)
+			ask := func(n int) { responses <- wiretest.Send(t.Context(), http.MethodGet, target(s, n), "") }
 			go ask(1)
 			simulatortest.WaitHeld(t, s, 1)
 			go ask(2)
 			go ask(3)
-			rejected := complete(t, <-responses) // One of the two; the other one waits.
-			if rejected.status != http.StatusTooManyRequests || rejected.header.Get("Retry-After") != "" {
-				t.Errorf("status %d, Retry-After %q", rejected.status, rejected.header.Get("Retry-After"))
+			rejected := wiretest.Complete(t, <-responses) // One of the two; the other one waits.
+			if rejected.Status != http.StatusTooManyRequests || rejected.Header.Get("Retry-After") != "" {
+				t.Errorf("status %d, Retry-After %q", rejected.Status, rejected.Header.Get("Retry-After"))
 			}
-			if !strings.Contains(string(rejected.body), `"queueInfo":{"ip":"127.0.0.1","currentSize":1,"pending":1,"total":2,"maxAllowed":1,"username":null,"userId":null,"tier":"anonymous"}`) {
-				t.Errorf("%s", rejected.body)
+			if !strings.Contains(string(rejected.Body), `"queueInfo":{"ip":"127.0.0.1","currentSize":1,"pending":1,"total":2,"maxAllowed":1,"username":null,"userId":null,"tier":"anonymous"}`) {
+				t.Errorf("%s", rejected.Body)
 			}
 			if name == "image" {
-				if fields := rejected.fields(t); at(t, fields, "requestParameters", "prompt") != "cat" || at(t, fields, "timingInfo", 0, "step") == "" || at(t, fields, "requestId") == "" {
-					t.Errorf("%s", rejected.body)
+				if fields := rejected.Fields(t); wiretest.At(t, fields, "requestParameters", "prompt") != "cat" || wiretest.At(t, fields, "timingInfo", 0, "step") == "" || wiretest.At(t, fields, "requestId") == "" {
+					t.Errorf("%s", rejected.Body)
 				}
-				if a := get(t, target(s, 0)); a.header.Get("X-Cache") != "HIT" {
-					t.Errorf("cached image: status %d", a.status)
+				if a := wiretest.Get(t, target(s, 0)); a.Header.Get("X-Cache") != "HIT" {
+					t.Errorf("cached image: status %d", a.Status)
 				}
-				go func() { responses <- send(t.Context(), http.MethodGet, target(s, 1), "") }()
+				go func() { responses <- wiretest.Send(t.Context(), http.MethodGet, target(s, 1), "") }()
 			}
-			if a := get(t, s.LegacyTextURL()+"/dog"); name == "image" && a.status != http.StatusOK {
-				t.Errorf("the other host: status %d", a.status)
+			if a := wiretest.Get(t, s.LegacyTextURL()+"/dog"); name == "image" && a.Status != http.StatusOK {
+				t.Errorf("the other host: status %d", a.Status)
 			}
 			if name == "image" {
 				simulatortest.WaitCalls(t, s, simulator.KindImage, 6)
@@ -66,12 +67,12 @@ func TestLegacyQueue(t *testing.T) {
 				left = 3
 			}
 			for range left {
-				if a := complete(t, <-responses); a.status != http.StatusOK {
-					t.Errorf("after the release: status %d, %s", a.status, a.body)
+				if a := wiretest.Complete(t, <-responses); a.Status != http.StatusOK {
+					t.Errorf("after the release: status %d, %s", a.Status, a.Body)
 				}
 			}
-			if a := get(t, target(s, 4)); a.status != http.StatusOK {
-				t.Errorf("afterwards: status %d", a.status)
+			if a := wiretest.Get(t, target(s, 4)); a.Status != http.StatusOK {
+				t.Errorf("afterwards: status %d", a.Status)
 			}
 		})
 	}
@@ -108,32 +109,32 @@ func TestSpacing(t *testing.T) {
 	var elapsed atomic.Int64
 	s := simulatortest.StartWith(t, simulator.Config{Now: func() time.Time { return time.Unix(1_800_000_000, 0).Add(time.Duration(elapsed.Load())) }})
 	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_spacing", Kind: simulator.KindImage})
-	ask := func(n int) response {
-		return get(t, fmt.Sprintf("%s/prompt/cat?width=64&height=64&seed=%d", s.LegacyImageURL(), n))
+	ask := func(n int) wiretest.Response {
+		return wiretest.Get(t, fmt.Sprintf("%s/prompt/cat?width=64&height=64&seed=%d", s.LegacyImageURL(), n))
 	}
-	if a := ask(1); a.status != http.StatusOK || a.header.Get("Retry-After") != "" {
-		t.Fatalf("the first: status %d, Retry-After %q", a.status, a.header.Get("Retry-After"))
+	if a := ask(1); a.Status != http.StatusOK || a.Header.Get("Retry-After") != "" {
+		t.Fatalf("the first: status %d, Retry-After %q", a.Status, a.Header.Get("Retry-After"))
 	}
 	elapsed.Store(int64(15500 * time.Millisecond))
 	a := ask(2)
-	if a.status != 429 || a.header.Get("Retry-After") != "30" || at(t, a.fields(t), "error", "message") != "Sana is limited to one request per IP every 45 seconds. Retry after 30s." {
-		t.Errorf("too soon: status %d, Retry-After %q, %s", a.status, a.header.Get("Retry-After"), a.body)
+	if a.Status != 429 || a.Header.Get("Retry-After") != "30" || wiretest.At(t, a.Fields(t), "error", "message") != "Sana is limited to one request per IP every 45 seconds. Retry after 30s." {
+		t.Errorf("too soon: status %d, Retry-After %q, %s", a.Status, a.Header.Get("Retry-After"), a.Body)
 	}
-	envelopeOrder(t, a)
-	if a := ask(1); a.status != http.StatusOK {
-		t.Errorf("cached: status %d", a.status)
+	wiretest.CheckEnvelope(t, a)
+	if a := ask(1); a.Status != http.StatusOK {
+		t.Errorf("cached: status %d", a.Status)
 	}
 	elapsed.Store(int64(45 * time.Second))
-	if a := ask(2); a.status != http.StatusOK {
-		t.Errorf("in time: status %d", a.status)
+	if a := ask(2); a.Status != http.StatusOK {
+		t.Errorf("in time: status %d", a.Status)
 	}
 	s.Clear()
-	if a := ask(3); a.status != http.StatusOK {
-		t.Errorf("without the rule: status %d", a.status)
+	if a := ask(3); a.Status != http.StatusOK {
+		t.Errorf("without the rule: status %d", a.Status)
 	}
 	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_spacing", RetryAfter: 2 * time.Second})
-	if a := ask(4); a.status != 429 || a.header.Get("Retry-After") != "2" {
-		t.Errorf("a spacing of its own: status %d, Retry-After %q", a.status, a.header.Get("Retry-After"))
+	if a := ask(4); a.Status != 429 || a.Header.Get("Retry-After") != "2" {
+		t.Errorf("a spacing of its own: status %d, Retry-After %q", a.Status, a.Header.Get("Retry-After"))
 	}
 }
 
@@ -144,9 +145,9 @@ func TestSpacingCountsFromTheStart(t *testing.T) {
 	var seconds atomic.Int64
 	s := simulatortest.StartWith(t, simulator.Config{Now: func() time.Time { return time.Unix(1_800_000_000+seconds.Load(), 0) }})
 	simulatortest.Script(t, s, simulator.Rule{Fault: "legacy_spacing", Hold: true})
-	responses := make(chan response, 2)
+	responses := make(chan wiretest.Response, 2)
 	ask := func(n int) {
-		responses <- send(t.Context(), http.MethodGet, fmt.Sprintf("%s/prompt/cat?width=64&height=64&seed=%d", s.LegacyImageURL(), n), "")
+		responses <- wiretest.Send(t.Context(), http.MethodGet, fmt.Sprintf("%s/prompt/cat?width=64&height=64&seed=%d", s.LegacyImageURL(), n), "")
 	}
 	go ask(1)
 	simulatortest.WaitHeld(t, s, 1)
@@ -155,13 +156,13 @@ func TestSpacingCountsFromTheStart(t *testing.T) {
 	simulatortest.WaitCalls(t, s, simulator.KindImage, 2)
 	s.Release()
 	for range 2 {
-		if a := complete(t, <-responses); a.status != http.StatusOK {
-			t.Errorf("status %d", a.status)
+		if a := wiretest.Complete(t, <-responses); a.Status != http.StatusOK {
+			t.Errorf("status %d", a.Status)
 		}
 	}
 	seconds.Store(60)
 	ask(3)
-	if a := complete(t, <-responses); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "35" {
-		t.Errorf("status %d, Retry-After %q", a.status, a.header.Get("Retry-After"))
+	if a := wiretest.Complete(t, <-responses); a.Status != http.StatusTooManyRequests || a.Header.Get("Retry-After") != "35" {
+		t.Errorf("status %d, Retry-After %q", a.Status, a.Header.Get("Retry-After"))
 	}
 }

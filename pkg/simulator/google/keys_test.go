@@ -1,4 +1,4 @@
-package simulator_test
+package google_test
 
 import (
 	"crypto"
@@ -15,20 +15,21 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
 // publicKeys returns the key set by kid.
 func publicKeys(t *testing.T, s *simulator.Simulator) map[string]*rsa.PublicKey {
 	t.Helper()
-	a := get(t, s.GoogleURL()+"/oauth2/v3/certs")
-	if a.status != 200 || !strings.Contains(a.header.Get("Cache-Control"), "max-age=") {
-		t.Fatalf("status %d, Cache-Control %q", a.status, a.header.Get("Cache-Control"))
+	a := wiretest.Get(t, s.GoogleURL()+"/oauth2/v3/certs")
+	if a.Status != 200 || !strings.Contains(a.Header.Get("Cache-Control"), "max-age=") {
+		t.Fatalf("status %d, Cache-Control %q", a.Status, a.Header.Get("Cache-Control"))
 	}
 	var set struct {
 		Keys []struct{ Kid, Kty, Alg, Use, N, E string }
 	}
-	if err := json.Unmarshal(a.body, &set); err != nil {
+	if err := json.Unmarshal(a.Body, &set); err != nil {
 		t.Fatal(err)
 	}
 	keys := map[string]*rsa.PublicKey{}
@@ -91,7 +92,7 @@ func TestGoogleKeyRotation(t *testing.T) {
 		t.Errorf("%d keys", len(keys))
 	}
 	sign := func() string {
-		return textOf(t, redeem(t, s, allowed(t, s, "ada@example.com")).fields(t), "id_token")
+		return textOf(t, redeem(t, s, allowed(t, s, "ada@example.com")).Fields(t), "id_token")
 	}
 	old := sign()
 	oldHeader, _, verifies := openToken(t, s, old)
@@ -109,8 +110,8 @@ func TestGoogleKeyRotation(t *testing.T) {
 	if _, _, verifies := openToken(t, s, old); !verifies {
 		t.Error("after one rotation it does not verify any more")
 	}
-	rotated := post(t, s.URL()+"/_control/google/rotate", "", "Content-Type", jsonType).fields(t)
-	if at(t, rotated, "keys", 1) != freshHeader["kid"] || publicKeys(t, s)[at(t, rotated, "keys", 0).(string)] == nil {
+	rotated := wiretest.Post(t, s.URL()+"/_control/google/rotate", "", "Content-Type", "application/json").Fields(t)
+	if wiretest.At(t, rotated, "keys", 1) != freshHeader["kid"] || publicKeys(t, s)[wiretest.At(t, rotated, "keys", 0).(string)] == nil {
 		t.Errorf("the keys are %v", rotated)
 	}
 	if _, _, verifies := openToken(t, s, old); verifies {

@@ -1,4 +1,4 @@
-package simulator_test
+package google_test
 
 import (
 	"net/http"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
@@ -40,15 +41,15 @@ func TestGoogleRejectsAuthorizations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, a := range []response{get(t, authURL(s, row.pairs...)), post(t, authURL(s, row.pairs...), "decision=allow", "Content-Type", formType)} {
-				if a.status != row.status || !strings.HasPrefix(a.header.Get("Content-Type"), htmlType) || !strings.Contains(string(a.body), row.part) || a.header.Get("Location") != "" {
-					t.Errorf("status %d, location %q: %s", a.status, a.header.Get("Location"), a.body)
+			for _, a := range []wiretest.Response{wiretest.Get(t, authURL(s, row.pairs...)), wiretest.Post(t, authURL(s, row.pairs...), "decision=allow", "Content-Type", formType)} {
+				if a.Status != row.status || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || !strings.Contains(string(a.Body), row.part) || a.Header.Get("Location") != "" {
+					t.Errorf("status %d, location %q: %s", a.Status, a.Header.Get("Location"), a.Body)
 				}
 			}
 		})
 	}
-	if a := get(t, authURL(s)+"&state=again"); a.status != 400 || !strings.Contains(string(a.body), "can only have a single value: state") {
-		t.Errorf("repeated state: status %d, %s", a.status, a.body)
+	if a := wiretest.Get(t, authURL(s)+"&state=again"); a.Status != 400 || !strings.Contains(string(a.Body), "can only have a single value: state") {
+		t.Errorf("repeated state: status %d, %s", a.Status, a.Body)
 	}
 }
 
@@ -65,16 +66,16 @@ func TestGoogleRedirectURIs(t *testing.T) {
 	const mine = "https://app.example.com/back"
 	s.Google().SetClients(simulator.GoogleClient{ID: "mine", Secret: "s", RedirectURIs: []string{mine}})
 	for address, status := range map[string]int{mine: 200, mine + "/": 400, mine + "?": 400, strings.ToUpper(mine): 400, "https://app.example.com/%62ack": 400, redirectURI: 400} {
-		if a := get(t, authURL(s, "client_id", "mine", "redirect_uri", address)); a.status != status {
-			t.Errorf("%s: status %d", address, a.status)
+		if a := wiretest.Get(t, authURL(s, "client_id", "mine", "redirect_uri", address)); a.Status != status {
+			t.Errorf("%s: status %d", address, a.Status)
 		}
 	}
-	if a := get(t, authURL(s)); a.status != http.StatusUnauthorized {
-		t.Errorf("the default client is still there: status %d", a.status)
+	if a := wiretest.Get(t, authURL(s)); a.Status != http.StatusUnauthorized {
+		t.Errorf("the default client is still there: status %d", a.Status)
 	}
 	s.Google().SetClients()
-	if a := get(t, authURL(s)); a.status != http.StatusOK {
-		t.Errorf("the default client is not restored: status %d", a.status)
+	if a := wiretest.Get(t, authURL(s)); a.Status != http.StatusOK {
+		t.Errorf("the default client is not restored: status %d", a.Status)
 	}
 }
 
@@ -82,16 +83,16 @@ func TestGoogleRedirectURIs(t *testing.T) {
 func TestGoogleConsentPage(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
-	page := get(t, authURL(s, "login_hint", `"><script>@x`))
-	if page.status != 200 || strings.Contains(string(page.body), "<script") || page.header.Get("X-Frame-Options") != "DENY" || page.header.Get("Cache-Control") != "no-store" {
-		t.Errorf("status %d, %v: %s", page.status, page.header, page.body)
+	page := wiretest.Get(t, authURL(s, "login_hint", `"><script>@x`))
+	if page.Status != 200 || strings.Contains(string(page.Body), "<script") || page.Header.Get("X-Frame-Options") != "DENY" || page.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("status %d, %v: %s", page.Status, page.Header, page.Body)
 	}
 	for _, part := range []string{"Ada Lovelace", "林小梅", "(address not verified)", `value="deny"`, `name="email"`, `value="no"`, simulator.GoogleClientID, redirectURI} {
-		if !strings.Contains(string(page.body), part) {
+		if !strings.Contains(string(page.Body), part) {
 			t.Errorf("the page lacks %s", part)
 		}
 	}
-	if hinted := string(get(t, authURL(s, "login_hint", "zoe@example.com")).body); !strings.Contains(hinted, "checked> zoe &lt;zoe@example.com&gt;") {
+	if hinted := string(wiretest.Get(t, authURL(s, "login_hint", "zoe@example.com")).Body); !strings.Contains(hinted, "checked> zoe &lt;zoe@example.com&gt;") {
 		t.Errorf("the hinted user is not selected: %s", hinted)
 	}
 
@@ -105,8 +106,8 @@ func TestGoogleConsentPage(t *testing.T) {
 		t.Errorf("prompt=none: status %d, to %s", recorder.Code, silent)
 	}
 	for _, form := range []string{"", "decision=maybe", "decision=allow&email=nobody", "decision=allow&account=7", "decision=allow&email=a%40b%20c"} {
-		if a := post(t, authURL(s), form, "Content-Type", formType); a.status != 400 || !strings.Contains(string(a.body), `role="alert"`) {
-			t.Errorf("%q: status %d", form, a.status)
+		if a := wiretest.Post(t, authURL(s), form, "Content-Type", formType); a.Status != 400 || !strings.Contains(string(a.Body), `role="alert"`) {
+			t.Errorf("%q: status %d", form, a.Status)
 		}
 	}
 	withoutState := simulatortest.Decide(t, authURL(s, "state", "", "prompt", "select_account"), "allow", "email", "work@example.org")
@@ -138,7 +139,7 @@ func TestGoogleChoosesUsers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			code := simulatortest.Decide(t, authURL(s, "login_hint", row.hint), "allow", row.fields...).Query().Get("code")
-			claims := claimsOf(t, s, textOf(t, redeem(t, s, code).fields(t), "id_token"))
+			claims := claimsOf(t, s, textOf(t, redeem(t, s, code).Fields(t), "id_token"))
 			for name, want := range row.want {
 				if claims[name] != want {
 					t.Errorf("%s is %v, want %v", name, claims[name], want)

@@ -1,4 +1,4 @@
-package simulator_test
+package pollinations_test
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/audiotest"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
@@ -41,21 +42,21 @@ func TestEveryFormatMatchesTheText(t *testing.T) {
 		strings.Repeat("今天天气很好，我们去公园吧。", 8), "...", "👍🎉",
 	} {
 		for _, voice := range []string{"onyx", "nova"} {
-			speak := func(format string) response {
-				a := post(t, s.URL()+"/v1/audio/speech", fmt.Sprintf(`{"input":%q,"voice":%q,"response_format":%q}`, text, voice, format))
-				if a.status != http.StatusOK || a.header.Get("Content-Type") != types[format] {
-					t.Fatalf("%s: status %d, %s", format, a.status, a.header.Get("Content-Type"))
+			speak := func(format string) wiretest.Response {
+				a := wiretest.Post(t, s.URL()+"/v1/audio/speech", fmt.Sprintf(`{"input":%q,"voice":%q,"response_format":%q}`, text, voice, format))
+				if a.Status != http.StatusOK || a.Header.Get("Content-Type") != types[format] {
+					t.Fatalf("%s: status %d, %s", format, a.Status, a.Header.Get("Content-Type"))
 				}
 				return a
 			}
-			want := seconds["pcm"](t, speak("pcm").body)
+			want := seconds["pcm"](t, speak("pcm").Body)
 			for format, measure := range seconds {
 				a := speak(format)
-				if got := measure(t, a.body); math.Abs(got-want) > 0.03*want+0.05 {
+				if got := measure(t, a.Body); math.Abs(got-want) > 0.03*want+0.05 {
 					t.Errorf("%.20q as %s: %.2f s, as samples %.2f s", text, format, got, want)
 				}
 				if *decodeWithFFmpeg && format != "pcm" {
-					probe(t, format, a.body, want)
+					probe(t, format, a.Body, want)
 				}
 			}
 		}
@@ -68,8 +69,8 @@ func TestFLACDecodesToTheSamples(t *testing.T) {
 	s := simulatortest.Start(t)
 	for _, text := range []string{"Hi", "All the sounds that there are, one after another, softly and LOUDLY!", strings.Repeat("猫", 300)} {
 		body := fmt.Sprintf(`{"input":%q,"voice":"echo","response_format":`, text)
-		raw := post(t, s.URL()+"/v1/audio/speech", body+`"pcm"}`).body
-		compressed := post(t, s.URL()+"/v1/audio/speech", body+`"flac"}`).body
+		raw := wiretest.Post(t, s.URL()+"/v1/audio/speech", body+`"pcm"}`).Body
+		compressed := wiretest.Post(t, s.URL()+"/v1/audio/speech", body+`"flac"}`).Body
 		var samples []byte
 		for _, v := range audiotest.DecodeFLAC(t, compressed) {
 			samples = binary.LittleEndian.AppendUint16(samples, uint16(v))
@@ -91,8 +92,8 @@ func TestSpokenChatsSupportEveryFormat(t *testing.T) {
 	for format, mark := range map[string]string{"mp3": "\xff\xfb", "wav": "RIFF", "flac": "fLaC", "opus": "OggS", "aac": "\xff\xf1"} {
 		body := `{"model":"openai-audio","modalities":["text","audio"],"audio":{"voice":"nova","format":"` + format + `"},"messages":[{"role":"user","content":"hello there"}]}`
 		for _, path := range []string{"/v1/chat/completions", "/legacy-text/openai"} {
-			a := post(t, s.URL()+path, body)
-			data, err := base64.StdEncoding.DecodeString(at(t, a.fields(t), "choices", 0, "message", "audio", "data").(string))
+			a := wiretest.Post(t, s.URL()+path, body)
+			data, err := base64.StdEncoding.DecodeString(wiretest.At(t, a.Fields(t), "choices", 0, "message", "audio", "data").(string))
 			if err != nil || !strings.HasPrefix(string(data), mark) {
 				t.Errorf("%s as %s: %v, % x", path, format, err, data[:min(4, len(data))])
 			}

@@ -1,4 +1,4 @@
-package simulator_test
+package pollinations_test
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
@@ -32,14 +33,14 @@ func TestOptionsChangeTheImage(t *testing.T) {
 		{"&reasoning=fast"},
 		{"&reasoning=pro"},
 	} {
-		first := get(t, one.URL()+base+spellings[0])
-		decode(t, first.body, "jpeg", 96, 64)
-		if other, ok := expected[string(first.body)]; ok {
+		first := wiretest.Get(t, one.URL()+base+spellings[0])
+		wiretest.DecodeImage(t, first.Body, "jpeg", 96, 64)
+		if other, ok := expected[string(first.Body)]; ok {
 			t.Errorf("%q and %q give the same image", spellings[0], other)
 		}
-		expected[string(first.body)] = spellings[0]
+		expected[string(first.Body)] = spellings[0]
 		for _, again := range spellings {
-			if !bytes.Equal(get(t, two.URL()+base+again).body, first.body) {
+			if !bytes.Equal(wiretest.Get(t, two.URL()+base+again).Body, first.Body) {
 				t.Errorf("%q and %q give different images", spellings[0], again)
 			}
 		}
@@ -50,19 +51,19 @@ func TestSafeByHeader(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	const path = "/image/a%20boat?width=64&height=64"
-	plain := get(t, s.URL()+path)
-	guarded := get(t, s.URL()+path, "Pollinations-Safe", "nsfw,privacy")
-	named := get(t, s.URL()+path+"&safe=privacy,nsfw")
-	if bytes.Equal(plain.body, guarded.body) || !bytes.Equal(guarded.body, named.body) {
+	plain := wiretest.Get(t, s.URL()+path)
+	guarded := wiretest.Get(t, s.URL()+path, "Pollinations-Safe", "nsfw,privacy")
+	named := wiretest.Get(t, s.URL()+path+"&safe=privacy,nsfw")
+	if bytes.Equal(plain.Body, guarded.Body) || !bytes.Equal(guarded.Body, named.Body) {
 		t.Error("the header differs from the parameter")
 	}
 	for name, want := range map[string][2]string{"X-Safety-Applied": {"", "nsfw,privacy"}, "X-Safety-Status": {"", "passed"}} {
-		if got := [2]string{plain.header.Get(name), guarded.header.Get(name)}; got != want {
+		if got := [2]string{plain.Header.Get(name), guarded.Header.Get(name)}; got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if a := get(t, s.URL()+path, "Pollinations-Safe", "maybe"); a.status != http.StatusBadRequest {
-		t.Errorf("an invalid header: status %d", a.status)
+	if a := wiretest.Get(t, s.URL()+path, "Pollinations-Safe", "maybe"); a.Status != http.StatusBadRequest {
+		t.Errorf("an invalid header: status %d", a.Status)
 	}
 }
 
@@ -91,17 +92,17 @@ func TestReferencesAreChecked(t *testing.T) {
 	} {
 		body := fmt.Sprintf(`{"prompt":"x","model":%q,"size":"64x64","image":%q}`, test.model, test.image)
 		list := fmt.Sprintf(`{"prompt":"x","model":%q,"size":"64x64","image":["%s"]}`, test.model, strings.ReplaceAll(test.image, "|", `","`))
-		for way, a := range map[string]response{
-			"by path": get(t, s.URL()+"/image/x?width=64&height=64&model="+test.model+"&image="+url.QueryEscape(test.image)),
-			"by body": post(t, s.URL()+"/v1/images/generations", body),
-			"by list": post(t, s.URL()+"/v1/images/generations", list),
+		for way, a := range map[string]wiretest.Response{
+			"by path": wiretest.Get(t, s.URL()+"/image/x?width=64&height=64&model="+test.model+"&image="+url.QueryEscape(test.image)),
+			"by body": wiretest.Post(t, s.URL()+"/v1/images/generations", body),
+			"by list": wiretest.Post(t, s.URL()+"/v1/images/generations", list),
 		} {
-			if a.status != test.status {
-				t.Errorf("%s with %s, %s: status %d, want %d", test.model, test.image, way, a.status, test.status)
+			if a.Status != test.status {
+				t.Errorf("%s with %s, %s: status %d, want %d", test.model, test.image, way, a.Status, test.status)
 				continue
 			}
 			if test.code != "" {
-				if got := at(t, a.fields(t), "error", "code"); got != test.code {
+				if got := wiretest.At(t, a.Fields(t), "error", "code"); got != test.code {
 					t.Errorf("%s with %s, %s: code %v, want %s", test.model, test.image, way, got, test.code)
 				}
 			}
@@ -117,9 +118,9 @@ func TestScriptedReferenceFailures(t *testing.T) {
 		simulatortest.Script(t, s, simulator.Rule{Contains: code, Fault: code})
 	}
 	for _, code := range []string{"failed_to_download_image", "invalid_image_url", "image_too_large", "unsupported_image_media_type"} {
-		a := get(t, s.URL()+"/image/"+code+"?width=64&height=64&model=klein&image="+url.QueryEscape("https://a.example/x"))
-		if a.status != http.StatusBadRequest || at(t, a.fields(t), "error", "code") != code {
-			t.Errorf("%s: status %d: %s", code, a.status, a.body)
+		a := wiretest.Get(t, s.URL()+"/image/"+code+"?width=64&height=64&model=klein&image="+url.QueryEscape("https://a.example/x"))
+		if a.Status != http.StatusBadRequest || wiretest.At(t, a.Fields(t), "error", "code") != code {
+			t.Errorf("%s: status %d: %s", code, a.Status, a.Body)
 		}
 	}
 }
@@ -128,10 +129,10 @@ func TestOptionsByBody(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	target := s.URL() + "/v1/images/generations"
-	made := post(t, target, `{"prompt":"a link","size":"64x64","model":"klein","seed":3,"safe":true,"guidance_scale":7.5,"reasoning":"pro","image":"https://a.example/x"}`)
-	link := get(t, at(t, made.fields(t), "data", 0, "url").(string))
-	if link.header.Get("X-Cache") != "HIT" || made.header.Get("X-Safety-Applied") != "true" {
-		t.Errorf("the link: %s, X-Safety-Applied %q", link.header.Get("X-Cache"), made.header.Get("X-Safety-Applied"))
+	made := wiretest.Post(t, target, `{"prompt":"a link","size":"64x64","model":"klein","seed":3,"safe":true,"guidance_scale":7.5,"reasoning":"pro","image":"https://a.example/x"}`)
+	link := wiretest.Get(t, wiretest.At(t, made.Fields(t), "data", 0, "url").(string))
+	if link.Header.Get("X-Cache") != "HIT" || made.Header.Get("X-Safety-Applied") != "true" {
+		t.Errorf("the link: %s, X-Safety-Applied %q", link.Header.Get("X-Cache"), made.Header.Get("X-Safety-Applied"))
 	}
 	for body, field := range map[string]string{
 		`{"prompt":"x","safe":"maybe"}`:          "safe",
@@ -140,32 +141,14 @@ func TestOptionsByBody(t *testing.T) {
 		`{"prompt":"x","guidance_scale":true}`:   "guidance_scale",
 		`{"prompt":"x","reasoning":"deep"}`:      "reasoning",
 	} {
-		a := post(t, target, body)
-		if a.status != http.StatusBadRequest || at(t, a.fields(t), "error", "details", "fieldErrors", field) == nil {
-			t.Errorf("%s: status %d: %s", body, a.status, a.body)
+		a := wiretest.Post(t, target, body)
+		if a.Status != http.StatusBadRequest || wiretest.At(t, a.Fields(t), "error", "details", "fieldErrors", field) == nil {
+			t.Errorf("%s: status %d: %s", body, a.Status, a.Body)
 		}
 	}
 	for _, body := range []string{`{"prompt":"x","safe":false,"size":"64x64"}`, `{"prompt":"x","safe":null,"image":null,"guidance_scale":"3","size":"64x64"}`} {
-		if a := post(t, target, body); a.status != http.StatusOK {
-			t.Errorf("%s: status %d: %s", body, a.status, a.body)
-		}
-	}
-}
-
-// TestLegacyOptions checks that the legacy host rejects nothing and uses the valid
-// options.
-func TestLegacyOptions(t *testing.T) {
-	t.Parallel()
-	s := simulatortest.Start(t)
-	base := s.LegacyImageURL() + "/prompt/a%20boat?width=64&height=64&model=kontext"
-	plain := get(t, base)
-	for query, same := range map[string]bool{
-		"&guidance_scale=much": true, "&guidance_scale=NaN": true, "&reasoning=deep": true, "&image=": true,
-		"&guidance_scale=4": false, "&image=" + url.QueryEscape("https://a.example/x"): false, "&image=nonsense": false,
-	} {
-		a := get(t, base+query)
-		if a.status != http.StatusOK || bytes.Equal(a.body, plain.body) != same {
-			t.Errorf("%s: status %d, same image %t, want %t", query, a.status, !same, same)
+		if a := wiretest.Post(t, target, body); a.Status != http.StatusOK {
+			t.Errorf("%s: status %d: %s", body, a.Status, a.Body)
 		}
 	}
 }

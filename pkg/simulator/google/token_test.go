@@ -1,4 +1,4 @@
-package simulator_test
+package google_test
 
 import (
 	"encoding/base64"
@@ -13,18 +13,19 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
-// wantError fails the test unless a response is the given error of OAuth.
-func wantError(t *testing.T, a response, status int, code, description string) {
+// wantError fails the test unless a wiretest.Response is the given error of OAuth.
+func wantError(t *testing.T, a wiretest.Response, status int, code, description string) {
 	t.Helper()
-	fields := a.fields(t)
-	if a.status != status || fields["error"] != code || fields["error_description"] != description || len(fields) != 2 {
-		t.Errorf("status %d, want %d %s %q: %s", a.status, status, code, description, a.body)
+	fields := a.Fields(t)
+	if a.Status != status || fields["error"] != code || fields["error_description"] != description || len(fields) != 2 {
+		t.Errorf("status %d, want %d %s %q: %s", a.Status, status, code, description, a.Body)
 	}
-	if a.header.Get("Cache-Control") != "no-store" {
-		t.Errorf("Cache-Control %q", a.header.Get("Cache-Control"))
+	if a.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("Cache-Control %q", a.Header.Get("Cache-Control"))
 	}
 }
 
@@ -75,15 +76,15 @@ func TestGoogleRejectsTokenRequests(t *testing.T) {
 			if len(row.ask) > 0 && row.ask[1] == "" {
 				good = []string{"code_verifier", ""}
 			}
-			if a := redeem(t, s, code, good...); a.status != http.StatusOK {
-				t.Errorf("afterwards status %d: %s", a.status, a.body)
+			if a := redeem(t, s, code, good...); a.Status != http.StatusOK {
+				t.Errorf("afterwards status %d: %s", a.Status, a.Body)
 			}
 		})
 	}
 	code := allowed(t, s, "ada@example.com")
 	form := url.Values{"code": {code, code}, "grant_type": {"authorization_code"}}
-	wantError(t, post(t, s.GoogleURL()+"/token", form.Encode(), "Content-Type", formType), 400, "invalid_request", "OAuth 2 parameters can only have a single value: code")
-	wantError(t, post(t, s.GoogleURL()+"/token", `{"grant_type":"authorization_code"}`), 400, "invalid_request", "Missing required parameter: grant_type")
+	wantError(t, wiretest.Post(t, s.GoogleURL()+"/token", form.Encode(), "Content-Type", formType), 400, "invalid_request", "OAuth 2 parameters can only have a single value: code")
+	wantError(t, wiretest.Post(t, s.GoogleURL()+"/token", `{"grant_type":"authorization_code"}`), 400, "invalid_request", "Missing required parameter: grant_type")
 }
 
 // TestGoogleGrants gets tokens in every way that a client may choose.
@@ -100,8 +101,8 @@ func TestGoogleGrants(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if a := redeem(t, s, allowed(t, s, "ada@example.com", row.ask...), row.pairs...); a.status != http.StatusOK {
-				t.Errorf("status %d: %s", a.status, a.body)
+			if a := redeem(t, s, allowed(t, s, "ada@example.com", row.ask...), row.pairs...); a.Status != http.StatusOK {
+				t.Errorf("status %d: %s", a.Status, a.Body)
 			}
 		})
 	}
@@ -109,23 +110,23 @@ func TestGoogleGrants(t *testing.T) {
 		t.Parallel()
 		form := url.Values{"grant_type": {"authorization_code"}, "code": {allowed(t, s, "ada@example.com")}, "redirect_uri": {redirectURI}, "code_verifier": {verifierText}}
 		credentials := base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(simulator.GoogleClientID) + ":" + url.QueryEscape(simulator.GoogleClientSecret)))
-		wantError(t, post(t, s.GoogleURL()+"/token", form.Encode(), "Content-Type", formType, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("nobody:x"))),
+		wantError(t, wiretest.Post(t, s.GoogleURL()+"/token", form.Encode(), "Content-Type", formType, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("nobody:x"))),
 			401, "invalid_client", "The OAuth client was not found.")
-		if a := post(t, s.GoogleURL()+"/token", form.Encode(), "Content-Type", formType, "Authorization", "Basic "+credentials); a.status != http.StatusOK {
-			t.Errorf("status %d: %s", a.status, a.body)
+		if a := wiretest.Post(t, s.GoogleURL()+"/token", form.Encode(), "Content-Type", formType, "Authorization", "Basic "+credentials); a.Status != http.StatusOK {
+			t.Errorf("status %d: %s", a.Status, a.Body)
 		}
 	})
 	t.Run("fewer scopes", func(t *testing.T) {
 		t.Parallel()
-		tokens := redeem(t, s, allowed(t, s, "ada@example.com", "scope", "openid")).fields(t)
+		tokens := redeem(t, s, allowed(t, s, "ada@example.com", "scope", "openid")).Fields(t)
 		claims := claimsOf(t, s, textOf(t, tokens, "id_token"))
-		profile := get(t, s.GoogleURL()+"/v1/userinfo", "Authorization", "Bearer "+textOf(t, tokens, "access_token")).fields(t)
+		profile := wiretest.Get(t, s.GoogleURL()+"/v1/userinfo", "Authorization", "Bearer "+textOf(t, tokens, "access_token")).Fields(t)
 		for _, fields := range []map[string]any{claims, profile} {
 			if fields["sub"] == nil || fields["email"] != nil || fields["email_verified"] != nil || fields["name"] != nil || fields["picture"] != nil {
 				t.Errorf("it returns %v", fields)
 			}
 		}
-		if tokens := redeem(t, s, allowed(t, s, "ada@example.com", "scope", "email")).fields(t); tokens["id_token"] != nil {
+		if tokens := redeem(t, s, allowed(t, s, "ada@example.com", "scope", "email")).Fields(t); tokens["id_token"] != nil {
 			t.Error("an id_token without openid")
 		}
 	})
@@ -147,7 +148,7 @@ func TestGoogleCodeIsValidOnce(t *testing.T) {
 	}.Encode()
 	for range 16 {
 		group.Go(func() {
-			switch a := send(t.Context(), http.MethodPost, s.GoogleURL()+"/token", form, "Content-Type", formType); a.status {
+			switch a := wiretest.Send(t.Context(), http.MethodPost, s.GoogleURL()+"/token", form, "Content-Type", formType); a.Status {
 			case http.StatusOK:
 				good.Add(1)
 			case http.StatusBadRequest:
@@ -169,18 +170,18 @@ func TestGoogleExpiry(t *testing.T) {
 	s := simulatortest.StartWith(t, simulator.Config{Now: c.Now})
 	late, last := allowed(t, s, "ada@example.com"), allowed(t, s, "ada@example.com")
 	c.Advance(10*time.Minute - time.Second)
-	tokens := redeem(t, s, last).fields(t)
+	tokens := redeem(t, s, last).Fields(t)
 	c.Advance(time.Second)
 	wantError(t, redeem(t, s, late), 400, "invalid_grant", "Bad Request")
 
 	bearer := []string{"Authorization", "Bearer " + textOf(t, tokens, "access_token")}
 	c.Advance(3598 * time.Second)
-	if a := get(t, s.GoogleURL()+"/v1/userinfo", bearer...); a.status != http.StatusOK {
-		t.Errorf("before it expires: status %d", a.status)
+	if a := wiretest.Get(t, s.GoogleURL()+"/v1/userinfo", bearer...); a.Status != http.StatusOK {
+		t.Errorf("before it expires: status %d", a.Status)
 	}
 	c.Advance(time.Second)
-	if a := get(t, s.GoogleURL()+"/v1/userinfo", bearer...); a.status != http.StatusUnauthorized {
-		t.Errorf("after it expired: status %d", a.status)
+	if a := wiretest.Get(t, s.GoogleURL()+"/v1/userinfo", bearer...); a.Status != http.StatusUnauthorized {
+		t.Errorf("after it expired: status %d", a.Status)
 	}
 }
 
@@ -202,7 +203,7 @@ func TestGoogleGrantsAreBounded(t *testing.T) {
 		last = back.Query().Get("code")
 	}
 	wantError(t, redeem(t, s, first), 400, "invalid_grant", "Bad Request")
-	if a := redeem(t, s, last); a.status != http.StatusOK {
-		t.Errorf("status %d: %s", a.status, a.body)
+	if a := redeem(t, s, last); a.Status != http.StatusOK {
+		t.Errorf("status %d: %s", a.Status, a.Body)
 	}
 }

@@ -1,4 +1,4 @@
-package simulator_test
+package google_test
 
 import (
 	"crypto/sha256"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator/internal/wiretest"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 )
 
@@ -50,13 +51,13 @@ func authQuery(pairs ...string) string {
 }
 
 // redeem exchanges a code for tokens, with a valid request changed by pairs.
-func redeem(t *testing.T, s *simulator.Simulator, code string, pairs ...string) response {
+func redeem(t *testing.T, s *simulator.Simulator, code string, pairs ...string) wiretest.Response {
 	t.Helper()
 	form := withPairs(url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "client_id": {simulator.GoogleClientID},
 		"client_secret": {simulator.GoogleClientSecret}, "redirect_uri": {redirectURI}, "code_verifier": {verifierText},
 	}, pairs)
-	return post(t, s.GoogleURL()+"/token", form.Encode(), "Content-Type", formType, "Authorization", "")
+	return wiretest.Post(t, s.GoogleURL()+"/token", form.Encode(), "Content-Type", formType, "Authorization", "")
 }
 
 // allowed signs a user in and returns the code.
@@ -80,7 +81,7 @@ func TestGoogleSignIn(t *testing.T) {
 	t.Parallel()
 	s := simulatortest.Start(t)
 	base := s.GoogleURL()
-	document := get(t, base+"/.well-known/openid-configuration").fields(t)
+	document := wiretest.Get(t, base+"/.well-known/openid-configuration").Fields(t)
 	for name, want := range map[string]string{
 		"issuer": base, "authorization_endpoint": base + "/o/oauth2/v2/auth", "token_endpoint": base + "/token",
 		"userinfo_endpoint": base + "/v1/userinfo", "revocation_endpoint": base + "/revoke", "jwks_uri": base + "/oauth2/v3/certs",
@@ -105,11 +106,11 @@ func TestGoogleSignIn(t *testing.T) {
 	}
 
 	a := redeem(t, s, query.Get("code"))
-	tokens := a.fields(t)
-	if a.status != 200 || !strings.HasPrefix(textOf(t, tokens, "access_token"), "ya29.") || tokens["expires_in"] != 3599.0 ||
+	tokens := a.Fields(t)
+	if a.Status != 200 || !strings.HasPrefix(textOf(t, tokens, "access_token"), "ya29.") || tokens["expires_in"] != 3599.0 ||
 		tokens["token_type"] != "Bearer" || tokens["refresh_token"] != nil ||
 		tokens["scope"] != "https://www.googleapis.com/auth/userinfo.email https://www.googleapis.com/auth/userinfo.profile openid" {
-		t.Errorf("status %d: %s", a.status, a.body)
+		t.Errorf("status %d: %s", a.Status, a.Body)
 	}
 	claims := claimsOf(t, s, textOf(t, tokens, "id_token"))
 	for name, want := range map[string]any{
@@ -126,17 +127,17 @@ func TestGoogleSignIn(t *testing.T) {
 
 	bearer := []string{"Authorization", "Bearer " + textOf(t, tokens, "access_token")}
 	for _, path := range []string{"/v1/userinfo", "/oauth2/v3/userinfo"} {
-		profile := get(t, base+path, bearer...).fields(t)
+		profile := wiretest.Get(t, base+path, bearer...).Fields(t)
 		if profile["sub"] != claims["sub"] || profile["email_verified"] != true || profile["id"] != nil || profile["iss"] != nil {
 			t.Errorf("%s returns %v", path, profile)
 		}
 	}
-	older := get(t, base+"/oauth2/v2/userinfo", bearer...).fields(t)
+	older := wiretest.Get(t, base+"/oauth2/v2/userinfo", bearer...).Fields(t)
 	if older["id"] != claims["sub"] || older["verified_email"] != true || older["sub"] != nil || older["email_verified"] != nil {
 		t.Errorf("/v2/userinfo returns %v", older)
 	}
-	if avatar := get(t, textOf(t, older, "picture")); avatar.status != 200 || avatar.header.Get("Content-Type") != "image/jpeg" {
-		t.Errorf("the avatar: status %d, %s", avatar.status, avatar.header.Get("Content-Type"))
+	if avatar := wiretest.Get(t, textOf(t, older, "picture")); avatar.Status != 200 || avatar.Header.Get("Content-Type") != "image/jpeg" {
+		t.Errorf("the avatar: status %d, %s", avatar.Status, avatar.Header.Get("Content-Type"))
 	}
 }
 

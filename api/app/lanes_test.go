@@ -10,9 +10,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs/jobstest"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 // TestMemberBeforeManyGuests queues five hundred jobs of guests and then a job of a member. The job of the member must start
@@ -25,19 +25,11 @@ func TestMemberBeforeManyGuests(t *testing.T) {
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Fault: "hang"}); err != nil {
 		t.Fatal(err)
 	}
-	q, err := queue.New(t.Context(), i.Broker())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.New(t.Context(), i.Broker())
-	if err != nil {
-		t.Fatal(err)
-	}
-	service := jobs.New(i.Broker(), q, s)
+	r := jobstest.On(t, i.Broker())
 	byPrompt := make(map[string]*job.Spec)
 	push := func(lane job.Lane, owner, prompt string) {
 		byPrompt[prompt] = imageSpec(t, lane, owner, prompt)
-		if _, err := q.Push(t.Context(), byPrompt[prompt], false); err != nil {
+		if _, err := r.Queue.Push(t.Context(), byPrompt[prompt], false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -49,10 +41,10 @@ func TestMemberBeforeManyGuests(t *testing.T) {
 		running := i.Simulator().Calls(simulator.KindImage)[slots*n:]
 		prompt := fmt.Sprintf("member %d.", n)
 		push(job.LaneMember, "u1", prompt)
-		i.awaitMemberJob(t, q)
+		i.awaitMemberJob(t, r.Queue)
 		for _, c := range running {
 			spec := byPrompt[c.Prompt]
-			if _, err := service.Cancel(t.Context(), []string{spec.Owner}, spec.ID); err != nil {
+			if _, err := r.Jobs.Cancel(t.Context(), []string{spec.Owner}, spec.ID); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs/jobstest"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -49,14 +50,11 @@ func start(t testing.TB, cfg feed.Config) *rig {
 // startOn starts a feed on a broker.
 func startOn(t testing.TB, b *broker.Broker, cfg feed.Config) *rig {
 	t.Helper()
-	q, err := queue.New(t.Context(), b)
-	must(t, err)
-	s, err := store.New(t.Context(), b)
-	must(t, err)
+	on := jobstest.On(t, b)
 	controls, err := control.Open(t.Context(), b)
 	must(t, err)
-	r := &rig{broker: b, queue: q, control: control.NewController(controls, discardLog(), nil), store: s, jobs: jobs.New(b, q, s)}
-	r.feed = feed.New(b, r.jobs, q, r.control, cfg, discardLog())
+	r := &rig{broker: b, queue: on.Queue, control: control.NewController(controls, discardLog(), nil), store: on.Store, jobs: on.Jobs}
+	r.feed = feed.New(b, r.jobs, r.queue, r.control, cfg, discardLog())
 	t.Cleanup(r.feed.Stop)
 	return r
 }

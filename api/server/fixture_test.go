@@ -33,6 +33,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs/jobstest"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -110,11 +111,8 @@ func setup(t testing.TB, changes ...change) *bundle {
 	b := &bundle{broker: brokertest.Start(t), metrics: telemetry.NewMetrics(), log: &logBuffer{}}
 	log, err := telemetry.NewLogger(b.log, "debug")
 	must(t, err)
-	b.queue, err = queue.New(t.Context(), b.broker)
-	must(t, err)
-	b.store, err = store.New(t.Context(), b.broker)
-	must(t, err)
-	b.jobs = jobs.New(b.broker, b.queue, b.store, jobs.WithMetrics(b.metrics))
+	r := jobstest.On(t, b.broker, jobs.WithMetrics(b.metrics))
+	b.queue, b.store, b.jobs = r.Queue, r.Store, r.Jobs
 	controls, err := control.Open(t.Context(), b.broker)
 	must(t, err)
 	b.control = control.NewController(controls, log, nil)

@@ -14,9 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/jobs"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs/jobstest"
 )
 
 // healthReport is the response of GET /internal/health.
@@ -165,16 +163,11 @@ func TestProbes(t *testing.T) {
 func withBroker(t *testing.T, b *broker.Broker) change {
 	t.Helper()
 	return func(_ *server.Config, deps *server.Deps) {
-		var err error
-		deps.Broker = b
-		deps.Queue, err = queue.New(t.Context(), b)
-		must(t, err)
+		r := jobstest.On(t, b)
+		deps.Broker, deps.Queue, deps.Store, deps.Jobs = b, r.Queue, r.Store, r.Jobs
 		controls, err := control.Open(t.Context(), b)
 		must(t, err)
 		deps.Control = control.NewController(controls, deps.Log, nil)
-		deps.Store, err = store.New(t.Context(), b)
-		must(t, err)
-		deps.Jobs = jobs.New(b, deps.Queue, deps.Store)
 		deps.Accounts, deps.Recovery = newAccounts(t, b, deps.Log)
 	}
 }

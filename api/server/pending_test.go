@@ -13,9 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
-	"github.com/text2image-audio/text2image-audio/pkg/jobs"
-	"github.com/text2image-audio/text2image-audio/pkg/queue"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs/jobstest"
 )
 
 // slowStore is a NATS server that confirms no job until release.
@@ -52,12 +50,8 @@ func withSlowStore(t *testing.T) (*slowStore, change) {
 	})
 	client := brokertest.Start(t, func(c *broker.Config) { c.URL, c.Follower = env.Secret(wire.URL), true })
 	return s, func(_ *server.Config, deps *server.Deps) {
-		var err error
-		deps.Queue, err = queue.New(t.Context(), client)
-		must(t, err)
-		deps.Store, err = store.New(t.Context(), client)
-		must(t, err)
-		deps.Jobs = jobs.New(client, deps.Queue, deps.Store)
+		r := jobstest.On(t, client)
+		deps.Queue, deps.Store, deps.Jobs = r.Queue, r.Store, r.Jobs
 	}
 }
 

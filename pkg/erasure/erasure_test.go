@@ -20,6 +20,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs/jobstest"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -54,11 +55,8 @@ func on(t testing.TB, b *broker.Broker, cfg erasure.Config) *rig {
 	var err error
 	r.accounts, err = account.New(t.Context(), b, accounttest.Config(t), []byte("a secret of the tests"))
 	must(t, err)
-	r.queue, err = queue.New(t.Context(), b)
-	must(t, err)
-	r.store, err = store.New(t.Context(), b)
-	must(t, err)
-	r.jobs = jobs.New(b, r.queue, r.store)
+	service := jobstest.On(t, b)
+	r.queue, r.store, r.jobs = service.Queue, service.Store, service.Jobs
 	r.box, err = feedback.New(t.Context(), b)
 	must(t, err)
 	images, err := gallery.New(t.Context(), b)

@@ -11,6 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs/jobstest"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -35,15 +36,8 @@ func start(t testing.TB, options ...func(*broker.Config)) *rig {
 
 func on(t testing.TB, b *broker.Broker) *rig {
 	t.Helper()
-	q, err := queue.New(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.New(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &rig{Service: jobs.New(b, q, s), broker: b, queue: q, store: s}
+	r := jobstest.On(t, b)
+	return &rig{Service: r.Jobs, broker: b, queue: r.Queue, store: r.Store}
 }
 
 func newID(t testing.TB) (string, time.Time) {

@@ -19,9 +19,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs/jobstest"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 )
 
@@ -30,11 +29,8 @@ const Timeout = 40 * time.Second
 
 // Rig is a NATS with the stores and services of an API process.
 type Rig struct {
-	Broker  *broker.Broker
-	Queue   *queue.Queue
+	*jobstest.Rig
 	Control *control.Store
-	Store   *store.Store
-	Jobs    *jobs.Service
 
 	t testing.TB
 }
@@ -48,19 +44,11 @@ func New(t testing.TB, options ...func(*broker.Config)) *Rig {
 // On returns a rig on an open broker.
 func On(t testing.TB, b *broker.Broker) *Rig {
 	t.Helper()
-	q, err := queue.New(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
 	c, err := control.Open(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.New(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &Rig{t: t, Broker: b, Queue: q, Control: c, Store: s, Jobs: jobs.New(b, q, s)}
+	return &Rig{Rig: jobstest.On(t, b), Control: c, t: t}
 }
 
 // Dial connects to a NATS by its URL, as a standalone worker does.

@@ -14,8 +14,9 @@ type Caller struct {
 	Lane  job.Lane
 	// Address is the network address by which guests are counted.
 	Address string
-	// Gone is closed when the caller disconnects, which ends a submission that is not charged yet. It may be nil.
-	Gone <-chan struct{}
+	// OnGone calls a function when the caller disconnects, which ends a submission that is not charged yet, unless stop is called
+	// before. It may be nil.
+	OnGone func(func()) (stop func() bool)
 }
 
 // Order is a valid request for a job, completed with defaults. Use NewOrder or NewRetry to create one.

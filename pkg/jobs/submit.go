@@ -39,6 +39,7 @@ type Submitter struct {
 	defaults  job.Defaults
 	accepting func() error
 	inflight  inflight
+	keyLocks  keyLocks
 	metrics   *telemetry.Metrics
 	log       *slog.Logger
 	now       func() time.Time
@@ -82,7 +83,9 @@ type Submission struct {
 // does not answer. After an error for which NotSubmitted is false, the job may exist.
 //
 // Refused and repeated submissions are not charged, and a repeated one returns its job even if the quota is exhausted. Besides
-// the publish, Submit costs one request for the limit of active jobs and two for each limited window of the quota.
+// the publish, Submit costs one request for the limit of active jobs and one for each limited window of the quota, at the same
+// time; Enqueue and existing say what a key costs. Submissions of one caller do not wait for each other, except while its quota is
+// almost used up, and those under one key.
 func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*Submission, error) {
 	spec, err := s.spec(caller, order, telemetry.RequestID(ctx))
 	if err != nil {
@@ -100,20 +103,20 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 		return nil, err
 	}
 	defer release()
-	key := s.names.quotaKey(caller, quota.GroupOf(spec.Kind))
-	if !s.quota.Limited(key) {
+	group := quota.GroupOf(spec.Kind)
+	if !s.quota.Limited(quota.Key{Group: group, Lane: caller.Lane}) {
 		snap, replayed, err := s.jobs.Enqueue(callerCtx, spec, keyed)
 		if err != nil {
 			return nil, err
 		}
 		return &Submission{Job: snap, Replayed: replayed}, nil
 	}
-	unlock, err := s.quota.Lock(callerCtx, key)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
 	if keyed {
+		unlock, err := s.keyLocks.lock(callerCtx, spec.ID)
+		if err != nil {
+			return nil, err
+		}
+		defer unlock()
 		// Charging and refunding a repeated submission could get another one refused.
 		snap, err := s.jobs.existing(callerCtx, spec)
 		switch {
@@ -123,6 +126,12 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 			return &Submission{Job: snap, Replayed: true}, nil
 		}
 	}
+	key := s.names.quotaKey(caller, group)
+	end, err := s.quota.Reserve(callerCtx, key, spec.Units())
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	// From here on a disconnect of the caller is ignored: timed well, it would yield both the job and a refund.
 	return s.submitWithQuota(ctx, key, spec, keyed)
 }
@@ -235,14 +244,12 @@ func (s *Submitter) Replay(ctx context.Context, letter *store.DeadLetter) (snap 
 // context returns a copy of ctx that is also canceled when the caller disconnects.
 func (c Caller) context(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
-	if c.Gone != nil {
-		go func() {
-			select {
-			case <-c.Gone:
-				cancel()
-			case <-ctx.Done():
-			}
-		}()
+	if c.OnGone == nil {
+		return ctx, cancel
 	}
-	return ctx, cancel
+	stop := c.OnGone(cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }

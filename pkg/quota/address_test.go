@@ -35,14 +35,14 @@ func TestConcurrentAddressCharges(t *testing.T) {
 	for n := range 1000 {
 		wg.Go(func() {
 			who := n % members
-			// Like the server, serialize the charges of an owner.
+			// Like the server, reserve before charging.
 			q, key := processes[who%2], member(fmt.Sprint("m", who))
-			unlock, err := q.Lock(t.Context(), key)
+			end, err := q.Reserve(t.Context(), key, 1)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			defer unlock()
+			defer end()
 			_, err = q.Charge(t.Context(), key, fmt.Sprint("j", n), 1)
 			if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
 				if refusal.Window == quota.WindowAddress && refusal.Limit != ceiling {

@@ -36,15 +36,16 @@ func counterOf(window, name, bucket string) counter {
 
 // change returns a message that adds to a counter. NATS ignores a second message with the same ID.
 func change(subject string, by int, id string) *nats.Msg {
-	msg := nats.NewMsg(subject)
-	msg.Header.Set(incrHeader, fmt.Sprintf("%+d", by))
-	msg.Header.Set(nats.MsgIdHdr, id)
-	return msg
+	value := strconv.Itoa(by)
+	if by >= 0 {
+		value = "+" + value
+	}
+	return &nats.Msg{Subject: subject, Header: nats.Header{incrHeader: {value}, nats.MsgIdHdr: {id}}}
 }
 
 // add adds to a counter exactly once, even with retries, and returns its new value. It waits for a slow store until ctx ends. It
 // costs one acknowledged publish, and one more and a read when the first acknowledgement was lost.
-func (q *Quota) add(ctx context.Context, js jetstream.JetStream, c counter, by int, id string) (int64, error) {
+func (q *Quota) add(ctx context.Context, js jetstream.JetStream, c counter, by int, id string) (int, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	var ack *jetstream.PubAck
@@ -56,7 +57,7 @@ func (q *Quota) add(ctx context.Context, js jetstream.JetStream, c counter, by i
 		if ack.Duplicate || ack.Value == "" {
 			return q.value(ctx, c)
 		}
-		return parse(ack.Value)
+		return q.learn(c, ack.Value, ack.Sequence)
 	}
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
 		q.broker.TriggerReconcile()
@@ -83,7 +84,7 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // value returns the value of a counter, from its stream's leader.
-func (q *Quota) value(ctx context.Context, c counter) (int64, error) {
+func (q *Quota) value(ctx context.Context, c counter) (int, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	var msg *jetstream.RawStreamMsg
@@ -106,14 +107,16 @@ func (q *Quota) value(ctx context.Context, c counter) (int64, error) {
 	if err := json.Unmarshal(msg.Data, &stored); err != nil {
 		return 0, fmt.Errorf("read counter: %w", err)
 	}
-	return parse(stored.Value)
+	return q.learn(c, stored.Value, msg.Sequence)
 }
 
-func parse(value string) (int64, error) {
-	n, err := strconv.ParseInt(value, 10, 64)
+// learn remembers and returns the value of a counter that a message in its stream has.
+func (q *Quota) learn(c counter, value string, sequence uint64) (int, error) {
+	n, err := strconv.Atoi(value)
 	if err != nil {
 		return 0, fmt.Errorf("read counter: %w", err)
 	}
+	q.tallies.learn(c, n, sequence)
 	return n, nil
 }
 

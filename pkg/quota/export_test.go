@@ -3,9 +3,15 @@ package quota
 // Change is a message that adds to a counter.
 var Change = change
 
-// Locks returns the number of owner locks that are held or waited for.
-func Locks(q *Quota) int {
-	q.locks.mu.Lock()
-	defer q.locks.mu.Unlock()
-	return len(q.locks.byOwner)
+// MaxTallies bounds the counters that a process remembers.
+const MaxTallies = maxTallies
+
+// Tallies returns how many counters this process remembers, and how many reservations are held.
+func Tallies(q *Quota) (counters, holders int) {
+	q.tallies.mu.Lock()
+	defer q.tallies.mu.Unlock()
+	for _, t := range q.tallies.by {
+		holders += t.holders
+	}
+	return len(q.tallies.by), holders
 }

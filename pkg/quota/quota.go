@@ -36,7 +36,7 @@ type Quota struct {
 	buffered jetstream.JetStream
 	plans    Plans
 	now      func() time.Time
-	locks    ownerLocks
+	tallies  tallies
 	// slots holds one value for each operation in progress.
 	slots chan struct{}
 }
@@ -103,11 +103,12 @@ const (
 
 // Charge charges units for the job with the given ID to all limited windows of a key, or to none. It returns a *Refusal when a
 // limit is exceeded, and ErrUnavailable when a counter cannot be reached; then nothing is charged, unless NATS became
-// unavailable in between. It costs a read and one acknowledged publish for each limited window, first all reads concurrently
-// and then all publishes; a refusal costs reads, and the reversal of what was charged.
+// unavailable in between. It costs one acknowledged publish for each limited window, all concurrently; a refusal costs a read for
+// each, and the reversal of what was charged.
 //
-// It reads first, so that requests beyond a limit write nothing. A charge that is refused is counted until it is reversed, and
-// may cause concurrent smaller charges to be refused; these are retried.
+// It reads first if the units do not fit as far as this process knows, so that its requests beyond a limit write nothing once it
+// has seen the counter. A charge that is refused is counted until it is reversed, and may cause concurrent smaller charges to be
+// refused; these are retried.
 func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Reservation, error) {
 	release, err := q.acquireSlot(ctx)
 	if err != nil {
@@ -118,7 +119,10 @@ func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Res
 	// The random part separates repeated submissions with the same idempotency key.
 	r := &Reservation{quota: q, units: units, id: id + "." + rand.Text(), Usage: q.windows(key, now)}
 	for try := 1; ; try++ {
-		refusal, err := r.check(ctx)
+		var refusal *Refusal
+		if try > 1 || !q.js.Conn().IsConnected() || !q.tallies.mayFit(r.Usage, units) {
+			refusal, err = r.check(ctx)
+		}
 		if refusal == nil && err == nil {
 			refusal, err = r.take(ctx, try)
 			if refusal == nil && err == nil {
@@ -162,7 +166,7 @@ func (r *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
 		u := &r.Usage[i]
 		used, err := q.add(ctx, q.buffered, u.counter, r.units, id+"."+u.Window+".take")
 		if err == nil {
-			u.Used, added[i] = int(used), true
+			u.Used, added[i] = used, true
 		}
 		return err
 	})
@@ -187,7 +191,7 @@ func (r *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
 		}
 		used, err := q.add(undoing, q.js, u.counter, -r.units, id+"."+u.Window+".undo")
 		if err == nil {
-			u.Used = int(used)
+			u.Used = used
 		}
 		return err
 	}))

@@ -111,7 +111,7 @@ func (q *Quota) Usage(ctx context.Context, keys ...Key) ([]Usage, error) {
 func (q *Quota) read(ctx context.Context, list []Usage) error {
 	return each(len(list), func(i int) error {
 		used, err := q.value(ctx, list[i].counter)
-		list[i].Used = int(used)
+		list[i].Used = used
 		return err
 	})
 }

@@ -2,6 +2,7 @@
 package session
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 
@@ -47,7 +48,11 @@ func (c Caller) Named() bool { return c.Owner != job.OwnerAnonymous }
 
 // Submitter converts the caller of a request to a jobs.Caller.
 func (c Caller) Submitter(request *gin.Context) jobs.Caller {
-	return jobs.Caller{Owner: c.Owner, Lane: c.Lane, Address: c.Address, Gone: request.Request.Context().Done()}
+	ctx := request.Request.Context()
+	return jobs.Caller{
+		Owner: c.Owner, Lane: c.Lane, Address: c.Address,
+		OnGone: func(f func()) (stop func() bool) { return context.AfterFunc(ctx, f) },
+	}
 }
 
 // Caller returns the sender of a request. A member may still read jobs that the same browser has submitted as a guest, and

@@ -9,7 +9,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
-	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 // Enqueue stores a job durably and returns it, without the limits of a Submitter. A keyed job, whose id is derived from an
@@ -19,7 +18,12 @@ import (
 // It fails with queue.ErrFull, queue.ErrUnavailable, and with ErrKeyReused when the existing job was created by another
 // request. It costs one acknowledged publish, and for a keyed job two or three more requests.
 func (s *Service) Enqueue(ctx context.Context, spec *job.Spec, keyed bool) (snap *job.Snapshot, replayed bool, err error) {
-	if keyed {
+	return s.enqueue(ctx, spec, keyed, keyed)
+}
+
+// enqueue is Enqueue, with tombstone set if a deleted job with this id may have left one.
+func (s *Service) enqueue(ctx context.Context, spec *job.Spec, keyed, tombstone bool) (snap *job.Snapshot, replayed bool, err error) {
+	if tombstone {
 		// A job with this key may have been deleted, and its tombstone would prevent this one from ending.
 		if err := s.store.RemoveTombstone(ctx, spec.Owner, spec.ID); err != nil {
 			return nil, false, err
@@ -107,28 +111,29 @@ func replay(existing *job.Snapshot, spec *job.Spec, keyed bool) (*job.Snapshot, 
 	return existing, keyed && !spec.SameSubmission(existing.Spec), nil
 }
 
-// existing returns the job with the id of a keyed spec, nil when there is none. It fails with ErrKeyReused when that job was
-// created by another request, and costs two requests when there is none.
-func (s *Service) existing(ctx context.Context, spec *job.Spec) (*job.Snapshot, error) {
+// existing returns the job with the id of a keyed spec, nil when there is none, and whether such a job was deleted and may have left
+// a tombstone. It fails with ErrKeyReused when that job was created by another request, and costs two requests when there is none.
+func (s *Service) existing(ctx context.Context, spec *job.Spec) (snap *job.Snapshot, deleted bool, err error) {
 	// A job leaves the queue only after its record is stored, so that one of the two has it.
-	_, err := s.queue.FindLeader(ctx, spec.Owner, spec.ID)
+	_, err = s.queue.FindLeader(ctx, spec.Owner, spec.ID)
 	if errors.Is(err, queue.ErrNotFound) {
-		_, err = s.store.RecordLeader(ctx, spec.Owner, spec.ID)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, nil
+		var record *job.Record
+		record, deleted, err = s.store.Ended(ctx, spec.Owner, spec.ID)
+		if err == nil && record == nil {
+			return nil, deleted, nil
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	snap, err := s.Read(ctx, []string{spec.Owner}, spec.ID)
+	snap, err = s.Read(ctx, []string{spec.Owner}, spec.ID)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return nil, nil // It was deleted meanwhile.
+		return nil, true, nil // It was deleted meanwhile.
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	case snap.Spec.Fingerprint != spec.Fingerprint:
-		return nil, ErrKeyReused
+		return nil, false, ErrKeyReused
 	}
-	return snap, nil
+	return snap, false, nil
 }

@@ -111,6 +111,7 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 		}
 		return &Submission{Job: snap, Replayed: replayed}, nil
 	}
+	tombstone := false
 	if keyed {
 		unlock, err := s.keyLocks.lock(callerCtx, spec.ID)
 		if err != nil {
@@ -118,13 +119,14 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 		}
 		defer unlock()
 		// Charging and refunding a repeated submission could get another one refused.
-		snap, err := s.jobs.existing(callerCtx, spec)
+		snap, deleted, err := s.jobs.existing(callerCtx, spec)
 		switch {
 		case err != nil:
 			return nil, err
 		case snap != nil:
 			return &Submission{Job: snap, Replayed: true}, nil
 		}
+		tombstone = deleted
 	}
 	key := s.names.quotaKey(caller, group)
 	end, err := s.quota.Reserve(callerCtx, key, spec.Units())
@@ -133,11 +135,11 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 	}
 	defer end()
 	// From here on a disconnect of the caller is ignored: timed well, it would yield both the job and a refund.
-	return s.submitWithQuota(ctx, key, spec, keyed)
+	return s.submitWithQuota(ctx, key, spec, keyed, tombstone)
 }
 
 // submitWithQuota charges a job and enqueues it. The charge is refunded if no job was created.
-func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *job.Spec, keyed bool) (*Submission, error) {
+func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *job.Spec, keyed, tombstone bool) (*Submission, error) {
 	reserved, err := s.quota.Charge(ctx, key, spec.ID, spec.Units())
 	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
 		// Another process may have created this very job meanwhile, with the rest of the quota.
@@ -154,7 +156,7 @@ func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *jo
 	// The counters and the queue are synced at the same time.
 	counted := make(chan error, 1)
 	go func() { counted <- reserved.Durable(ctx) }()
-	snap, replayed, err := s.jobs.Enqueue(ctx, spec, keyed)
+	snap, replayed, err := s.jobs.enqueue(ctx, spec, keyed, tombstone)
 	if syncErr := <-counted; syncErr != nil {
 		s.log.WarnContext(ctx, "a charge of the quota may not be on disk", slog.Any("error", syncErr))
 	}
@@ -183,7 +185,7 @@ func (s *Submitter) replayOr(ctx context.Context, spec *job.Spec, keyed bool, re
 	if !keyed {
 		return nil, refusal
 	}
-	snap, err := s.jobs.existing(ctx, spec)
+	snap, _, err := s.jobs.existing(ctx, spec)
 	switch {
 	case err != nil:
 		return nil, err

@@ -1,0 +1,101 @@
+package server_test
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
+)
+
+// TestRequestsPerSubmission counts what a submission asks of NATS. A request that is added shows here.
+func TestRequestsPerSubmission(t *testing.T) {
+	t.Parallel()
+	limits := quota.Limits{PerMinute: 100, PerDay: 100}
+	plans := quota.Plans{Media: quota.Plan{Guest: limits, Member: limits, AddressPerDay: 100}}
+	c, _ := guest()
+	const (
+		publish, minute, day = "jobs", "usage.minute", "usage.day"
+		readResults          = "$JS.API.STREAM.MSG.GET.KV_RESULTS"
+		readQueue            = "$JS.API.STREAM.MSG.GET.JOBS"
+		listQueue            = "$JS.API.STREAM.INFO.JOBS"
+		readAccount          = "$JS.API.STREAM.MSG.GET.KV_USERS"
+	)
+	type counts = map[string]int
+	charge := counts{minute: 1, day: 2} // The daily counters are those of the owner and of the address.
+	keyed := counts{readResults: 2}
+	member := counts{readAccount: 2}
+	for name, tc := range map[string]struct {
+		quota, active bool
+		options       func(*bundle) []option
+		want          []counts
+	}{
+		"guest":                   {want: nil},
+		"guest, active limit":     {active: true, options: func(*bundle) []option { return []option{cookie(c)} }, want: []counts{{listQueue: 1}}},
+		"guest, quota":            {quota: true, want: []counts{charge}},
+		"guest, key":              {options: func(*bundle) []option { return []option{idempotencyKey("k")} }, want: []counts{keyed}},
+		"guest, key, quota":       {quota: true, options: func(*bundle) []option { return []option{idempotencyKey("k")} }, want: []counts{keyed, charge, {readQueue: 1}}},
+		"member":                  {options: func(b *bundle) []option { return []option{b.newMember(t, annEmail)} }, want: []counts{member}},
+		"member, quota":           {quota: true, options: func(b *bundle) []option { return []option{b.newMember(t, annEmail)} }, want: []counts{member, charge}},
+		"member, quota and limit": {quota: true, active: true, options: func(b *bundle) []option { return []option{b.newMember(t, annEmail)} }, want: []counts{member, charge, {listQueue: 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, func(cfg *server.Config, deps *server.Deps) {
+				if tc.quota {
+					deps.Now = midday
+					deps.Quota = quota.New(deps.Broker, plans, deps.Now)
+				}
+				if !tc.active {
+					cfg.MaxActiveGuest, cfg.MaxActiveMember = 0, 0
+				}
+			})
+			var options []option
+			if tc.options != nil {
+				options = tc.options(b)
+			}
+			want := counts{publish: 1}
+			for _, more := range tc.want {
+				for subject, n := range more {
+					want[subject] += n
+				}
+			}
+			all, err := b.broker.Conn().SubscribeSync(">")
+			must(t, err)
+			must(t, b.broker.Conn().Flush())
+			b.submitImage(t, options...).expect(t, http.StatusAccepted)
+			must(t, b.broker.Conn().Publish("end", nil))
+			got := counts{}
+			for {
+				m, err := all.NextMsg(hang)
+				must(t, err)
+				if m.Subject == "end" {
+					break
+				}
+				if request := requestOf(m.Subject); m.Reply != "" && request != "" {
+					got[request]++
+				}
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// requestOf returns the subject of a request without ids, or "" for one that the process sends by itself.
+func requestOf(subject string) string {
+	tokens := strings.Split(subject, ".")
+	switch tokens[0] {
+	case "jobs":
+		return tokens[0]
+	case "usage":
+		return strings.Join(tokens[:2], ".")
+	}
+	if strings.Contains(subject, ".CONSUMER.") || strings.Contains(subject, "KV_CONTROL") {
+		return ""
+	}
+	return subject
+}

@@ -32,6 +32,16 @@ func TestPull(t *testing.T) {
 
 	s := image("j1")
 	receipt := push(t, q, s)
+	// The server counts a new message a moment after acknowledging it.
+	for waiting := 0; waiting == 0; {
+		states, err := q.States(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, state := range states {
+			waiting += state.Waiting
+		}
+	}
 	d, err := l.Pull(0)
 	if err != nil || d == nil {
 		t.Fatalf("%v, %v", d, err)

@@ -14,9 +14,10 @@ import (
 
 // Lane is the durable consumer of one kind and lane, which workers share.
 type Lane struct {
-	Kind    job.Kind
-	Name    job.Lane
-	subject string
+	Kind job.Kind
+	Name job.Lane
+	// consumer is the consumer's name, and subject where it takes pulls.
+	consumer, subject string
 }
 
 // Lane returns the consumer of a kind and lane. It costs one request.
@@ -25,7 +26,7 @@ func (q *Queue) Lane(ctx context.Context, kind job.Kind, lane job.Lane) (*Lane, 
 	if _, err := q.js.Consumer(ctx, broker.StreamJobs, name); err != nil {
 		return nil, fmt.Errorf("open lane %s/%s: %w", kind, lane, err)
 	}
-	return &Lane{Kind: kind, Name: lane, subject: broker.PullSubject(name)}, nil
+	return &Lane{Kind: kind, Name: lane, consumer: name, subject: broker.PullSubject(name)}, nil
 }
 
 // Delivery is a job delivered to a worker.
@@ -34,18 +35,29 @@ type Delivery struct {
 	Lane  job.Lane
 	Owner string
 	ID    string
-	// Spec is nil when the message could not be decoded; Fault is then the error, for example job.ErrNewer.
+	// Spec is set by Decode. It is nil when the message could not be decoded; Fault is then the error, for example job.ErrNewer.
 	Spec  *job.Spec
 	Fault error
 	// Count is how often the job was delivered, including this time. It may decrease when the broker crashes.
 	Count    uint64
 	Sequence uint64
 	QueuedAt time.Time
+	// Pending is how many jobs of the lane were waiting for their first delivery behind this one.
+	Pending uint64
 	// Header holds the headers of the publish, nil if there are none. They are the same in every delivery.
 	Header map[string][]string
 
+	data  []byte
 	reply string
 	nc    *nats.Conn
+}
+
+// Decode decodes the job. Receive leaves this to the goroutine that runs the job. It does nothing for a nil delivery.
+func (d *Delivery) Decode() {
+	if d != nil {
+		d.Spec, d.Fault = job.DecodeSpec(d.data)
+		d.data = nil
+	}
 }
 
 // The acknowledgements of the JetStream protocol.

@@ -3,218 +3,333 @@ package processor
 import (
 	"context"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
 const (
-	// idleWait is how long a free slot waits for a job on one lane.
-	idleWait = time.Second
+	// idleWait is how long a pull waits on a lane without jobs. Its slots are not available to other lanes meanwhile.
+	idleWait = 2 * time.Second
 	// shortWait replaces idleWait while there are fewer free slots than lanes, so that every lane is watched in turn.
 	shortWait = 100 * time.Millisecond
-	// Every guestEvery-th time, a free slot checks the guests' lanes before the members'.
+	// A pull that waits gets a slot, and this share of the slots that no lane needs: a burst of jobs then needs fewer pulls.
+	idleShare = 8
+	// Every guestEvery-th job comes from the guests' lanes if they have any, the others from the members'.
 	guestEvery = 4
-	// maxIdle bounds the wait of a slot while no lane may be fetched from.
+	// checkInterval is how often a pool checks its open pulls.
+	checkInterval = 250 * time.Millisecond
+	// maxIdle bounds the wait while a lane may not be fetched from.
 	maxIdle = time.Second
 	// outageRetryDelay is the delay after NATS could not be reached.
 	outageRetryDelay = 500 * time.Millisecond
 )
 
-// pool is a number of slots that share some lanes. Each slot has either a job or at most one open pull, so that no job
-// is fetched without a slot for it.
+// pool is a number of slots that share some lanes. One goroutine fetches the jobs of all slots. Its pulls are open for at most
+// as many jobs as there are free slots, so that no job is fetched without a slot for it.
 type pool struct {
 	name    string
 	slots   int
-	members []*queue.Lane
-	guests  []*queue.Lane
+	lanes   []*lane
+	members []*lane
+	guests  []*lane
+	puller  *queue.Puller
 
-	mu sync.Mutex
-	// picks counts the calls of order.
-	picks int
-	// watching counts the slots that wait on each lane.
-	watching map[*queue.Lane]int
-	// active is the lane of the last job.
-	active *queue.Lane
-	busy   int
+	busy int
+	// done receives when a slot becomes free.
+	done chan struct{}
+	// turns counts the calls of next that found a lane.
+	turns int
+	// blocked is set while a lane may not be fetched from.
+	blocked bool
+	// retryAt is when to pull again after an error.
+	retryAt time.Time
+	// awaitingStore is set while a goroutine waits until results can be stored.
+	awaitingStore atomic.Bool
+}
+
+// lane is a lane of a pool.
+type lane struct {
+	*queue.Lane
+	// pull is the open pull, nil if there is none. permit is for its jobs.
+	pull   *queue.Pull
+	permit permit
+	// want is how many jobs to pull.
+	want int
+	// emptyAt is when the lane had no job, zero if it may have one.
+	emptyAt time.Time
 }
 
 func newPool(ctx context.Context, q *queue.Queue, name string, slots int, kinds ...job.Kind) (*pool, error) {
-	pl := &pool{name: name, slots: slots, watching: make(map[*queue.Lane]int)}
+	puller, err := q.Puller()
+	if err != nil {
+		return nil, err
+	}
+	pl := &pool{name: name, slots: slots, puller: puller, done: make(chan struct{}, slots)}
 	for _, kind := range kinds {
-		member, err := q.Lane(ctx, kind, job.LaneMember)
-		if err != nil {
-			return nil, err
+		for _, name := range job.Lanes() {
+			l, err := q.Lane(ctx, kind, name)
+			if err != nil {
+				puller.Close()
+				return nil, err
+			}
+			added := &lane{Lane: l}
+			pl.lanes = append(pl.lanes, added)
+			if name == job.LaneGuest {
+				pl.guests = append(pl.guests, added)
+			} else {
+				pl.members = append(pl.members, added)
+			}
 		}
-		guest, err := q.Lane(ctx, kind, job.LaneGuest)
-		if err != nil {
-			return nil, err
-		}
-		pl.members, pl.guests = append(pl.members, member), append(pl.guests, guest)
 	}
 	return pl, nil
 }
 
-// order returns the lanes in the order in which a free slot checks them: members first, every fourth time guests first,
-// and the kinds in rotation.
-func (pl *pool) order() []*queue.Lane {
-	pl.mu.Lock()
-	defer pl.mu.Unlock()
-	pl.picks++
-	if pl.picks%guestEvery == 0 {
-		// Rotate by the number of guest turns; by picks, the guests would always start with the same kind.
-		turn := pl.picks / guestEvery
-		return append(rotate(pl.guests, turn), rotate(pl.members, turn)...)
+// next returns the first usable lane for the next job: members first, every fourth time guests first, and the kinds in
+// rotation. It returns nil if no lane is usable.
+func (pl *pool) next(usable func(*lane) bool) *lane {
+	turn := pl.turns + 1
+	by, first, second := turn, pl.members, pl.guests
+	if turn%guestEvery == 0 {
+		// Rotate by the number of guest turns; by turn, the guests would always start with the same kind.
+		by, first, second = turn/guestEvery, pl.guests, pl.members
 	}
-	return append(rotate(pl.members, pl.picks), rotate(pl.guests, pl.picks)...)
-}
-
-func rotate(lanes []*queue.Lane, turn int) []*queue.Lane {
-	by := turn % len(lanes)
-	return append(slices.Clone(lanes[by:]), lanes[:by]...)
-}
-
-// watch returns the lane on which an idle slot waits, how long, and its permit: a lane without a waiting slot, else the
-// active one. The lane is nil if no lane may be fetched from.
-func (pl *pool) watch(b *breaker) (*queue.Lane, time.Duration, permit) {
-	lanes := pl.order()
-	pl.mu.Lock()
-	defer pl.mu.Unlock()
-	slices.SortStableFunc(lanes, func(x, y *queue.Lane) int { return pl.watchPriority(x) - pl.watchPriority(y) })
-	unwatched := 0
-	var chosen *queue.Lane
-	var granted permit
-	for _, lane := range lanes {
-		if chosen == nil {
-			if p, ok := b.acquire(lane.Kind); ok {
-				chosen, granted = lane, p
+	for _, lanes := range [][]*lane{first, second} {
+		for i := range lanes {
+			if l := lanes[(by+i)%len(lanes)]; usable(l) {
+				pl.turns = turn
+				return l
 			}
 		}
-		if pl.watching[lane] == 0 {
-			unwatched++
+	}
+	return nil
+}
+
+// runPool fetches and runs jobs until pulling ends, and then waits for the running jobs, which continue until working ends.
+func (p *Processor) runPool(pulling, working context.Context, pl *pool) {
+	defer pl.puller.Close()
+	if pl.slots == 0 {
+		return
+	}
+	check := time.NewTicker(checkInterval)
+	defer check.Stop()
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	// A job that arrives without a free slot is returned as on a shutdown: at once and without counting.
+	returning, cancel := context.WithCancelCause(working)
+	cancel(errShutdown)
+	for stopping := pulling.Done(); pulling.Err() == nil || pl.busy > 0 || pl.puller.Open() > 0; {
+		changed := p.control.Changed()
+		if pulling.Err() == nil {
+			p.fill(pulling, pl)
+		}
+		var retried <-chan time.Time
+		if pl.blocked {
+			retry.Reset(p.breaker.nextRetry(maxIdle))
+			retried = retry.C
+		}
+		select {
+		case m := <-pl.puller.Arrived():
+			pull, d, err := pl.puller.Receive(m)
+			if d == nil {
+				p.endPull(pulling, pl, pull, err)
+				break
+			}
+			granted := p.permitFor(pulling, pl, pull, d)
+			if pulling.Err() != nil || pl.busy == pl.slots {
+				p.slots.Go(func() { p.runJob(returning, d, granted) })
+				break
+			}
+			p.addBusy(pl, 1)
+			p.slots.Go(func() {
+				p.runJob(working, d, granted)
+				pl.done <- struct{}{}
+			})
+		case <-pl.done:
+			// Slots that became free together share a pull.
+			p.addBusy(pl, -1-drain(pl.done))
+			for _, l := range pl.lanes {
+				if l.pull == nil {
+					l.emptyAt = time.Time{}
+				}
+			}
+		case <-check.C:
+			for pull, err := pl.puller.Lost(); pull != nil; pull, err = pl.puller.Lost() {
+				p.endPull(pulling, pl, pull, err)
+			}
+		case <-changed:
+		case <-retried:
+		case <-stopping:
+			stopping = nil
 		}
 	}
-	if chosen == nil {
-		return nil, 0, permit{}
-	}
-	pl.watching[chosen]++
-	if unwatched > 1 {
-		return chosen, shortWait, granted
-	}
-	return chosen, idleWait, granted
 }
 
-// watchPriority returns the rank of a lane for the next waiting slot; lower ranks come first.
-func (pl *pool) watchPriority(lane *queue.Lane) int {
-	switch {
-	case pl.watching[lane] == 0:
-		return 0
-	case lane == pl.active:
-		return 1
+// drain receives what is in a channel, and returns how much that was.
+func drain(c <-chan struct{}) int {
+	for n := 0; ; n++ {
+		select {
+		case <-c:
+		default:
+			return n
+		}
 	}
-	return 2
 }
 
-func (pl *pool) endWatch(lane *queue.Lane, got bool) {
-	pl.mu.Lock()
-	defer pl.mu.Unlock()
-	pl.watching[lane]--
-	if got {
-		pl.active = lane
+func (p *Processor) runJob(ctx context.Context, d *queue.Delivery, granted permit) {
+	defer p.breaker.release(granted)
+	d.Decode()
+	p.work(ctx, d, granted)
+}
+
+// permitFor returns the permit for a job that a pull has brought; pull is nil if it was given up before.
+func (p *Processor) permitFor(ctx context.Context, pl *pool, pull *queue.Pull, d *queue.Delivery) permit {
+	if pull == nil {
+		return permit{upstream: d.Kind.Upstream()}
 	}
+	p.queueOutage.end(ctx, pull.Sent)
+	l := pl.laneOf(pull)
+	if l.emptyAt = (time.Time{}); d.Pending == 0 {
+		l.emptyAt = time.Now()
+	}
+	if pull.Left == 0 {
+		l.pull = nil
+	}
+	return l.permit
+}
+
+// endPull records that a pull has ended without bringing all its jobs. It does nothing if pull is nil.
+func (p *Processor) endPull(ctx context.Context, pl *pool, pull *queue.Pull, err error) {
+	if pull != nil {
+		l := pl.laneOf(pull)
+		l.pull, l.emptyAt = nil, time.Now()
+		p.breaker.release(l.permit)
+	}
+	if err != nil {
+		p.failed(ctx, pl, err)
+	} else if pull != nil {
+		p.queueOutage.end(ctx, pull.Sent)
+	}
+}
+
+func (p *Processor) failed(ctx context.Context, pl *pool, err error) {
+	p.queueOutage.report(ctx, err)
+	pl.retryAt = time.Now().Add(outageRetryDelay)
+}
+
+func (pl *pool) laneOf(pull *queue.Pull) *lane {
+	return pl.lanes[slices.IndexFunc(pl.lanes, func(l *lane) bool { return l.pull == pull })]
+}
+
+// fill pulls jobs for the free slots. It asks the lanes that may have jobs first, for one job per slot. If none has, it
+// leaves a pull open on each. It skips lanes whose circuit breaker is open or whose kind an operator has paused.
+func (p *Processor) fill(ctx context.Context, pl *pool) {
+	pl.blocked = false
+	spare := pl.slots - pl.busy - pl.puller.Open()
+	if spare <= 0 || time.Now().Before(pl.retryAt) || p.awaitStore(ctx, pl) {
+		return
+	}
+	for _, l := range pl.lanes {
+		if l.pull != nil && l.pull.Wait == 0 {
+			// The slots that become free meanwhile share the next pull.
+			return
+		}
+	}
+	var err error
+	for ; spare > 0; spare-- {
+		l := pl.next(func(l *lane) bool { return l.pull == nil && l.emptyAt.IsZero() && p.mayAdd(pl, l) })
+		if l == nil {
+			break
+		}
+		l.want++
+	}
+	for _, l := range pl.lanes {
+		if l.want > 0 {
+			if failed := p.pull(pl, l, 0); failed != nil {
+				err = failed
+			}
+		}
+	}
+	if err == nil {
+		err = p.watch(pl, spare)
+	}
+	if err != nil {
+		p.failed(ctx, pl, err)
+	}
+}
+
+// mayAdd reports whether a lane may be asked for one more job. One job alone may probe the upstream.
+func (p *Processor) mayAdd(pl *pool, l *lane) bool {
+	if l.want > 0 {
+		return !l.permit.probe
+	}
+	granted, ok := p.breaker.acquire(l.Kind)
+	l.permit, pl.blocked = granted, pl.blocked || !ok
+	return ok
+}
+
+// watch leaves pulls open on the lanes that are known to be empty, first on the one that has not been watched for the longest
+// time.
+func (p *Processor) watch(pl *pool, spare int) error {
+	var unwatched []*lane
+	for _, l := range pl.lanes {
+		if l.pull == nil && !l.emptyAt.IsZero() {
+			unwatched = append(unwatched, l)
+		}
+	}
+	slices.SortFunc(unwatched, func(x, y *lane) int { return x.emptyAt.Compare(y.emptyAt) })
+	for i, l := range unwatched {
+		if spare == 0 {
+			break
+		}
+		if !p.mayAdd(pl, l) {
+			continue
+		}
+		wait, more := idleWait, spare-(len(unwatched)-i)
+		if more < 0 || l.permit.probe {
+			wait = shortWait
+		}
+		l.want = 1
+		if !l.permit.probe {
+			l.want += max(0, more) / idleShare
+		}
+		spare -= l.want
+		if err := p.pull(pl, l, wait); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pull opens a pull for as many jobs as are wanted, or returns the permit for them.
+func (p *Processor) pull(pl *pool, l *lane, wait time.Duration) error {
+	pull, err := pl.puller.Request(l.Lane, l.want, wait)
+	l.pull, l.want = pull, 0
+	if err != nil {
+		p.breaker.release(l.permit)
+	}
+	return err
+}
+
+// awaitStore reports whether results cannot be stored now. Nothing is fetched until a goroutine that tries it succeeds.
+func (p *Processor) awaitStore(ctx context.Context, pl *pool) bool {
+	if !p.storeOutage.isRefusing() {
+		return false
+	}
+	if pl.awaitingStore.CompareAndSwap(false, true) {
+		p.slots.Go(func() {
+			defer pl.awaitingStore.Store(false)
+			p.storeOutage.waitUntilAccepting(ctx, p.cfg.writeTimeout(0))
+		})
+	}
+	return true
 }
 
 // addBusy adds to the number of busy slots.
-func (pl *pool) addBusy(by int) (busy, free int) {
-	pl.mu.Lock()
-	defer pl.mu.Unlock()
-	pl.busy += by
-	return pl.busy, pl.slots - pl.busy
-}
-
-// runSlot fetches and runs jobs one after the other until pulling ends. A running job continues until working ends.
-func (p *Processor) runSlot(pulling, working context.Context, pl *pool) {
-	puller, err := p.queue.Puller()
-	if err != nil {
-		p.queueOutage.report(pulling, err)
-		return
-	}
-	defer puller.Close()
-	worked := true
-	for pulling.Err() == nil {
-		if p.storeOutage.waitUntilAccepting(pulling, p.cfg.writeTimeout(0)); pulling.Err() != nil {
-			return
-		}
-		sent := time.Now()
-		d, granted, err := p.fetch(pulling, pl, puller, worked)
-		if err != nil {
-			p.queueOutage.report(pulling, err)
-			if !lifecycle.Sleep(pulling, outageRetryDelay) {
-				return
-			}
-			continue
-		}
-		p.queueOutage.end(pulling, sent)
-		worked = d != nil
-		if d == nil {
-			continue
-		}
-		p.addBusy(pl, 1)
-		p.work(working, d, granted)
-		p.breaker.release(granted)
-		p.addBusy(pl, -1)
-	}
-}
-
-// fetch returns a job and its permit, or nil if none came within the wait. With everywhere, it checks all lanes before
-// it waits on one. It skips lanes whose circuit breaker is open or whose kind an operator has paused.
-func (p *Processor) fetch(ctx context.Context, pl *pool, puller *queue.Puller, everywhere bool) (*queue.Delivery, permit, error) {
-	changed := p.control.Changed()
-	if everywhere {
-		for _, lane := range pl.order() {
-			granted, ok := p.breaker.acquire(lane.Kind)
-			if !ok {
-				continue
-			}
-			d, err := puller.Pull(lane, 0)
-			if d != nil {
-				return d, granted, nil
-			}
-			p.breaker.release(granted)
-			if err != nil {
-				return nil, permit{}, err
-			}
-		}
-	}
-	lane, wait, granted := pl.watch(p.breaker)
-	if lane == nil {
-		p.waitForCircuit(ctx, changed)
-		return nil, permit{}, nil
-	}
-	d, err := puller.Pull(lane, wait)
-	pl.endWatch(lane, d != nil)
-	if d == nil {
-		p.breaker.release(granted)
-	}
-	return d, granted, err
-}
-
-// waitForCircuit waits until a circuit breaker or a pause may have changed.
-func (p *Processor) waitForCircuit(ctx context.Context, changed <-chan struct{}) {
-	timer := time.NewTimer(p.breaker.nextRetry(maxIdle))
-	defer timer.Stop()
-	select {
-	case <-changed:
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 func (p *Processor) addBusy(pl *pool, by int) {
-	busy, free := pl.addBusy(by)
-	p.metrics.WorkerSlots.WithLabelValues(pl.name, "busy").Set(float64(busy))
-	p.metrics.WorkerSlots.WithLabelValues(pl.name, "free").Set(float64(free))
+	pl.busy += by
+	p.metrics.WorkerSlots.WithLabelValues(pl.name, "busy").Set(float64(pl.busy))
+	p.metrics.WorkerSlots.WithLabelValues(pl.name, "free").Set(float64(pl.slots - pl.busy))
 }

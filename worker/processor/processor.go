@@ -106,8 +106,15 @@ func (p *Processor) Running() int {
 }
 
 // Start begins to fetch jobs. It fails if NATS cannot be reached; ctx bounds the start only.
-func (p *Processor) Start(ctx context.Context) error {
+func (p *Processor) Start(ctx context.Context) (err error) {
 	var pools []*pool
+	defer func() {
+		if err != nil {
+			for _, pl := range pools {
+				pl.puller.Close()
+			}
+		}
+	}()
 	for _, wanted := range []struct {
 		name  string
 		slots int
@@ -136,9 +143,7 @@ func (p *Processor) Start(ctx context.Context) error {
 	p.stopPulling, p.stopWork = stopPulling, stopWork
 	for _, pl := range pools {
 		p.addBusy(pl, 0)
-		for range pl.slots {
-			p.slots.Go(func() { p.runSlot(pulling, working, pl) })
-		}
+		p.slots.Go(func() { p.runPool(pulling, working, pl) })
 	}
 	p.background.Go(func() { p.announce(pulling) })
 	return nil

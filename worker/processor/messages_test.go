@@ -1,0 +1,106 @@
+package processor_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
+)
+
+// meter counts the messages between a worker, which has a connection of its own, and NATS.
+type meter struct {
+	worker *broker.Broker
+	pulls  *spy
+	began  time.Time
+	before nats.Statistics
+	asked  int
+}
+
+func newMeter(r *rig) *meter {
+	return &meter{worker: processortest.Dial(r.T, r.Broker.ClientURL()), pulls: r.spy("$JS.API.CONSUMER.MSG.NEXT." + broker.StreamJobs + ".>")}
+}
+
+func (m *meter) start() {
+	m.began, m.before, m.asked = time.Now(), m.worker.Conn().Stats(), m.count()
+}
+
+func (m *meter) count() int { return m.pulls.count(func(*nats.Msg) bool { return true }) }
+
+// read returns the messages in both directions since start, the pulls among them, and the time.
+func (m *meter) read() (messages, pulls float64, took time.Duration) {
+	now := m.worker.Conn().Stats()
+	return float64(now.InMsgs + now.OutMsgs - m.before.InMsgs - m.before.OutMsgs), float64(m.count() - m.asked), time.Since(m.began)
+}
+
+// An idle worker leaves a pull open on each lane, however many slots it has.
+func TestMessagesOfAnIdleWorker(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withPort)
+	m := newMeter(r)
+	processortest.StartOn(t, m.worker, processortest.NewGenerator(processortest.Succeed), func(c *processor.Config) {
+		c.SlotsImage, c.SlotsAudio, c.SlotsText = 64, 8, 16
+	})
+	lanes := len(job.Kinds()) * len(job.Lanes())
+	// The first pulls ask each lane once.
+	r.Eventually("every lane is watched", func() bool { return m.count() >= 2*lanes })
+	m.start()
+	const rounds = 2
+	r.Eventually("the pulls are repeated", func() bool { return m.count()-m.asked >= rounds*lanes })
+	messages, pulls, took := m.read()
+	t.Logf("%.1f messages a second, %.0f pulls in %s", messages/took.Seconds(), pulls, took)
+}
+
+// A worker with many jobs in the queue pulls several at once.
+func TestMessagesPerJob(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		lanes []job.Lane
+		burst bool
+	}{
+		"backlog of guests":          {[]job.Lane{job.LaneGuest}, true},
+		"backlog of members":         {[]job.Lane{job.LaneMember}, true},
+		"backlog of both":            {job.Lanes(), true},
+		"one after the other, guest": {[]job.Lane{job.LaneGuest}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const jobs = 640
+			r := newRig(t, withPort)
+			m := newMeter(r)
+			specs := make([]*job.Spec, jobs)
+			submit := func(n int) error {
+				specs[n] = processortest.NewSpec(t, job.KindImage, func(s *job.Spec) { s.Lane = test.lanes[n%len(test.lanes)] })
+				_, _, err := r.Jobs.Enqueue(t.Context(), specs[n], false)
+				return err
+			}
+			if test.burst {
+				if err := atOnce(jobs, submit); err != nil {
+					t.Fatal(err)
+				}
+			}
+			g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
+				time.Sleep(5 * time.Millisecond)
+				return processortest.Succeed(c)
+			})
+			m.start()
+			processortest.StartOn(t, m.worker, g, func(c *processor.Config) { c.SlotsImage = 64 })
+			for n := range specs {
+				if !test.burst {
+					if err := submit(n); err != nil {
+						t.Fatal(err)
+					}
+					g.WaitCalls(t, n+1)
+				}
+			}
+			for _, s := range specs {
+				r.WaitRecord(s)
+			}
+			messages, pulls, took := m.read()
+			t.Logf("%.2f messages and %.2f pulls per job in %s", messages/jobs, pulls/jobs, took)
+		})
+	}
+}

@@ -72,6 +72,7 @@ func streams(cfg Config) []jetstream.StreamConfig {
 			MaxMsgs:     maxJobs,
 			Replicas:    cfg.Replicas,
 			AllowDirect: true,
+			Duplicates:  noDuplicates,
 			// A stream that is recreated, because NATS lost it, starts far beyond the old one's end: a worker that still
 			// acknowledges an old job must not acknowledge another one with the same sequence.
 			FirstSeq: uint64(max(1, time.Now().UnixMilli())),

@@ -107,6 +107,11 @@ func TestStreams(t *testing.T) {
 		if !c.AllowDirect || c.Replicas != 1 || c.MaxBytes != -1 {
 			t.Errorf("%s: direct %t, %d replicas, %d bytes", name, c.AllowDirect, c.Replicas, c.MaxBytes)
 		}
+		// At a start the server loads the messages of the window, which are many in these.
+		isLarge := name == broker.StreamJobs || name == broker.ResultsStream
+		if c.Duplicates > time.Second == isLarge {
+			t.Errorf("%s recognizes duplicates for %s", name, c.Duplicates)
+		}
 	}
 }
 

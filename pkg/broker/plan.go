@@ -203,8 +203,21 @@ func declaredStreams(cfg Config) []jetstream.StreamConfig {
 	return list
 }
 
-// bucketDuplicates is the window in which a bucket's stream recognizes a message by its ID.
-const bucketDuplicates = 2 * time.Minute
+const (
+	// bucketDuplicates is the window in which a bucket's stream recognizes a message by its ID.
+	bucketDuplicates = 2 * time.Minute
+	// noDuplicates is the shortest window that NATS accepts, for streams with many messages, none of which has an ID. At a start
+	// the server loads every message of the window.
+	noDuplicates = 100 * time.Millisecond
+)
+
+// duplicates returns the window in which the stream of a bucket recognizes a message by its ID.
+func duplicates(bucket string) time.Duration {
+	if bucket == BucketResults {
+		return noDuplicates
+	}
+	return bucketDuplicates
+}
 
 // streamOfBucket returns the stream that CreateKeyValue of the client library creates for a bucket. CreateOrUpdateKeyValue
 // would overwrite every setting of an existing bucket.
@@ -222,7 +235,7 @@ func streamOfBucket(b jetstream.KeyValueConfig) jetstream.StreamConfig {
 		Storage:                b.Storage,
 		Replicas:               b.Replicas,
 		Discard:                jetstream.DiscardNew,
-		Duplicates:             bucketDuplicates,
+		Duplicates:             duplicates(b.Bucket),
 		AllowRollup:            true,
 		DenyDelete:             true,
 		AllowDirect:            true,

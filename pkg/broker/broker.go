@@ -25,6 +25,7 @@ type Broker struct {
 	closed     chan struct{}
 	reconciler reconciler
 	storage    storage
+	verifier   background
 }
 
 // declareTimeout bounds the declaration of streams, buckets and consumers, during which a new cluster elects leaders.
@@ -45,6 +46,7 @@ func openBroker(ctx context.Context, cfg Config, log *slog.Logger, declares bool
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cfg.deferVerification = declares
 	b := newBroker(cfg, log)
 	err := b.dial(ctx)
 	if err == nil && declares {
@@ -61,6 +63,7 @@ func newBroker(cfg Config, log *slog.Logger) *Broker {
 		cfg: cfg, log: log, closed: make(chan struct{}),
 		reconciler: reconciler{background: newBackground()},
 		storage:    storage{background: newBackground()},
+		verifier:   newBackground(),
 	}
 }
 
@@ -99,9 +102,9 @@ func (b *Broker) dial(ctx context.Context) error {
 	return retry(ctx, func(ctx context.Context) error { return checkServer(ctx, b.nc, js) })
 }
 
-// verifyStore fails when a backup was restored in part or a stream of the embedded NATS is missing. It changes
+// checkStore fails when a backup was restored in part or a stream of the embedded NATS is missing. It changes
 // nothing.
-func (b *Broker) verifyStore(ctx context.Context) error {
+func (b *Broker) checkStore(ctx context.Context) error {
 	if !b.cfg.Follower {
 		if err := retry(ctx, b.checkRestore); err != nil {
 			return err
@@ -117,7 +120,7 @@ func (b *Broker) verifyStore(ctx context.Context) error {
 func (b *Broker) prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
-	if err := b.verifyStore(ctx); err != nil {
+	if err := b.checkStore(ctx); err != nil {
 		return err
 	}
 	if b.embedded != nil {
@@ -139,6 +142,7 @@ func (b *Broker) prepare(ctx context.Context) error {
 			return err
 		}
 		b.storage.start(b.watchStorage)
+		b.verifier.start(b.verifyStore)
 	}
 	return retry(ctx, b.startReconciler)
 }
@@ -202,6 +206,7 @@ func (b *Broker) Check(ctx context.Context) error {
 // that was opened in part. When ctx ends first the connection is closed without flushing.
 func (b *Broker) Close(ctx context.Context) error {
 	var err error
+	b.verifier.stop()
 	b.storage.stop()
 	b.reconciler.stop()
 	if b.nc != nil {

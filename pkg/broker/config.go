@@ -46,6 +46,9 @@ type Config struct {
 	// serverKeys are the keys of the embedded server's users; nil when it requires none.
 	serverKeys *serverKeys
 
+	// deferVerification lets the broker verify the older part of the embedded store once it runs.
+	deferVerification bool
+
 	hooks hooks.Hooks
 }
 

@@ -63,7 +63,7 @@ func startEmbedded(cfg Config, log *slog.Logger, writeFailed func(line string)) 
 		cfg: cfg, log: log, lock: lock, store: filestore.New(cfg.DataDir, storedStreams()),
 		lines: &serverLog{log: log, writeFailed: writeFailed}, maxStore: int64(cfg.MaxStoreMB) << 20,
 	}
-	if e.recovered, err = e.store.Recover(cfg.DataLoss == lossAccept); err != nil {
+	if e.recovered, err = e.store.Recover(filestore.Options{AcceptLoss: cfg.DataLoss == lossAccept, Defer: cfg.deferVerification}); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	if !cfg.hooks.GroupCommit && !filestore.OrdersRenames(cfg.DataDir) {
@@ -140,7 +140,7 @@ func (e *embedded) restartServer() (*filestore.Result, error) {
 	if err := e.store.ForgetStop(); err != nil {
 		return nil, err
 	}
-	result, err := e.store.Recover(false)
+	result, err := e.store.Recover(filestore.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,11 @@ func (e *embedded) stop(fault func() error) {
 	e.stopServer()
 	if ran && fault != nil && fault() == nil {
 		// The record must not describe more than a power failure leaves.
-		if err := errors.Join(e.syncAll(), e.store.RecordStop()); err != nil {
+		err := e.syncAll()
+		if err == nil {
+			err = e.store.RecordStop()
+		}
+		if err != nil {
 			e.log.Error("cannot record the state of the store; the next start checks less", "error", err)
 		}
 	}

@@ -47,7 +47,7 @@ func Migrate(ctx context.Context, cfg Config, m Migration, log *slog.Logger) (do
 	}
 	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
-	if err := b.verifyStore(ctx); err != nil {
+	if err := b.checkStore(ctx); err != nil {
 		return nil, err
 	}
 	var steps []step

@@ -56,6 +56,28 @@ func (b *Broker) recordRecovery(ctx context.Context, result *filestore.Result) e
 	return b.recordNotice(ctx, RepairSubject(), Repair{V: repairVersion, At: now, What: result.Repairs})
 }
 
+// verifyStore verifies the part of the store that was left for later, and records damage as a loss for the health check.
+func (b *Broker) verifyStore(ctx context.Context) {
+	left := b.embedded.recovered.Unverified
+	if len(left) == 0 {
+		return
+	}
+	damaged := &filestore.Result{}
+	err := b.embedded.store.Verify(ctx, left, func(d filestore.Damage) error {
+		b.log.ErrorContext(ctx, "the store is damaged: stop the program and restore DATA_DIR from a backup, or start it once with DATA_LOSS=accept",
+			"damage", d.String())
+		damaged.Losses = append(damaged.Losses, d)
+		return b.recordRecovery(ctx, damaged)
+	})
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		b.log.ErrorContext(ctx, "the store cannot be verified", "error", err)
+	default:
+		b.log.InfoContext(ctx, "the store is verified", "blocks", len(left), "damages", len(damaged.Losses))
+	}
+}
+
 // recordStore records which streams exist. Without the record the next start detects less damage; everything else works.
 func (b *Broker) recordStore() {
 	if err := b.embedded.store.Record(); err != nil {

@@ -61,6 +61,11 @@ type findings struct {
 	floors   map[string]int
 	damages  []Damage
 	repairs  []repair
+	// blocks are to be verified before the start, and deferred ones after it if mayDefer is set.
+	blocks, deferred []Block
+	mayDefer         bool
+	// read is how many bytes of blocks were verified.
+	read int64
 	// unclean are files without a checksum to remove silently after a crash.
 	unclean []string
 }
@@ -76,8 +81,8 @@ type repair struct {
 }
 
 // check verifies every stream. It changes nothing.
-func (s *Store) check(m manifest) (*findings, error) {
-	f := &findings{store: s, manifest: m, stop: s.stopped(), floors: s.readFloors()}
+func (s *Store) check(m manifest, mayDefer bool) (*findings, error) {
+	f := &findings{store: s, manifest: m, stop: s.stopped(), floors: s.readFloors(), mayDefer: mayDefer}
 	dirs, err := s.streamDirs()
 	if err != nil {
 		return nil, err
@@ -92,7 +97,13 @@ func (s *Store) check(m manifest) (*findings, error) {
 			f.damage(Damage{Stream: entry.Name, Path: rel, Reason: "the directory of the stream is missing", whole: true})
 		}
 	}
-	slices.SortFunc(f.damages, func(a, b Damage) int { return strings.Compare(a.Path, b.Path) })
+	damages, read, err := s.verify(f.blocks)
+	if err != nil {
+		return nil, err
+	}
+	f.read = read
+	f.damages = append(f.damages, damages...)
+	slices.SortStableFunc(f.damages, func(a, b Damage) int { return strings.Compare(a.Path, b.Path) })
 	return f, nil
 }
 
@@ -146,12 +157,14 @@ func isEmpty(dir string) bool {
 	return true
 }
 
-// messages verifies every record of a stream. It reads the whole stream, as the server does after an unclean stop.
+// messages plans to verify every record of a stream: after an orderly stop the older ones once the server runs. After an unclean
+// stop the server reads the whole stream too, and truncates a damaged block.
 func (f *findings) messages(rel string, m meta, known bool) error {
 	s, name := f.store, filepath.Base(rel)
 	dir := filepath.Join(rel, messagesDir)
 	numbers := blocks(filepath.Join(s.dir, dir))
-	if changed := f.changed(rel, name); len(numbers) == 0 && !changed && known {
+	changed := f.changed(rel, name)
+	if len(numbers) == 0 && !changed && known {
 		// An interrupted purge leaves the blocks in another directory, where the server finds them.
 		if _, err := os.Stat(filepath.Join(s.dir, rel, purgedDir)); errors.Is(err, fs.ErrNotExist) {
 			f.damage(Damage{Stream: name, Path: dir, Reason: "the stream has no message blocks"})
@@ -160,23 +173,23 @@ func (f *findings) messages(rel string, m meta, known bool) error {
 	if _, err := os.Stat(filepath.Join(s.dir, rel, keyFile)); err == nil || m.stream().isCompressed() {
 		return nil // The stream is encrypted or compressed, which this program never configures.
 	}
+	list := make([]Block, len(numbers))
 	for i, number := range numbers {
 		path := filepath.Join(dir, blockName(number))
-		hasher, err := newRecordHasher(name, number)
-		if err != nil {
-			return err
-		}
-		data, err := os.ReadFile(filepath.Join(s.dir, path))
+		info, err := os.Stat(filepath.Join(s.dir, path))
 		if err != nil {
 			return fmt.Errorf("check stream %s: %w", name, err)
 		}
 		// After a clean stop nothing was being written. A power failure may cut off every block that was not synced.
 		unsynced := i == len(numbers)-1 || (f.floors[name] > 0 && number >= f.floors[name])
-		check := checkBlock(hasher, data, unsynced && f.stop == nil)
-		for _, bad := range check.bad {
-			f.damage(Damage{Stream: name, Path: path, Reason: bad.String(), block: number, check: check})
+		list[i] = Block{stream: name, path: path, number: number, size: info.Size(), unsynced: unsynced && f.stop == nil}
+	}
+	if f.mayDefer && f.stop != nil && !changed {
+		if deferred, now := later(list); len(deferred) > 0 && f.stop.lists(list) && s.indexed(rel, list[len(list)-1]) {
+			f.deferred, list = append(f.deferred, deferred...), now
 		}
 	}
+	f.blocks = append(f.blocks, list...)
 	return nil
 }
 

@@ -27,14 +27,16 @@ type floors struct {
 func (s *Store) raiseFloor(stream string, block int) error {
 	s.floors.mu.Lock()
 	defer s.floors.mu.Unlock()
-	if s.floors.blocks[stream] == block {
+	before := s.floors.blocks[stream]
+	if before == block {
 		return nil
 	}
 	if s.floors.blocks == nil {
 		s.floors.blocks = make(map[string]int)
 	}
 	s.floors.blocks[stream] = block
-	if now := s.now(); now.Sub(s.floors.written) < floorsInterval {
+	// The numbers of a stream may begin anew.
+	if now := s.now(); block > before && now.Sub(s.floors.written) < floorsInterval {
 		return nil
 	}
 	return s.writeFloors()
@@ -64,6 +66,16 @@ func (s *Store) recordFloors(blocks map[string]int) error {
 		return nil
 	}
 	return s.writeFloors()
+}
+
+// currentFloors returns the floors of this process, or else the recorded ones.
+func (s *Store) currentFloors() map[string]int {
+	s.floors.mu.Lock()
+	defer s.floors.mu.Unlock()
+	if s.floors.blocks != nil {
+		return maps.Clone(s.floors.blocks)
+	}
+	return s.readFloors()
 }
 
 func (s *Store) writeFloors() error {

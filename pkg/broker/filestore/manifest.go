@@ -46,6 +46,18 @@ type stopRecord struct {
 	Lock int64 `json:"lock"`
 	// Files are the message blocks and the files without a checksum of their own.
 	Files map[string]fileState `json:"files"`
+	// Synced reports that the whole store was synced before. Versions that do not set it sync every write or not at all.
+	Synced bool `json:"synced,omitempty"`
+}
+
+// lists reports whether there were exactly these blocks of a stream.
+func (r *stopRecord) lists(list []Block) bool {
+	for _, b := range list {
+		if _, ok := r.Files[b.path]; !ok {
+			return false
+		}
+	}
+	return true
 }
 
 type fileState struct {

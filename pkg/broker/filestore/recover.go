@@ -19,6 +19,9 @@ type Result struct {
 	Losses []Damage
 	// Aside is the directory to which damaged files were moved, or "".
 	Aside string
+	// Unverified are the blocks that Verify has to verify once the server runs, and Read is how many bytes of the others were read.
+	Unverified []Block
+	Read       int64
 }
 
 // Streams returns the sorted names of the streams with losses.
@@ -31,30 +34,42 @@ func (r *Result) Streams() []string {
 	return slices.Compact(names)
 }
 
+// Options are options of Recover.
+type Options struct {
+	// AcceptLoss keeps the intact data of a damaged store.
+	AcceptLoss bool
+	// Defer leaves what can be verified while the server runs to Verify, which the caller must call.
+	Defer bool
+}
+
 // Recover checks the store and repairs it so that a server can open it. If repairs would lose data it fails with a
-// *DamageError and changes nothing, unless accept is set: then it keeps the intact data. Nothing is deleted: damaged files
-// are moved to a directory below DATA_DIR/damaged.
+// *DamageError and changes nothing, unless the loss is accepted. Nothing is deleted: damaged files are moved to a directory below
+// DATA_DIR/damaged.
 //
-// A store of an older version without a manifest is not checked for missing streams. Recover reads the whole store.
-func (s *Store) Recover(accept bool) (*Result, error) {
+// A store of an older version without a manifest is not checked for missing streams. Recover reads the whole store, but with
+// Defer and after an orderly stop only the last megabytes of each stream; the sizes of all files are checked even then.
+func (s *Store) Recover(opts Options) (*Result, error) {
 	m, err := s.manifest()
 	isUnreadable := errors.Is(err, errUnreadable)
 	if err != nil && !isUnreadable {
 		return nil, err
 	}
-	f, err := s.check(m)
+	f, err := s.check(m, opts.Defer && !opts.AcceptLoss)
 	if err != nil {
 		return nil, err
 	}
-	if len(f.damages) > 0 && !accept {
+	if len(f.damages) > 0 && !opts.AcceptLoss {
 		return nil, &DamageError{Dir: s.dir, Damages: f.damages}
+	}
+	if err := s.rememberSynced(f); err != nil {
+		return nil, err
 	}
 	// The repairs and the server will change the store.
 	if err := s.ForgetStop(); err != nil {
 		return nil, err
 	}
 	a := &aside{store: s}
-	result := &Result{}
+	result := &Result{Unverified: f.deferred, Read: f.read}
 	if isUnreadable {
 		if err := a.move(manifestFile); err != nil {
 			return nil, err

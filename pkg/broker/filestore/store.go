@@ -37,6 +37,8 @@ type Store struct {
 	// streams are the names of the streams whose absence is damage.
 	streams []string
 	floors  floors
+	// synced are the files and directories of the store as they were when they were last synced, by path.
+	synced map[string]fs.FileInfo
 }
 
 // New returns the store in DATA_DIR; the server uses nats/jetstream below it. streams are the names of the streams that must
@@ -99,8 +101,8 @@ func (m manifest) equal(other manifest) bool {
 	})
 }
 
-// RecordStop records the state of the store after a clean stop of the server, so that the next start detects files that were
-// changed or truncated since. It costs reading the state of all consumers, and a synced write.
+// RecordStop records the state of the store after a clean stop of the server and SyncAll, so that the next start detects files that
+// were changed or truncated since, and syncs nothing. It costs reading the state of all consumers, and a synced write.
 func (s *Store) RecordStop() error {
 	if err := s.Record(); err != nil {
 		return err
@@ -113,7 +115,7 @@ func (s *Store) RecordStop() error {
 	if err != nil {
 		return err
 	}
-	record := stopRecord{Lock: lock, Files: make(map[string]fileState)}
+	record := stopRecord{Lock: lock, Files: make(map[string]fileState), Synced: true}
 	for _, rel := range dirs {
 		for _, block := range blocks(filepath.Join(s.dir, rel, messagesDir)) {
 			name := filepath.Join(rel, messagesDir, blockName(block))

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -157,36 +159,97 @@ func (s *Syncer) block(path string, number int) error {
 }
 
 // SyncAll returns when everything in the store is on disk, which a server that was killed or does not sync by itself may not
-// have seen to; synced may be nil. It costs an fsync for each file and directory, which is quick for those that have not
-// changed.
+// have seen to; synced may be nil. It costs an fsync for each file and directory that has changed since the last call or the
+// recorded stop. On file systems that order renames it leaves out blocks that Syncer has synced and left behind.
 func (s *Store) SyncAll(synced Synced) error {
 	// The server may run and add blocks meanwhile.
 	last, err := s.lastBlocks()
 	if err != nil {
 		return err
 	}
+	if s.synced == nil {
+		s.synced = make(map[string]fs.FileInfo)
+	}
 	var dirs []string
-	err = filepath.WalkDir(filepath.Join(s.dir, "nats"), func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil // The server removes files at any time.
-		case err != nil:
-			return err
-		case entry.IsDir():
+	err = s.walkUnsettled(func(path string, info fs.FileInfo) error {
+		if info.IsDir() {
 			dirs = append(dirs, path)
 			return nil
-		case !entry.Type().IsRegular():
-			return nil
 		}
-		return ignoreMissing(syncFile(path, synced))
+		return s.once(path, info, func() error { return syncFile(path, synced) })
 	})
 	for _, dir := range slices.Backward(dirs) {
-		err = errors.Join(err, ignoreMissing(syncDir(dir)))
+		info, statErr := os.Stat(dir)
+		if statErr == nil {
+			statErr = s.once(dir, info, func() error { return syncDir(dir) })
+		}
+		err = errors.Join(err, ignoreMissing(statErr))
 	}
 	if err != nil {
 		return fmt.Errorf("sync the store: %w", err)
 	}
 	return errors.Join(syncDir(s.dir), s.recordFloors(last))
+}
+
+// walkUnsettled calls f for each file and directory of the store but blocks below the floor of their stream.
+func (s *Store) walkUnsettled(f func(path string, info fs.FileInfo) error) error {
+	var settled map[string]int
+	if OrdersRenames(s.dir) {
+		settled = s.currentFloors()
+	}
+	return filepath.WalkDir(filepath.Join(s.dir, "nats"), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && !entry.Type().IsRegular() {
+			return nil
+		}
+		if stream, number, ok := parseBlock(path); ok && number < settled[stream] {
+			return nil
+		}
+		if err == nil {
+			var info fs.FileInfo
+			if info, err = entry.Info(); err == nil {
+				err = f(path, info)
+			}
+		}
+		return ignoreMissing(err) // The server removes files at any time.
+	})
+}
+
+// parseBlock returns the stream and the number of a block.
+func parseBlock(path string) (stream string, number int, ok bool) {
+	name, found := strings.CutSuffix(filepath.Base(path), blockSuffix)
+	dir := filepath.Dir(path)
+	if !found || filepath.Base(dir) != messagesDir {
+		return "", 0, false
+	}
+	number, err := strconv.Atoi(name)
+	return filepath.Base(filepath.Dir(dir)), number, err == nil
+}
+
+// once calls sync unless a file or directory has not changed since it was last synced.
+func (s *Store) once(path string, info fs.FileInfo, sync func() error) error {
+	if before := s.synced[path]; before != nil && os.SameFile(before, info) && before.Size() == info.Size() && before.ModTime().Equal(info.ModTime()) {
+		return nil
+	}
+	delete(s.synced, path)
+	// A change at this moment may have the same time.
+	settled := time.Since(info.ModTime()) > listAge
+	err := sync()
+	if err == nil && settled {
+		s.synced[path] = info
+	}
+	return err
+}
+
+// rememberSynced remembers that everything is on disk, if the last process has seen to that and nothing is repaired.
+func (s *Store) rememberSynced(f *findings) error {
+	if f.stop == nil || !f.stop.Synced || len(f.damages)+len(f.repairs) > 0 {
+		return nil
+	}
+	s.synced = make(map[string]fs.FileInfo)
+	return s.walkUnsettled(func(path string, info fs.FileInfo) error {
+		s.synced[path] = info
+		return nil
+	})
 }
 
 func syncFile(path string, synced Synced) error {

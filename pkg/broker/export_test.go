@@ -8,10 +8,15 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker/filestore"
 )
 
 // Server returns the embedded server, for tests that inspect it.
 func (b *Broker) Server() *server.Server { return b.embedded.srv.Load() }
+
+// Recovered returns the result of the recovery of the store.
+func (b *Broker) Recovered() *filestore.Result { return b.embedded.recovered }
 
 // GroupCommit returns a function that waits for a group commit that calls sync.
 func GroupCommit(sync func() error) (wait func(context.Context) error) {

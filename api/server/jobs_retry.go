@@ -55,7 +55,7 @@ func (h *jobHandler) retryJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.respondSubmitted(c, submitted, began)
+	return h.respondSubmitted(c, caller, submitted, began)
 }
 
 func (h *jobHandler) retry(c *gin.Context, caller session.Caller, r jobs.Retry, key string) (*jobs.Submission, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -40,17 +41,17 @@ func (h *jobHandler) submitJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.respondSubmitted(c, submitted, began)
+	return h.respondSubmitted(c, caller, submitted, began)
 }
 
 // respondSubmitted responds with the job, after waiting for its end if the caller prefers that. The wait counts from began.
-func (h *jobHandler) respondSubmitted(c *gin.Context, submitted *jobs.Submission, began time.Time) error {
+func (h *jobHandler) respondSubmitted(c *gin.Context, caller session.Caller, submitted *jobs.Submission, began time.Time) error {
 	snap := submitted.Job
 	if submitted.Replayed {
 		c.Header("Idempotent-Replayed", "true")
 	}
 	p := prefer(c.Request)
-	if release, ok := h.reserveOptionalWait(c, p.wait); ok {
+	if release, ok := h.reserveOptionalWait(caller, p.wait); ok {
 		defer release()
 		markLongRequest(c, telemetry.LongWait)
 		latest, err := h.await(c, []string{snap.Spec.Owner}, snap.Spec.ID, p.wait-time.Since(began), ended)
@@ -73,14 +74,10 @@ func (h *jobHandler) respondSubmitted(c *gin.Context, submitted *jobs.Submission
 
 // reserveOptionalWait reserves a wait for a new job. Since the job is accepted, a caller with too many waits gets the response
 // at once instead of an error.
-func (h *jobHandler) reserveOptionalWait(c *gin.Context, wait time.Duration) (release func(), ok bool) {
+func (h *jobHandler) reserveOptionalWait(caller session.Caller, wait time.Duration) (release func(), ok bool) {
 	if wait <= 0 {
 		return nil, false
 	}
-	caller, err := h.sessions.Caller(c)
-	if err != nil {
-		return nil, false
-	}
-	release, err = h.limits.reserveWait(caller)
+	release, err := h.limits.reserveWait(caller)
 	return release, err == nil
 }

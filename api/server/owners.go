@@ -7,7 +7,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
-	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
@@ -36,8 +35,7 @@ func (o *owners) undoIfDeleted(ctx context.Context, m *session.Member, erase fun
 // undoSubmissionIfDeleted is undoIfDeleted for a submission, which may have created a job despite err. Guests have no
 // account.
 func (o *owners) undoSubmissionIfDeleted(c *gin.Context, err error) error {
-	var refused *problem.Problem
-	if err != nil && (errors.As(err, &refused) || jobs.NotSubmitted(err) || errors.Is(err, jobs.ErrNotFound)) {
+	if err != nil && (jobs.NotSubmitted(err) || errors.Is(err, jobs.ErrNotFound)) {
 		return nil
 	}
 	m := session.FoundMember(c)

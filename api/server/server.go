@@ -170,8 +170,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 	}
 	submitter, err := jobs.NewSubmitter(cfg.Config, jobs.SubmitterDeps{
 		Jobs: d.Jobs, Quota: d.Quota, Catalogue: d.Catalogue, Secret: d.Secret,
-		Accepting: func() error { return checkAccepting(d.Control, d.Now()) },
-		Metrics:   d.Metrics, Log: d.Log, Now: d.Now,
+		Control: d.Control, Metrics: d.Metrics, Log: d.Log, Now: d.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
-	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -82,29 +81,4 @@ func (s *submissions) begin(c *gin.Context, caller session.Caller) (ctx context.
 		cancel()
 		unreserve()
 	}, nil
-}
-
-// retryNotAccepting and maxRetryNotAccepting are the default and the maximum Retry-After, in seconds, of submissions while
-// the operator does not accept jobs. The operator may accept them again before the announced end.
-const (
-	retryNotAccepting    = 60
-	maxRetryNotAccepting = 3600
-)
-
-// checkAccepting returns a problem while the operator does not accept jobs.
-func checkAccepting(control *control.Controller, now time.Time) error {
-	sw, accepting := control.View().Accepting(now)
-	if accepting {
-		return nil
-	}
-	p := &problem.Problem{Code: problem.CodeSubmissionsStopped, RetryAfter: retryNotAccepting, Args: map[string]string{"reason": sw.Reason}}
-	if sw.Reason != "" {
-		p.Reason = "reason"
-	}
-	if !sw.Until.IsZero() {
-		left := sw.Until.Sub(now)
-		p.RetryAfter = max(1, min(problem.Seconds(left), maxRetryNotAccepting))
-		p.Extra = map[string]any{"until": sw.Until}
-	}
-	return p
 }

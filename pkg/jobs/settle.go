@@ -26,9 +26,6 @@ type Settlement struct {
 	// Write performs the write of each step but the last, and may repeat it; bytes is the size of the media it stores. If nil,
 	// each write is performed once.
 	Write func(ctx context.Context, step Step, bytes int, write func(context.Context) error) error
-	// Recorded, if not nil, is called with the final record before the steps that follow it; won reports whether it is the
-	// record of this settlement.
-	Recorded func(final *job.Record, won bool)
 }
 
 // Settle ends a job: it stores the media, then the terminal record, of which the first is final, and then calls Finish. It
@@ -59,9 +56,6 @@ func (s *Service) Settle(ctx context.Context, st Settlement) (final *job.Record,
 	}
 	if err != nil {
 		return nil, false, err
-	}
-	if st.Recorded != nil {
-		st.Recorded(final, won)
 	}
 	if won {
 		s.observe(ctx, final)

@@ -3,9 +3,11 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
@@ -21,10 +23,10 @@ type SubmitterDeps struct {
 	Catalogue *job.Catalogue
 	// Secret is the installation's secret, from which ids and names of counters are derived.
 	Secret []byte
-	// Accepting returns the error with which new jobs are refused while the operator accepts none. A nil func accepts all.
-	Accepting func() error
-	Metrics   *telemetry.Metrics
-	Log       *slog.Logger
+	// Control has the switch with which the operator stops submissions. If nil, they are never stopped.
+	Control *control.Controller
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 	// Now is time.Now when nil.
 	Now func() time.Time
 }
@@ -37,7 +39,7 @@ type Submitter struct {
 	quota     *quota.Quota
 	names     names
 	defaults  job.Defaults
-	accepting func() error
+	control   *control.Controller
 	inflight  inflight
 	keyLocks  keyLocks
 	metrics   *telemetry.Metrics
@@ -49,11 +51,8 @@ type Submitter struct {
 // catalogue, and logs a warning when the default speech model is retired.
 func NewSubmitter(cfg Config, deps SubmitterDeps) (*Submitter, error) {
 	s := &Submitter{
-		cfg: cfg, jobs: deps.Jobs, quota: deps.Quota, names: newNames(deps.Secret), accepting: deps.Accepting,
+		cfg: cfg, jobs: deps.Jobs, quota: deps.Quota, names: newNames(deps.Secret), control: deps.Control,
 		metrics: deps.Metrics, log: deps.Log, now: deps.Now,
-	}
-	if s.accepting == nil {
-		s.accepting = func() error { return nil }
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -78,9 +77,9 @@ type Submission struct {
 
 // Submit creates the job of an order. When it returns without an error, the job is durable.
 //
-// It fails with a *TooManyActiveError, a *quota.Refusal, ErrKeyReused when the key was used for another request, the error of
-// SubmitterDeps.Accepting, queue.ErrFull and queue.ErrNoRoom, and with queue.ErrUnavailable and quota.ErrUnavailable when NATS
-// does not answer. After an error for which NotSubmitted is false, the job may exist.
+// It fails with a *NotAcceptingError, a *TooManyActiveError, a *quota.Refusal, ErrKeyReused when the key was used for another
+// request, queue.ErrFull and queue.ErrNoRoom, and with queue.ErrUnavailable and quota.ErrUnavailable when NATS does
+// not answer. After an error for which NotSubmitted is false, the job may exist.
 //
 // Refused and repeated submissions are not charged, and a repeated one returns its job even if the quota is exhausted. Besides
 // the publish, Submit costs one request for the limit of active jobs and one for each limited window of the quota, at the same
@@ -92,7 +91,7 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 		return nil, err
 	}
 	keyed := order.Key != ""
-	if refusal := s.accepting(); refusal != nil {
+	if refusal := s.checkAccepting(); refusal != nil {
 		return s.replayOr(ctx, spec, keyed, refusal)
 	}
 	callerCtx, cancel := caller.context(ctx)
@@ -136,6 +135,31 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 	defer end()
 	// From here on a disconnect of the caller is ignored: timed well, it would yield both the job and a refund.
 	return s.submitWithQuota(ctx, key, spec, keyed, tombstone)
+}
+
+// NotAcceptingError refuses a submission because the operator accepts no jobs.
+type NotAcceptingError struct {
+	// Reason is the reason that the operator gave, if any.
+	Reason string
+	// Until is the announced end; zero if there is none.
+	Until job.Time
+}
+
+// Error returns the reason.
+func (e *NotAcceptingError) Error() string {
+	return fmt.Sprintf("the operator accepts no jobs (reason: %q)", e.Reason)
+}
+
+// checkAccepting returns a *NotAcceptingError while the operator accepts no jobs.
+func (s *Submitter) checkAccepting() error {
+	if s.control == nil {
+		return nil
+	}
+	sw, accepting := s.control.View().Accepting(s.now())
+	if accepting {
+		return nil
+	}
+	return &NotAcceptingError{Reason: sw.Reason, Until: sw.Until}
 }
 
 // submitWithQuota charges a job and enqueues it. The charge is refunded if no job was created.
@@ -197,6 +221,9 @@ func (s *Submitter) replayOr(ctx context.Context, spec *job.Spec, keyed bool, re
 
 // NotSubmitted reports whether an error of Submit means that no job was created. After any other error that is unknown.
 func NotSubmitted(err error) bool {
+	if _, ok := errors.AsType[*NotAcceptingError](err); ok {
+		return true
+	}
 	if _, ok := errors.AsType[*TooManyActiveError](err); ok {
 		return true
 	}

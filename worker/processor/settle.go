@@ -101,17 +101,18 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 		size += len(p.Data)
 	}
 	m, kind := a.processor.metrics, string(a.spec.Kind)
-	_, _, err = a.processor.jobs.Settle(ctx, jobs.Settlement{
+	final, won, err := a.processor.jobs.Settle(ctx, jobs.Settlement{
 		Record: r, Products: products, Detail: detail, Remove: a.delivery.Ack, Write: a.write,
-		Recorded: func(final *job.Record, won bool) {
-			span.JobStatus(string(final.Status))
-			if won {
-				m.MediaBytes.WithLabelValues(kind).Add(float64(size))
-			} else {
-				m.SettleConflicts.WithLabelValues(kind).Inc()
-			}
-		},
 	})
+	switch {
+	case won:
+		m.MediaBytes.WithLabelValues(kind).Add(float64(size))
+	case final != nil:
+		m.SettleConflicts.WithLabelValues(kind).Inc()
+	}
+	if final != nil {
+		span.JobStatus(string(final.Status))
+	}
 	if errors.Is(err, jobs.ErrNotFound) {
 		return nil // The job was deleted.
 	}

@@ -16,7 +16,15 @@ import (
 // retryActive is when to retry after too many active jobs, in seconds.
 const retryActive = 5
 
-// refusedSubmission returns the problem for a submission that exceeds a limit of its caller, or nil for any other error.
+// retryNotAccepting and maxRetryNotAccepting are the default and the maximum Retry-After, in seconds, of submissions while
+// the operator does not accept jobs. The operator may accept them again before the announced end.
+const (
+	retryNotAccepting    = 60
+	maxRetryNotAccepting = 3600
+)
+
+// refusedSubmission returns the problem for a submission that the operator or a limit of its caller refuses, or nil for any
+// other error.
 func (w *Writer) refusedSubmission(err error) *Problem {
 	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
 		return w.exceededQuota(refusal)
@@ -24,7 +32,23 @@ func (w *Writer) refusedSubmission(err error) *Problem {
 	if tooMany, ok := errors.AsType[*jobs.TooManyActiveError](err); ok {
 		return (&Problem{Code: CodeTooManyActive, Args: map[string]string{"max": strconv.Itoa(tooMany.Max)}}).RetryIn(retryActive)
 	}
+	if closed, ok := errors.AsType[*jobs.NotAcceptingError](err); ok {
+		return w.notAccepting(closed)
+	}
 	return nil
+}
+
+// notAccepting returns the problem while the operator does not accept jobs.
+func (w *Writer) notAccepting(e *jobs.NotAcceptingError) *Problem {
+	p := &Problem{Code: CodeSubmissionsStopped, RetryAfter: retryNotAccepting, Args: map[string]string{"reason": e.Reason}}
+	if e.Reason != "" {
+		p.Reason = "reason"
+	}
+	if !e.Until.IsZero() {
+		p.RetryAfter = max(1, min(Seconds(e.Until.Sub(w.now())), maxRetryNotAccepting))
+		p.Extra = map[string]any{"until": e.Until}
+	}
+	return p
 }
 
 // exceededQuota returns the problem for a request that exceeds the remaining quota.

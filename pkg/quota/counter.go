@@ -127,8 +127,11 @@ func each(n int, f func(i int) error) error {
 	}
 	errs := make([]error, n)
 	var wg sync.WaitGroup
-	for i := range n {
+	for i := range n - 1 {
 		wg.Go(func() { errs[i] = f(i) })
+	}
+	if n > 0 {
+		errs[n-1] = f(n - 1)
 	}
 	wg.Wait()
 	return errors.Join(errs...)

@@ -1,5 +1,11 @@
 package quota
 
+import (
+	"context"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+)
+
 // Change is a message that adds to a counter.
 var Change = change
 
@@ -15,3 +21,27 @@ func Tallies(q *Quota) (counters, holders int) {
 	}
 	return len(q.tallies.by), holders
 }
+
+// ChargeTogether charges units to the daily counter of an owner in one publish, with the same limit for each, and returns the new
+// value for each that fits and 0 for the others.
+func ChargeTogether(ctx context.Context, q *Quota, owner, day string, limit int, units ...int) []int {
+	c := counterOf(broker.UsageDay, owner, day)
+	// A charge that is in progress makes the others wait.
+	q.combiner.join(c, &charge{})
+	charges := make([]*charge, len(units))
+	for i, n := range units {
+		charges[i] = &charge{limit: limit, units: n}
+		q.combiner.join(c, charges[i])
+	}
+	q.publishAll(ctx, q.combiner.take(c))
+	values := make([]int, len(units))
+	for i, one := range charges {
+		if one.fits {
+			values[i] = one.used
+		}
+	}
+	return values
+}
+
+// Combining returns the number of counters that are being changed.
+func Combining(q *Quota) int { return len(q.combiner.next) }

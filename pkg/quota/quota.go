@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -37,6 +39,7 @@ type Quota struct {
 	plans    Plans
 	now      func() time.Time
 	tallies  tallies
+	combiner combiner
 	// slots holds one value for each operation in progress.
 	slots chan struct{}
 }
@@ -103,8 +106,8 @@ const (
 
 // Charge charges units for the job with the given ID to all limited windows of a key, or to none. It returns a *Refusal when a
 // limit is exceeded, and ErrUnavailable when a counter cannot be reached; then nothing is charged, unless NATS became
-// unavailable in between. It costs one acknowledged publish for each limited window, all concurrently; a refusal costs a read for
-// each, and the reversal of what was charged.
+// unavailable in between. It costs one acknowledged publish for each limited window, all concurrently, which it shares with charges
+// that arrive at the same time; a refusal costs a read for each, and the reversal of what was charged.
 //
 // It reads first if the units do not fit as far as this process knows, so that its requests beyond a limit write nothing once it
 // has seen the counter. A charge that is refused is counted until it is reversed, and may cause concurrent smaller charges to be
@@ -160,34 +163,39 @@ func (r *Reservation) check(ctx context.Context) (*Refusal, error) {
 // take adds the units to all counters, and reverses that when one of them exceeds its limit or fails. It returns the first
 // refusal, or nil. try distinguishes its messages from those of an earlier call.
 func (r *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
-	q, id := r.quota, fmt.Sprintf("%s.%d", r.id, try)
-	added := make([]bool, len(r.Usage))
+	q, id := r.quota, r.id+"."+strconv.Itoa(try)
+	charges, batches := make([]charge, len(r.Usage)), make([]*batch, len(r.Usage))
+	// A charge whose outcome is still unknown when ctx ends is reversed once it is known.
 	err := each(len(r.Usage), func(i int) error {
 		u := &r.Usage[i]
-		used, err := q.add(ctx, q.buffered, u.counter, r.units, id+"."+u.Window+".take")
-		if err == nil {
-			u.Used, added[i] = used, true
+		charges[i] = charge{limit: u.Limit, units: r.units}
+		batches[i] = q.charge(ctx, u.counter, &charges[i])
+		select {
+		case <-batches[i].done:
+			u.Used = charges[i].used
+			return batches[i].err
+		default:
+			return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 		}
-		return err
 	})
 	over := -1
-	for i, u := range r.Usage {
-		if added[i] && u.Used > u.Limit && over < 0 {
-			over = i
+	if err == nil {
+		over = slices.IndexFunc(charges, func(c charge) bool { return !c.fits })
+		if over < 0 {
+			return nil, nil
 		}
-	}
-	if err == nil && over < 0 {
-		return nil, nil
 	}
 	undoing, cancel := settled(ctx)
 	defer cancel()
 	err = errors.Join(err, each(len(r.Usage), func(i int) error {
 		u := &r.Usage[i]
-		if !added[i] {
-			// The units may have been added; NATS ignores the repeated message then.
-			if _, err := q.add(undoing, q.js, u.counter, r.units, id+"."+u.Window+".take"); err != nil {
-				return err
-			}
+		select {
+		case <-batches[i].done:
+		case <-undoing.Done():
+			return fmt.Errorf("%w: reverse a charge: %w", ErrUnavailable, context.Cause(undoing))
+		}
+		if batches[i].err != nil {
+			return nil // It is reversed already.
 		}
 		used, err := q.add(undoing, q.js, u.counter, -r.units, id+"."+u.Window+".undo")
 		if err == nil {

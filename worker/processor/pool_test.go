@@ -101,6 +101,129 @@ func TestGuestsGetEveryFourthTurn(t *testing.T) {
 	}
 }
 
+// Slots that become free together give the guests their share, too.
+func TestGuestsGetTheirShareOfABatch(t *testing.T) {
+	t.Parallel()
+	const slots, members, guests = 8, 36, 12
+	r := newRig(t)
+	hold := newGate(t)
+	g := hold.generator()
+	r.Start(g, func(c *processor.Config) { c.SlotsImage = slots })
+	for range slots {
+		r.Submit(job.KindImage)
+	}
+	g.WaitCalls(t, slots)
+	for range guests {
+		r.Submit(job.KindImage, processortest.AsGuest)
+	}
+	for range members {
+		r.Submit(job.KindImage)
+	}
+	hold.release()
+	const sample = 24
+	started := 0
+	for _, c := range g.WaitCalls(t, slots+members+guests)[slots : slots+sample] {
+		if c.Task.Spec.Lane == job.LaneGuest {
+			started++
+		}
+	}
+	// Jobs of one batch start in any order.
+	if started < sample/4-2 || started > sample/4+2 {
+		t.Errorf("%d of the first %d jobs are guests'", started, sample)
+	}
+}
+
+// Two workers share a burst: neither fetches more jobs than it has slots.
+func TestWorkersShareABurst(t *testing.T) {
+	t.Parallel()
+	const slots = 16
+	r := newRig(t)
+	hold := newGate(t)
+	one, two := hold.generator(), hold.generator()
+	for _, g := range []*processortest.Generator{one, two} {
+		r.Start(g, func(c *processor.Config) { c.SlotsImage = slots })
+	}
+	for range 2 * slots {
+		r.Submit(job.KindImage)
+	}
+	one.WaitCalls(t, slots)
+	two.WaitCalls(t, slots)
+	hold.release()
+}
+
+// A job that arrives while the worker stops is returned at once: it does not wait for its lease to end, nor count as an attempt.
+func TestJobThatArrivesDuringAStop(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *broker.Config) { c.AckWait = time.Hour })
+	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+	stopped := processortest.NewGenerator(processortest.Succeed)
+	w := r.Start(stopped)
+	running := func() int {
+		workers, err := r.Control.Workers(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(workers)
+	}
+	watched := func() bool {
+		consumer, err := r.Broker.JetStream().Consumer(t.Context(), broker.StreamJobs, broker.ConsumerName(job.KindImage, job.LaneGuest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return consumer.CachedInfo().NumWaiting == 1
+	}
+	var s *job.Spec
+	returned := func(m *nats.Msg) bool { return string(m.Data) == "-NAK" }
+	// The pull may end just before the job comes.
+	for acks.count(returned) == 0 {
+		r.Eventually("the worker runs", func() bool { return running() == 1 && watched() })
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.Shutdown()
+		}()
+		r.Eventually("the worker stops", func() bool { return running() == 0 })
+		s = r.Submit(job.KindImage, processortest.AsGuest)
+		<-done
+		w = r.Start(processortest.NewGenerator(processortest.Succeed))
+		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded || record.Counts != (job.Counts{}) {
+			t.Errorf("record is %+v", record)
+		}
+	}
+	if n := stopped.Count(s.ID); n != 0 {
+		t.Errorf("%d calls of the worker that stopped", n)
+	}
+}
+
+// A worker never runs more jobs than it has slots, also if jobs arrive for pulls from before a reconnect.
+func TestReconnectsUnderLoad(t *testing.T) {
+	t.Parallel()
+	const slots, jobs = 4, 200
+	r := newRig(t, withShortWait, withPort)
+	worker := processortest.Dial(t, r.Broker.ClientURL())
+	g := processortest.NewGenerator(processortest.Succeed)
+	processortest.StartOn(t, worker, g, withShortBeat, func(c *processor.Config) { c.SlotsImage = slots })
+	for n := range jobs {
+		lane := job.Lanes()[n%2]
+		s := r.Submit(job.KindImage, func(s *job.Spec) { s.Lane = lane })
+		if n%20 == 10 {
+			if err := worker.Conn().ForceReconnect(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n%20 == 19 {
+			r.WaitRecord(s)
+		}
+	}
+	r.Eventually("the queue is empty", func() bool {
+		stream, err := r.Broker.JetStream().Stream(t.Context(), broker.StreamJobs)
+		return err == nil && stream.CachedInfo().State.Msgs == 0
+	})
+	if g.Most() > slots {
+		t.Errorf("%d calls at once with %d slots", g.Most(), slots)
+	}
+}
+
 // Guests alone, or members alone, get every slot.
 func TestOneLaneGetsEverySlot(t *testing.T) {
 	t.Parallel()

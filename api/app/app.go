@@ -252,6 +252,9 @@ func (a *App) listen(ctx context.Context, h *server.StartupHandler) (closePort f
 			a.log.WarnContext(ctx, "connections closed with requests in flight")
 			return srv.Close()
 		}
+		if a.server != nil {
+			err = errors.Join(err, a.server.AwaitStreams(ctx))
+		}
 		return err
 	}, nil
 }

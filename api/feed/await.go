@@ -21,25 +21,28 @@ func (f *Feed) Await(ctx context.Context, owners []string, id string, done func(
 		return nil, err
 	}
 	defer r.Close()
+	wake := make(chan struct{}, 1)
+	r.Notify(func() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	})
 	var last *job.Snapshot
 	for {
-		select {
-		case e, open := <-r.Events():
-			switch {
-			case open && done(e.Snapshot):
-				return e.Snapshot, nil
-			case open:
-				last = e.Snapshot
-				continue
-			case last != nil && (ctx.Err() != nil || r.Err() == nil):
-				return last, nil
-			}
-		case <-ctx.Done():
-			if last != nil {
-				return last, nil
-			}
+		e, err := r.Next()
+		switch {
+		case err == nil && done(e.Snapshot):
+			return e.Snapshot, nil
+		case err == nil:
+			last = e.Snapshot
+		case errors.Is(err, ErrNone):
+			<-wake // The end of ctx and of the feed wake it, too.
+		case last != nil && (ctx.Err() != nil || last.Record != nil):
+			return last, nil
+		default:
+			return f.readNow(ctx, owners, id)
 		}
-		return f.readNow(ctx, owners, id)
 	}
 }
 

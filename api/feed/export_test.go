@@ -1,9 +1,11 @@
 package feed
 
 import (
+	"errors"
+	"io"
+	"sync"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -53,7 +55,7 @@ var SumWorkers = sumWorkers
 func EstimateIsNews(eta, known int) bool { return position{eta: eta}.isNews(position{eta: known}) }
 
 // Tracker exports tracker.
-type Tracker struct{ *tracker }
+type Tracker struct{ tracker }
 
 // NewTracker returns an empty tracker.
 func NewTracker() Tracker { return Tracker{newTracker()} }
@@ -73,7 +75,15 @@ func (o Tracker) Forget(id string) { o.forget(id) }
 func (o Tracker) Sweep(now time.Time) { o.sweep(now) }
 
 // Size returns the number of entries.
-func (o Tracker) Size() int { return len(o.active) + len(o.positions) + len(o.ended) }
+func (o Tracker) Size() int {
+	n := len(o.jobs)
+	for _, s := range o.jobs {
+		if s.place != nil {
+			n++
+		}
+	}
+	return n
+}
 
 // PositionList is the list of queued jobs of a lane.
 type PositionList struct{ list []waiting }
@@ -109,14 +119,21 @@ func (l *PositionList) Ahead() []int {
 // Limits of the queries per tick.
 const (
 	FrontPlaces   = frontPlaces
-	QueriedPlaces = queriedPlaces
+	TurnPlaces    = turnPlaces
+	UnknownPlaces = unknownPlaces
 )
 
 // Tracked returns how many queued jobs have their positions updated, and for how many hubs.
 func (f *Feed) Tracked() (jobs, hubs int) {
 	f.positions.mu.Lock()
 	defer f.positions.mu.Unlock()
-	return len(f.positions.jobs), len(f.positions.byHub)
+	distinct := map[*hub]bool{}
+	for _, w := range f.positions.jobs {
+		for _, h := range w.hubs {
+			distinct[h] = true
+		}
+	}
+	return len(f.positions.jobs), len(distinct)
 }
 
 // Hubs returns the number of hubs.
@@ -140,13 +157,10 @@ func (f *Feed) References() int {
 // SetAfterRead sets the hook that is called after the jobs of an owner were read and before their events are sent.
 func (f *Feed) SetAfterRead(hook func()) { f.afterRead = hook }
 
-// SetSlowTimeout sets how long a send to a reader may block. It must be called before the first reader opens.
-func (f *Feed) SetSlowTimeout(d time.Duration) { f.slowTimeout = d }
-
 // KnowsEnd reports whether the hub of an owner has sent the terminal event of a job.
 func (f *Feed) KnowsEnd(owner, id string) bool {
 	f.mu.Lock()
-	h := f.hubs[broker.OwnerEventsSubject(owner)]
+	h := f.hubs[hubKey{owner: owner}]
 	f.mu.Unlock()
 	if h == nil {
 		return false
@@ -154,4 +168,84 @@ func (f *Feed) KnowsEnd(owner, id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.tracker.hasEnded(id)
+}
+
+// Limits of a reader that lags behind.
+const (
+	KeptEvents = keptEvents
+	LateEvents = lateEvents
+)
+
+// Queued returns how many events a reader holds.
+func (r *Reader) Queued() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.queue)
+}
+
+// channels holds the channels of readers whose tests receive events from one.
+var channels sync.Map
+
+// channel is how a test receives the events of a reader.
+type channel struct {
+	events chan Event
+	// failed is closed when the reader fails, whether or not it has more events.
+	failed chan struct{}
+	done   chan struct{}
+	err    error
+}
+
+// Events returns a channel of the events, which is closed at the end.
+func (r *Reader) Events() <-chan Event { return r.channel().events }
+
+// Err waits until the channel of Events is closed, and returns the reason, or nil after a terminal event.
+func (r *Reader) Err() error {
+	c := r.channel()
+	<-c.done
+	return c.err
+}
+
+func (r *Reader) channel() *channel {
+	c := &channel{events: make(chan Event), failed: make(chan struct{}), done: make(chan struct{})}
+	if known, loaded := channels.LoadOrStore(r, c); loaded {
+		c, _ = known.(*channel)
+		return c
+	}
+	wake, fail := make(chan struct{}, 1), sync.OnceFunc(func() { close(c.failed) })
+	r.Notify(func() {
+		r.mu.Lock()
+		if r.err != nil && !errors.Is(r.err, io.EOF) {
+			fail()
+		}
+		r.mu.Unlock()
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	})
+	go r.pump(c, wake)
+	return c
+}
+
+// pump passes the events of the reader to its channel.
+func (r *Reader) pump(c *channel, wake <-chan struct{}) {
+	defer close(c.done)
+	defer close(c.events)
+	for {
+		e, err := r.Next()
+		switch {
+		case errors.Is(err, ErrNone):
+			<-wake
+			continue
+		case errors.Is(err, io.EOF):
+			return
+		case err != nil:
+			c.err = err
+			return
+		}
+		select {
+		case c.events <- e:
+		case <-c.failed:
+		}
+	}
 }

@@ -44,18 +44,20 @@ type Feed struct {
 	stop context.CancelCauseFunc
 	wg   sync.WaitGroup
 
-	estimate    estimator
-	positions   positions
-	control     *control.Controller
-	slowTimeout time.Duration
-	// ticking starts the one loop that updates queue positions.
-	ticking sync.Once
+	estimate  estimator
+	positions positions
+	rereads   rereads
+	control   *control.Controller
+	// background starts the loops that update queue positions and reread jobs.
+	background sync.Once
 
 	// afterRead is a hook for tests, called after the jobs of an owner were read and before their events are sent.
 	afterRead func()
 
 	mu   sync.Mutex
-	hubs map[string]*hub
+	hubs map[hubKey]*hub
+	// sub is nil while no job is watched.
+	sub *subscription
 }
 
 // New returns a feed of the jobs in b. Events show why a job waits, from the state of c. Call Stop to end the feed.
@@ -63,8 +65,9 @@ func New(b *broker.Broker, service *jobs.Service, q *queue.Queue, c *control.Con
 	cfg.Tick, cfg.Reread = cmp.Or(cfg.Tick, time.Second), cmp.Or(cfg.Reread, 5*time.Second)
 	ctx, stop := context.WithCancelCause(context.Background())
 	f := &Feed{
-		cfg: cfg, nc: b.Conn(), jobs: service, control: c, log: log, ctx: ctx, stop: stop, hubs: make(map[string]*hub), slowTimeout: slowTimeout,
+		cfg: cfg, nc: b.Conn(), jobs: service, control: c, log: log, ctx: ctx, stop: stop, hubs: make(map[hubKey]*hub),
 	}
+	f.rereads.wake = make(chan struct{}, 1)
 	f.estimate.queue, f.estimate.control, f.estimate.ctx, f.estimate.acquire = q, c, ctx, f.acquire
 	return f
 }
@@ -73,6 +76,10 @@ func New(b *broker.Broker, service *jobs.Service, q *queue.Queue, c *control.Con
 func (f *Feed) Stop() {
 	f.mu.Lock()
 	f.stop(ErrStopped)
+	for _, h := range f.hubs {
+		h.remove()
+		h.failReaders(ErrStopped)
+	}
 	f.mu.Unlock()
 	f.wg.Wait()
 }
@@ -94,6 +101,30 @@ type Event struct {
 	ID       string
 	Snapshot *job.Snapshot
 	Job      *jobview.Job
+
+	// encodings holds what Encode has returned; nil if the event has a single reader.
+	encodings *encodings
+}
+
+// encodings are the encodings of an event by language.
+type encodings [2]struct {
+	once sync.Once
+	data []byte
+	err  error
+}
+
+// Encode returns what encode returns. It calls encode once for all readers of an event that have the same language. They must not
+// change the data.
+func (e Event) Encode(lang job.Lang, encode func() ([]byte, error)) ([]byte, error) {
+	if e.encodings == nil {
+		return encode()
+	}
+	of := &e.encodings[0]
+	if lang == job.Chinese {
+		of = &e.encodings[1]
+	}
+	of.once.Do(func() { of.data, of.err = encode() })
+	return of.data, of.err
 }
 
 // View returns a job as the API shows it, with queue position and estimated seconds to its end where they apply. It costs two
@@ -113,79 +144,65 @@ func (f *Feed) Show(s *job.Snapshot) *jobview.Job {
 	return j
 }
 
-// Watch returns a reader of the events of a job, which must belong to one of the owners. It fails with jobs.ErrNotFound, with
+// Watch returns a reader of the events of a job until ctx ends. The job must belong to one of the owners. It fails with jobs.ErrNotFound, with
 // ErrStopped or with the cause of ctx.
 func (f *Feed) Watch(ctx context.Context, owners []string, id string) (*Reader, error) {
-	return f.open(ctx, func(r *Reader) error { return f.watch(r, owners, id) })
+	return f.open(ctx, func(ctx context.Context, r *Reader) error { return f.watch(ctx, r, owners, id) })
 }
 
 // WatchOwner returns a reader of the events of all jobs of an owner, including new ones. It starts with the active jobs and,
 // if since is not zero, the jobs that ended after since. It fails with ErrStopped or with the cause of ctx.
 func (f *Feed) WatchOwner(ctx context.Context, owner string, since time.Time) (*Reader, error) {
-	return f.open(ctx, func(r *Reader) error { return f.watchOwner(r, owner, since) })
-}
-
-// open returns a new reader after attaching it with attach. It fails with ErrStopped.
-func (f *Feed) open(ctx context.Context, attach func(*Reader) error) (*Reader, error) {
-	release, err := f.acquire()
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	r := newReader(ctx, f)
-	if err := attach(r); err != nil {
-		return nil, r.abandon(f, err)
-	}
-	return r, nil
+	return f.open(ctx, func(ctx context.Context, r *Reader) error { return f.watchOwner(ctx, r, owner, since) })
 }
 
 // watch attaches a reader to the hub of a job. It subscribes before it reads the first state, so that no change is missed.
-func (f *Feed) watch(r *Reader, owners []string, id string) error {
+func (f *Feed) watch(ctx context.Context, r *Reader, owners []string, id string) error {
 	r.single = true
 	for _, owner := range owners {
 		if !f.watched(owner, id) {
 			continue
 		}
 		// A hub exists only for a job that belongs to the owner.
-		if err := f.follow(r, owner, id); !errors.Is(err, jobs.ErrNotFound) {
+		if err := f.follow(ctx, r, owner, id); !errors.Is(err, jobs.ErrNotFound) {
 			return err
 		}
 	}
-	snap, err := f.jobs.Read(r.ctx, owners, id)
+	snap, err := f.jobs.Read(ctx, owners, id)
 	if err != nil {
 		return err
 	}
 	if snap.Record != nil {
-		// A finished job does not change, so no subscription is needed.
-		r.finish(f.event(snap))
+		// A finished job does not change, so no hub is needed.
+		r.queue = []Event{f.event(snap)}
 		return nil
 	}
-	return f.follow(r, snap.Spec.Owner, id)
+	return f.follow(ctx, r, snap.Spec.Owner, id)
 }
 
 // follow attaches a reader to the hub of a job.
-func (f *Feed) follow(r *Reader, owner, id string) error {
-	h, err := f.join(r.ctx, broker.JobEventsSubject(owner, id), owner, id)
+func (f *Feed) follow(ctx context.Context, r *Reader, owner, id string) error {
+	h, err := f.join(ctx, hubKey{owner, id})
 	if err != nil {
 		return err
 	}
-	snap, read, err := h.readCurrent(r.ctx)
+	snap, read, err := h.readCurrent(ctx)
 	if err != nil {
 		h.release()
 		return err
 	}
-	h.attach(r, []*job.Snapshot{snap}, read)
+	h.attach(ctx, r, []*job.Snapshot{snap}, read)
 	return nil
 }
 
-func (f *Feed) watchOwner(r *Reader, owner string, since time.Time) error {
-	h, err := f.join(r.ctx, broker.OwnerEventsSubject(owner), owner, "")
+func (f *Feed) watchOwner(ctx context.Context, r *Reader, owner string, since time.Time) error {
+	h, err := f.join(ctx, hubKey{owner: owner})
 	if err != nil {
 		return err
 	}
-	snaps, read, err := h.readActive(r.ctx)
+	snaps, read, err := h.readActive(ctx)
 	if err == nil && !since.IsZero() {
-		snaps, err = f.withEnded(r.ctx, owner, since, snaps)
+		snaps, err = f.withEnded(ctx, owner, since, snaps)
 	}
 	if err != nil {
 		h.release()
@@ -194,7 +211,7 @@ func (f *Feed) watchOwner(r *Reader, owner string, since time.Time) error {
 	if f.afterRead != nil {
 		f.afterRead()
 	}
-	h.attach(r, snaps, read)
+	h.attach(ctx, r, snaps, read)
 	return nil
 }
 

@@ -2,33 +2,29 @@ package feed
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
-	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// hub follows one job, or all jobs of an owner. Its readers share one subscription, one state, one periodic reread and one
-// estimate.
+// hubKey identifies a hub: one job, or all jobs of an owner if id is empty.
+type hubKey struct{ owner, id string }
+
+// hub follows one job, or all jobs of an owner. Its readers share one state, one periodic reread and one estimate. It runs no
+// goroutine while nothing happens.
 type hub struct {
-	feed    *Feed
-	subject string
-	owner   string
-	// id is the ID of the job, or empty for all jobs of the owner.
-	id     string
-	sub    *nats.Subscription
+	feed *Feed
+	hubKey
 	ctx    context.Context //nolint:containedctx // The lifetime of the hub.
 	cancel context.CancelFunc
-	// ready is closed when the server has confirmed the subscription or it has failed with err.
-	ready chan struct{}
-	err   error
 	// refs counts the readers, including those being opened. The lock of the feed guards it.
-	refs    int
-	started sync.Once
+	refs  int
+	inbox inbox
+	// due is when the hub is reread next, and slot its place in the schedule, whose lock guards both.
+	due  time.Time
+	slot int
 
 	// active reads the unfinished jobs of the owner, current the one job.
 	active  sharedRead[[]*job.Snapshot]
@@ -36,79 +32,50 @@ type hub struct {
 
 	// mu guards the fields below. It is never held during a request.
 	mu      sync.Mutex
-	tracker *tracker
-	readers map[*Reader]struct{}
+	tracker tracker
+	readers []*Reader
 }
 
-// join returns the hub of a subject, creating it if needed, once the server has confirmed its subscription. A caller whose
-// context ends earlier does not end the hub for others. The caller must release the hub.
-func (f *Feed) join(ctx context.Context, subject, owner, id string) (*hub, error) {
-	h, isNew, err := f.acquireHub(subject, owner, id)
+// join returns a hub, creating it if needed, once the server has confirmed the subscription of the feed. The caller must release
+// the hub.
+func (f *Feed) join(ctx context.Context, key hubKey) (*hub, error) {
+	h, sub, err := f.acquireHub(key)
 	if err != nil {
 		return nil, err
 	}
-	if isNew {
-		f.wg.Go(h.flush)
-	}
-	select {
-	case <-h.ready:
-		err = h.err
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
-	if err != nil {
+	if err := sub.wait(ctx); err != nil {
 		h.release()
 		return nil, err
 	}
 	return h, nil
 }
 
-func (f *Feed) acquireHub(subject, owner, id string) (h *hub, isNew bool, err error) {
+func (f *Feed) acquireHub(key hubKey) (*hub, *subscription, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if h, ok := f.hubs[subject]; ok {
-		h.refs++
-		return h, false, nil
+	if err := context.Cause(f.ctx); err != nil {
+		return nil, nil, err
 	}
-	h = &hub{
-		feed: f, subject: subject, owner: owner, id: id, ready: make(chan struct{}), refs: 1,
-		tracker: newTracker(), readers: make(map[*Reader]struct{}),
-	}
-	h.ctx, h.cancel = context.WithCancel(f.ctx)
-	h.sub, err = f.nc.Subscribe(subject, h.receive)
+	sub, err := f.subscribe()
 	if err != nil {
-		h.cancel()
-		return nil, false, fmt.Errorf("subscribe to events: %w", err)
+		return nil, nil, err
 	}
-	f.hubs[subject] = h
-	return h, true, nil
+	h := f.hubs[key]
+	if h == nil {
+		h = &hub{feed: f, hubKey: key, tracker: newTracker(), slot: unscheduled}
+		h.inbox.hub = h
+		h.ctx, h.cancel = context.WithCancel(f.ctx)
+		f.hubs[key] = h
+	}
+	h.refs++
+	return h, sub, nil
 }
 
 // watched reports whether a job has a hub of its own.
 func (f *Feed) watched(owner, id string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.hubs[broker.JobEventsSubject(owner, id)] != nil
-}
-
-// flushTimeout bounds the wait for the server to confirm a subscription.
-const flushTimeout = 5 * time.Second
-
-// flush waits for the server to confirm the subscription of a new hub. If that fails, the hub is removed, so that the next
-// caller subscribes again.
-func (h *hub) flush() {
-	defer close(h.ready)
-	ctx, cancel := context.WithTimeout(h.ctx, flushTimeout)
-	defer cancel()
-	if err := h.feed.nc.FlushWithContext(ctx); err != nil {
-		if cause := context.Cause(h.ctx); cause != nil {
-			err = cause
-		}
-		h.err = fmt.Errorf("subscribe to events: %w", err)
-		h.feed.mu.Lock()
-		defer h.feed.mu.Unlock()
-		h.remove()
-	}
+	return f.hubs[hubKey{owner, id}] != nil
 }
 
 // release drops a reference and ends the hub with the last one.
@@ -120,27 +87,37 @@ func (h *hub) release() {
 	}
 }
 
-// remove ends the hub. Further calls do nothing. The caller holds the lock of the feed.
+// remove ends the hub, and the subscription with the last hub. Further calls do nothing. The caller holds the lock of the feed.
 func (h *hub) remove() {
-	if h.feed.hubs[h.subject] != h {
+	if h.feed.hubs[h.hubKey] != h {
 		return
 	}
-	delete(h.feed.hubs, h.subject)
+	delete(h.feed.hubs, h.hubKey)
 	h.cancel()
+	h.feed.rereads.remove(h)
 	h.feed.positions.drop(h)
-	_ = h.sub.Unsubscribe()
+	if len(h.feed.hubs) == 0 {
+		h.feed.unsubscribe()
+	}
 }
 
 // attach starts a reader, which takes over the reference of the caller. Its first events are the states in snaps, which were
-// read after the hub had subscribed, by a request that began at read.
-func (h *hub) attach(r *Reader, snaps []*job.Snapshot, read time.Time) {
-	h.publish(r.ctx, h.unseen(snaps)...)
-	h.started.Do(func() { h.feed.wg.Go(h.run) })
-	h.feed.ticking.Do(func() { h.feed.wg.Go(h.feed.tickLoop) })
+// read after the feed had subscribed, by a request that began at read.
+func (h *hub) attach(ctx context.Context, r *Reader, snaps []*job.Snapshot, read time.Time) {
+	h.publish(ctx, h.unseen(snaps)...)
+	h.feed.background.Do(func() {
+		h.feed.wg.Go(h.feed.tickLoop)
+		h.feed.wg.Go(h.feed.rereadLoop)
+	})
+	h.feed.rereads.addIfAbsent(h)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.readers[r] = struct{}{}
 	r.start(h, h.initialEvents(snaps, read))
+	h.readers = append(h.readers, r)
+	if h.ctx.Err() != nil {
+		// The feed has stopped since the reader acquired the hub.
+		r.fail(ErrStopped)
+	}
 }
 
 // unseen returns the states that may be new to the other readers. A job that ended before the hub followed it is only for the
@@ -150,7 +127,7 @@ func (h *hub) unseen(snaps []*job.Snapshot) []*job.Snapshot {
 	defer h.mu.Unlock()
 	unseen := make([]*job.Snapshot, 0, len(snaps))
 	for _, snap := range snaps {
-		if _, active := h.tracker.active[snap.Spec.ID]; active || snap.Record == nil {
+		if _, active := h.tracker.active(snap.Spec.ID); active || snap.Record == nil {
 			unseen = append(unseen, snap)
 		}
 	}
@@ -171,14 +148,8 @@ func (h *hub) initialEvents(snaps []*job.Snapshot, read time.Time) []Event {
 			events = append(events, h.feed.event(snap))
 		}
 	}
-	// The hub may have sent events of jobs that were submitted while snaps were read.
-	for id, e := range h.tracker.active {
-		if !shown[id] && e.since.After(read) {
-			events = append(events, e.Event)
-		}
-	}
-	// A job may even have been submitted and have ended meanwhile.
-	for id, e := range h.tracker.ended {
+	// The hub may have sent events of jobs that were submitted, and even of some that have ended, while snaps were read.
+	for id, e := range h.tracker.jobs {
 		if !shown[id] && e.since.After(read) {
 			events = append(events, e.Event)
 		}
@@ -189,7 +160,9 @@ func (h *hub) initialEvents(snaps []*job.Snapshot, read time.Time) []Event {
 // detach removes a reader.
 func (h *hub) detach(r *Reader) {
 	h.mu.Lock()
-	delete(h.readers, r)
+	if i := slices.Index(h.readers, r); i >= 0 {
+		h.readers = slices.Delete(h.readers, i, i+1)
+	}
 	h.mu.Unlock()
 	h.release()
 }
@@ -225,19 +198,18 @@ func (h *hub) publish(ctx context.Context, snaps ...*job.Snapshot) {
 
 // broadcast queues an event for every reader. The caller holds the lock of the hub.
 func (h *hub) broadcast(e Event) {
-	for r := range h.readers {
-		if !r.push(e) {
-			delete(h.readers, r)
-		}
+	if len(h.readers) > 1 {
+		e.encodings = new(encodings)
 	}
+	h.readers = slices.DeleteFunc(h.readers, func(r *Reader) bool { return !r.push(e) })
 }
 
-// cancelReaders ends every reader with err.
-func (h *hub) cancelReaders(err error) {
+// failReaders ends every reader with err.
+func (h *hub) failReaders(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for r := range h.readers {
-		r.cancel(err)
+	for _, r := range h.readers {
+		r.fail(err)
 	}
 }
 
@@ -259,10 +231,10 @@ func (h *hub) tick(places map[string]position) {
 	defer h.mu.Unlock()
 	sent := 0
 	for id, place := range places {
-		e, ok := h.tracker.active[id]
-		if !ok || e.Snapshot.Status() != job.StatusQueued || !h.tracker.setPosition(id, place) {
+		if !h.tracker.setPosition(id, place) {
 			continue
 		}
+		e := h.tracker.jobs[id]
 		tick := Event{Snapshot: e.Snapshot, Job: h.feed.Show(e.Snapshot)}
 		place.addTo(tick.Job)
 		h.tracker.setJob(id, tick.Job)

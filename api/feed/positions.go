@@ -11,11 +11,14 @@ import (
 )
 
 const (
-	// frontPlaces is how many of the first watched jobs of a lane are queried with every tick, since they start next.
-	frontPlaces = 8
-	// queriedPlaces is how many positions of a lane are queried with every tick in total. The others are derived from the jobs
-	// before them, and queried in turn.
-	queriedPlaces = 32
+	// frontPlaces is how many of the first watched jobs of a lane are queried with every tick. The others are derived from them:
+	// the jobs of a lane start in order, so when the first one advances, those behind it advance as far.
+	frontPlaces = 1
+	// turnPlaces is how many of the others are queried with every tick, in turn, because a job between two watched ones may have
+	// been canceled.
+	turnPlaces = 1
+	// unknownPlaces is how many jobs without a position are queried with every tick.
+	unknownPlaces = 32
 	// initialPlaces bounds how many positions are queried when a reader opens.
 	initialPlaces = 64
 )
@@ -23,24 +26,27 @@ const (
 // positions holds the queue positions of watched jobs, which all readers share.
 type positions struct {
 	mu   sync.Mutex
-	jobs map[string]*waiting
-	// byHub has the jobs of each hub.
-	byHub map[*hub]map[string]struct{}
+	jobs map[jobKey]*waiting
 }
+
+// jobKey identifies a job.
+type jobKey struct{ owner, id string }
+
+func keyOf(spec *job.Spec) jobKey { return jobKey{spec.Owner, spec.ID} }
 
 // waiting is a watched job that is queued.
 type waiting struct {
-	key      string
 	spec     *job.Spec
 	sequence uint64
-	hubs     map[*hub]struct{}
+	// hubs are those of the job and of its owner, if they have readers.
+	hubs []*hub
 	// ahead is the position at the time at; queried is the time of the last query. The times are zero while the position is
 	// unknown.
 	ahead       int
 	at, queried time.Time
+	// gone is set when a query has found that the job has left the queue. Its event is about to arrive, or was lost.
+	gone bool
 }
-
-func keyOf(spec *job.Spec) string { return spec.Owner + "." + spec.ID }
 
 // track updates the position of a job until untrack or drop. places are positions that were just queried.
 func (p *positions) track(h *hub, snap *job.Snapshot, places map[string]position) {
@@ -50,54 +56,47 @@ func (p *positions) track(h *hub, snap *job.Snapshot, places map[string]position
 		return
 	}
 	if p.jobs == nil {
-		p.jobs, p.byHub = make(map[string]*waiting), make(map[*hub]map[string]struct{})
+		p.jobs = make(map[jobKey]*waiting)
 	}
 	key := keyOf(snap.Spec)
 	w := p.jobs[key]
 	if w == nil || w.sequence != snap.Sequence {
-		hubs := make(map[*hub]struct{})
+		next := &waiting{spec: snap.Spec, sequence: snap.Sequence}
 		if w != nil {
-			hubs = w.hubs
+			next.hubs = w.hubs
 		}
-		w = &waiting{key: key, spec: snap.Spec, sequence: snap.Sequence, hubs: hubs}
+		w = next
 		p.jobs[key] = w
 	}
 	if place, ok := places[snap.Spec.ID]; ok {
 		w.ahead, w.at, w.queried = place.ahead, place.at, place.at
 	}
-	w.hubs[h] = struct{}{}
-	if p.byHub[h] == nil {
-		p.byHub[h] = make(map[string]struct{})
+	if !slices.Contains(w.hubs, h) {
+		w.hubs = append(w.hubs, h)
 	}
-	p.byHub[h][key] = struct{}{}
 }
 
 // untrack stops updating the position of a job for a hub.
 func (p *positions) untrack(h *hub, id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w := p.jobs[h.owner+"."+id]; w != nil {
-		p.remove(h, w)
+	key := jobKey{h.owner, id}
+	w := p.jobs[key]
+	if w == nil {
+		return
+	}
+	w.hubs = slices.DeleteFunc(w.hubs, func(other *hub) bool { return other == h })
+	if len(w.hubs) == 0 {
+		delete(p.jobs, key)
 	}
 }
 
 // drop stops updating all positions for a hub.
 func (p *positions) drop(h *hub) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for key := range p.byHub[h] {
-		p.remove(h, p.jobs[key])
-	}
-}
-
-func (p *positions) remove(h *hub, w *waiting) {
-	delete(w.hubs, h)
-	if len(w.hubs) == 0 {
-		delete(p.jobs, w.key)
-	}
-	delete(p.byHub[h], w.key)
-	if len(p.byHub[h]) == 0 {
-		delete(p.byHub, h)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id := range h.tracker.jobs {
+		p.untrack(h, id)
 	}
 }
 
@@ -133,12 +132,15 @@ func (p *positions) update(list []waiting, place func(waiting) position) map[*hu
 	defer p.mu.Unlock()
 	news := make(map[*hub]map[string]position)
 	for _, found := range list {
-		w := p.jobs[found.key]
-		if w == nil || w.sequence != found.sequence || found.at.IsZero() {
+		w := p.jobs[keyOf(found.spec)]
+		if w == nil || w.sequence != found.sequence {
 			continue
 		}
-		w.ahead, w.at, w.queried = found.ahead, found.at, found.queried
-		for h := range w.hubs {
+		w.ahead, w.at, w.queried, w.gone = found.ahead, found.at, found.queried, found.gone
+		if found.at.IsZero() {
+			continue
+		}
+		for _, h := range w.hubs {
 			if news[h] == nil {
 				news[h] = make(map[string]position)
 			}
@@ -148,12 +150,23 @@ func (p *positions) update(list []waiting, place func(waiting) position) map[*hu
 	return news
 }
 
-// due returns the sequences to query: those of the first jobs in list, and of the others those queried longest ago.
+// due returns the sequences to query: those of the first jobs in list that are still in the queue, of the others those queried
+// longest ago, and those whose position is unknown.
 func due(list []waiting) []uint64 {
-	rest := slices.Clone(list[min(frontPlaces, len(list)):])
-	slices.SortStableFunc(rest, func(a, b waiting) int { return a.queried.Compare(b.queried) })
 	var sequences []uint64
-	for _, w := range slices.Concat(list[:min(frontPlaces, len(list))], rest[:min(queriedPlaces-frontPlaces, len(rest))]) {
+	var rest []waiting
+	unknown := unknownPlaces
+	for _, w := range list {
+		switch {
+		case !w.gone && len(sequences) < frontPlaces, w.queried.IsZero() && unknown > 0:
+			sequences = append(sequences, w.sequence)
+			unknown--
+		default:
+			rest = append(rest, w)
+		}
+	}
+	slices.SortStableFunc(rest, func(a, b waiting) int { return a.queried.Compare(b.queried) })
+	for _, w := range rest[:min(turnPlaces, len(rest))] {
 		sequences = append(sequences, w.sequence)
 	}
 	return sequences
@@ -172,9 +185,12 @@ func fillPlaces(list []waiting, queried []uint64, found map[uint64]int, now time
 			if !w.at.IsZero() {
 				gained = w.ahead - ahead
 			}
-			w.queried = now
-		case w.at.IsZero(), before < 0, slices.Contains(queried, w.sequence):
-			continue // The position is unknown, or the job has just left the queue.
+			w.queried, w.gone = now, false
+		case slices.Contains(queried, w.sequence):
+			w.queried, w.gone = now, true // The job has just left the queue.
+			continue
+		case w.at.IsZero(), before < 0, w.gone:
+			continue // The position is unknown.
 		default:
 			ahead = max(min(w.ahead, w.ahead-gained), before+1)
 		}
@@ -199,7 +215,7 @@ func (f *Feed) tickLoop() {
 }
 
 // tickLane updates the positions of a lane and sends them to the readers. It makes one request for the lane and one per queried
-// position, regardless of the number of readers.
+// position, regardless of the number of readers and, once all positions are known, of jobs.
 func (f *Feed) tickLane(of lane, list []waiting) {
 	ctx, cancel := context.WithTimeout(f.ctx, estimateTimeout)
 	defer cancel()

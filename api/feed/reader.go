@@ -3,171 +3,189 @@ package feed
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
-	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
 const (
-	// readerBuffer is the capacity of the channel of a Reader.
-	readerBuffer = 16
-	// readerQueue is how many more events may be queued before the reader is dropped as slow.
-	readerQueue = 256
-	// slowTimeout is how long a send to the full channel may block before the reader is dropped as slow.
-	slowTimeout = 10 * time.Second
+	// keptEvents is how many events of a job a reader that lags behind gets one by one. Of more it gets the newest, which is
+	// enough, because each event is the whole job.
+	keptEvents = 8
+	// lateEvents is how many events of different jobs a reader may lag behind before it is dropped, apart from its first ones.
+	lateEvents = 256
 )
 
-// Reader delivers events to one consumer.
+// ErrNone is the error of Reader.Next when there is no event for now.
+var ErrNone = errors.New("no event for now")
+
+// Reader delivers events to one consumer. It runs no goroutine and, when the consumer has received all events, holds none.
 type Reader struct {
-	events chan Event
-	ctx    context.Context //nolint:containedctx // The lifetime of the reader.
-	cancel context.CancelCauseFunc
-	// detach releases the callback on the context of the feed.
-	detach      func() bool
-	done        chan struct{}
-	err         error
-	slowTimeout time.Duration
 	// single means that the reader ends with the terminal event of its job.
 	single bool
+	// hub is the source of the events; nil if the job had ended before.
+	hub *hub
+	// unfollow stops following the context with which the reader was opened.
+	unfollow func() bool
 
-	mu    sync.Mutex
-	queue []Event
-	limit int
-	wake  chan struct{}
+	mu     sync.Mutex
+	queue  []Event
+	limit  int
+	notify func()
+	// err is the reason why there are no more events after those in queue.
+	err      error
+	detached bool
 }
 
-func newReader(ctx context.Context, f *Feed) *Reader {
-	r := &Reader{
-		events: make(chan Event, readerBuffer), done: make(chan struct{}), wake: make(chan struct{}, 1), slowTimeout: f.slowTimeout,
+// open returns a new reader after attaching it with attach. It fails with ErrStopped.
+func (f *Feed) open(ctx context.Context, attach func(context.Context, *Reader) error) (*Reader, error) {
+	release, err := f.acquire()
+	if err != nil {
+		return nil, err
 	}
-	r.ctx, r.cancel = context.WithCancelCause(ctx)
-	// A reader ends with its own context or with the feed, whichever is first.
-	r.detach = context.AfterFunc(f.ctx, func() { r.cancel(ErrStopped) })
-	return r
-}
-
-// Events returns the channel of events. It is closed after the terminal event of a single job, when the reader is too slow,
-// when its context ends and when the feed stops; Err returns the reason. Readers share the values that an event points to
-// and must not change them.
-func (r *Reader) Events() <-chan Event { return r.events }
-
-// Err waits until the channel is closed and returns the reason, or nil after a terminal event.
-func (r *Reader) Err() error {
-	<-r.done
-	return r.err
-}
-
-// Close ends the reader. It may be called more than once.
-func (r *Reader) Close() { r.cancel(context.Canceled) }
-
-// abandon ends a reader that could not be attached because of err. It returns the cause of the end of the reader or the feed,
-// if one of them has ended and so failed the request, and err otherwise.
-func (r *Reader) abandon(f *Feed, err error) error {
-	if !errors.Is(err, jobs.ErrNotFound) {
-		for _, ctx := range []context.Context{f.ctx, r.ctx} {
-			if cause := context.Cause(ctx); cause != nil {
+	defer release()
+	// The requests end with the context of the caller or with the feed, whichever is first.
+	opening, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(f.ctx, func() { cancel(ErrStopped) })()
+	r := &Reader{}
+	if err := attach(opening, r); err != nil {
+		for _, ctx := range []context.Context{f.ctx, opening} {
+			if cause := context.Cause(ctx); cause != nil && !errors.Is(err, jobs.ErrNotFound) {
 				err = cause
 			}
 		}
+		return nil, err
 	}
-	r.detach()
-	r.cancel(err)
-	return err
-}
-
-// finish sends one event and ends the reader.
-func (r *Reader) finish(e Event) {
-	r.events <- e
-	close(r.events)
-	close(r.done)
-	r.detach()
-	r.cancel(nil)
-}
-
-// start delivers events in the background, beginning with first, until the reader ends, and then detaches it from the hub.
-func (r *Reader) start(h *hub, first []Event) {
-	r.queue, r.limit = first, readerQueue+len(first)
-	h.feed.wg.Go(func() {
-		defer close(r.done)
-		defer close(r.events)
-		defer h.detach(r)
-		r.err = r.pump()
-		r.detach()
-		r.cancel(r.err)
-	})
-}
-
-// push queues an event and reports true. If the queue is full it ends the reader with ErrSlow and reports false.
-func (r *Reader) push(e Event) bool {
+	if r.hub == nil {
+		return r, nil
+	}
+	unfollow := context.AfterFunc(ctx, func() { r.fail(context.Cause(ctx)) })
 	r.mu.Lock()
-	full := len(r.queue) >= r.limit
-	if !full {
-		r.queue = append(r.queue, e)
+	r.unfollow = unfollow
+	r.mu.Unlock()
+	return r, nil
+}
+
+// Notify has notify called now, after every event and at the end. It may be called more often, and concurrently, and must not
+// block.
+func (r *Reader) Notify(notify func()) {
+	r.mu.Lock()
+	r.notify = notify
+	r.mu.Unlock()
+	notify()
+}
+
+// Next returns the next event. It does not block: without an event it fails with ErrNone, after the terminal event of a single
+// job with io.EOF, and otherwise with the reason why the reader ended: ErrSlow, ErrStopped, jobs.ErrNotFound or the
+// cause of its context. Only one goroutine may call it at a time. Readers share the values that an event points to and must
+// not change them.
+func (r *Reader) Next() (Event, error) {
+	r.mu.Lock()
+	if len(r.queue) == 0 {
+		r.queue = nil
+		err := r.err
+		r.mu.Unlock()
+		if err == nil {
+			return Event{}, ErrNone
+		}
+		r.detach()
+		return Event{}, err
+	}
+	e := r.queue[0]
+	r.queue[0] = Event{}
+	r.queue = r.queue[1:]
+	last := r.single && e.Snapshot.Record != nil
+	if last {
+		r.queue, r.err = nil, io.EOF
 	}
 	r.mu.Unlock()
-	if full {
-		r.cancel(ErrSlow)
+	if last {
+		r.detach()
+	}
+	return e, nil
+}
+
+// Close ends the reader. It may be called more than once.
+func (r *Reader) Close() {
+	r.fail(context.Canceled)
+	r.detach()
+}
+
+// fail ends the reader with err and drops its events. The consumer detaches it.
+func (r *Reader) fail(err error) {
+	r.mu.Lock()
+	if r.err == nil {
+		r.err, r.queue = err, nil
+	}
+	notify := r.notify
+	r.mu.Unlock()
+	if notify != nil {
+		notify()
+	}
+}
+
+// detach releases what the reader uses. Further calls do nothing.
+func (r *Reader) detach() {
+	r.mu.Lock()
+	done := r.detached
+	r.detached = true
+	unfollow := r.unfollow
+	r.mu.Unlock()
+	if done {
+		return
+	}
+	if unfollow != nil {
+		unfollow()
+	}
+	if r.hub != nil {
+		r.hub.detach(r)
+	}
+}
+
+// start sets the first events and the hub of a reader.
+func (r *Reader) start(h *hub, first []Event) {
+	r.hub, r.queue, r.limit = h, first, lateEvents+len(first)
+}
+
+// push queues an event and reports true. If the reader is too far behind, it ends with ErrSlow, and push reports false.
+func (r *Reader) push(e Event) bool {
+	r.mu.Lock()
+	if r.err != nil {
+		r.mu.Unlock()
 		return false
 	}
-	select {
-	case r.wake <- struct{}{}:
-	default:
+	if !r.replace(e) {
+		if len(r.queue) >= r.limit {
+			r.mu.Unlock()
+			r.fail(ErrSlow)
+			return false
+		}
+		r.queue = append(r.queue, e)
+	}
+	notify := r.notify
+	r.mu.Unlock()
+	if notify != nil {
+		notify()
 	}
 	return true
 }
 
-// pop removes and returns the oldest event of the queue.
-func (r *Reader) pop() (e Event, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.queue) == 0 {
-		r.queue = nil
-		return Event{}, false
+// replace puts an event in the place of the last one of the same job if the reader lags behind, and reports whether it did. The
+// caller holds the lock.
+func (r *Reader) replace(e Event) bool {
+	if len(r.queue) < keptEvents {
+		return false
 	}
-	e, r.queue[0] = r.queue[0], Event{}
-	r.queue = r.queue[1:]
-	return e, true
-}
-
-// pump sends queued events to the consumer until the reader ends, and returns the reason.
-func (r *Reader) pump() error {
-	for {
-		e, ok := r.pop()
-		if !ok {
-			select {
-			case <-r.wake:
-				continue
-			case <-r.ctx.Done():
-				return context.Cause(r.ctx)
+	for i := len(r.queue) - 1; i >= 0; i-- {
+		if old := &r.queue[i]; old.Snapshot.Spec.ID == e.Snapshot.Spec.ID {
+			if e.ID == "" {
+				e.ID = old.ID // A position of a state that the consumer has not received.
 			}
-		}
-		if err := r.send(e); err != nil {
-			return err
-		}
-		if r.single && e.Snapshot.Record != nil {
-			return nil
+			*old = e
+			return true
 		}
 	}
-}
-
-// send sends an event to the consumer. It fails with ErrSlow after slowTimeout.
-func (r *Reader) send(e Event) error {
-	select {
-	case r.events <- e:
-		return nil
-	case <-r.ctx.Done():
-		return context.Cause(r.ctx)
-	default:
-	}
-	timer := time.NewTimer(r.slowTimeout)
-	defer timer.Stop()
-	select {
-	case r.events <- e:
-		return nil
-	case <-r.ctx.Done():
-		return context.Cause(r.ctx)
-	case <-timer.C:
-		return ErrSlow
-	}
+	return false
 }

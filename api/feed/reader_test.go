@@ -9,66 +9,101 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
-// TestSlowReaderIsDropped has a reader of each kind that does not receive, while other readers of the same job continue.
-func TestSlowReaderIsDropped(t *testing.T) {
+// TestSlowReaderGetsNewestState has a reader of each kind that does not receive, while other readers of the same job continue. It
+// holds a few states of the job, and receives the newest one and the end.
+func TestSlowReaderGetsNewestState(t *testing.T) {
 	t.Parallel()
 	r := start(t, noRereads)
-	r.feed.SetSlowTimeout(50 * time.Millisecond)
 	spec := r.push(t, "j1")
 	slow, slowAll := r.watch(t, spec), r.watchOwner(t, time.Time{})
 	fast, fastAll := r.watch(t, spec), r.watchOwner(t, time.Time{})
 	expect(t, fast, "0.0")
 	expectStates(t, fastAll, "j1 0.0")
-	for step := uint64(1); step <= 50; step++ {
+	const steps = 300
+	for step := uint64(1); step <= steps; step++ {
 		r.put(t, spec, 1, step)
 		expect(t, fast, fmt.Sprintf("1.%d", step))
 		expectStates(t, fastAll, fmt.Sprintf("j1 1.%d", step))
 	}
 	for name, reader := range map[string]*feed.Reader{"one": slow, "all": slowAll} {
-		if err := reader.Err(); !errors.Is(err, feed.ErrSlow) {
-			t.Errorf("%s: the slow reader ended with %v", name, err)
+		if got := reader.Queued(); got != feed.KeptEvents {
+			t.Errorf("%s: a slow reader holds %d events, want %d", name, got, feed.KeptEvents)
 		}
-		drain(t, reader)
+		expect(t, reader, "0.0")
+		for step := 1; step < feed.KeptEvents-1; step++ {
+			expect(t, reader, fmt.Sprintf("1.%d", step))
+		}
+		expect(t, reader, fmt.Sprintf("1.%d", steps))
 	}
-	// A new reader starts at the current state.
-	expect(t, r.watch(t, spec), "1.50")
 	r.settle(t, spec)
-	expect(t, fast, "end")
-	expectStates(t, fastAll, "j1 end")
-	expectEnd(t, fast, nil)
+	for _, reader := range []*feed.Reader{slow, fast} {
+		expect(t, reader, "end")
+		expectEnd(t, reader, nil)
+	}
+	for _, reader := range []*feed.Reader{slowAll, fastAll} {
+		expectStates(t, reader, "j1 end")
+	}
 }
 
-// TestFullQueueDropsReader fills the queue of a reader before its timeout. The reader has missed an event then and is dropped
-// even if it receives in time.
-func TestFullQueueDropsReader(t *testing.T) {
+// TestSlowReaderMissesNoEnd ends jobs while a reader of all jobs does not receive.
+func TestSlowReaderMissesNoEnd(t *testing.T) {
 	t.Parallel()
 	r := start(t, noRereads)
-	r.feed.SetSlowTimeout(time.Hour)
-	spec := r.push(t, "j1")
+	const many = 20
+	slow, fast := r.watchOwner(t, time.Time{}), r.watchOwner(t, time.Time{})
+	for i := range many {
+		spec := r.push(t, fmt.Sprintf("j%d", i))
+		expectStates(t, fast, spec.ID+" 0.0")
+		r.put(t, spec, 1, 1)
+		r.put(t, spec, 1, 2)
+		r.settle(t, spec)
+		expectStates(t, fast, spec.ID+" 1.1", spec.ID+" 1.2", spec.ID+" end")
+	}
+	if got := slow.Queued(); got > many+feed.KeptEvents {
+		t.Errorf("a slow reader holds %d events of %d jobs", got, many)
+	}
+	ended := map[string]bool{}
+	for len(ended) < many {
+		e := next(t, slow)
+		if ended[e.Job.ID] {
+			t.Errorf("%s: %q after the end", e.Job.ID, e.ID)
+		}
+		if e.ID == job.EventIDEnd {
+			ended[e.Job.ID] = true
+		}
+	}
+}
+
+// TestTooSlowReaderIsDropped has a reader of all jobs that does not receive while more jobs are submitted than it may hold.
+func TestTooSlowReaderIsDropped(t *testing.T) {
+	t.Parallel()
+	r := start(t, noRereads)
 	before := r.broker.Conn().NumSubscriptions()
-	slow, slowAll, fast := r.watch(t, spec), r.watchOwner(t, time.Time{}), r.watchOwner(t, time.Time{})
-	expectStates(t, fast, "j1 0.0")
-	for step := uint64(1); step <= 300; step++ {
-		r.put(t, spec, 1, step)
-		expectStates(t, fast, fmt.Sprintf("j1 1.%d", step))
+	slow, fast := r.watchOwner(t, time.Time{}), r.watchOwner(t, time.Time{})
+	for i := range feed.LateEvents + 1 {
+		spec := r.push(t, fmt.Sprintf("j%d", i))
+		if got := slow.Queued(); got > feed.LateEvents {
+			t.Fatalf("a slow reader holds %d events", got)
+		}
+		expectStates(t, fast, spec.ID+" 0.0")
 	}
-	for _, reader := range []*feed.Reader{slow, slowAll} {
-		drain(t, reader)
-		expectEnd(t, reader, feed.ErrSlow)
-	}
+	expectEnd(t, slow, feed.ErrSlow)
 	fast.Close()
 	expectEnd(t, fast, context.Canceled)
 	if got := r.broker.Conn().NumSubscriptions(); got != before {
 		t.Errorf("%d subscriptions, %d before", got, before)
 	}
-	// The next reader of the job is not affected.
-	reader := r.watch(t, spec)
-	expect(t, reader, "1.300")
-	r.settle(t, spec)
-	expect(t, reader, "end")
+	// The next reader starts at the current state.
+	reader := r.watchOwner(t, time.Time{})
+	for range feed.LateEvents + 1 {
+		if e := next(t, reader); e.ID != "0.0" {
+			t.Errorf("%s: %q", e.Job.ID, e.ID)
+		}
+	}
 }
 
 func TestStopEndsReaders(t *testing.T) {

@@ -84,43 +84,33 @@ func (h *hub) readCurrent(ctx context.Context) (snap *job.Snapshot, began time.T
 	})
 }
 
-// run rereads the jobs of the hub periodically, in case an event was lost, until the hub ends.
-func (h *hub) run() {
-	timer := time.NewTimer(h.nextRead())
-	defer timer.Stop()
-	for {
-		select {
-		case <-h.ctx.Done():
-			return
-		case <-timer.C:
-		}
-		if h.id == "" {
-			h.rereadAll()
-		} else {
-			h.rereadOne()
-		}
-		timer.Reset(h.nextRead())
-	}
-}
-
 // overdue is the time after a deadline at which the job is reread. By then it has ended, or the read ends it.
 const overdue = 500 * time.Millisecond
 
-// nextRead returns the time until the next reread: the interval, or less if the deadline of the one job comes first.
-func (h *hub) nextRead() time.Duration {
+// nextRead returns the time until the next reread: the given interval, or less if the deadline of the one job comes first.
+func (h *hub) nextRead(interval time.Duration) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e, ok := h.tracker.active[h.id]; ok {
-		if left := time.Until(e.Snapshot.Spec.Deadline.Time) + overdue; left > 0 && left < h.feed.cfg.Reread {
+	if e, ok := h.tracker.active(h.id); ok {
+		if left := time.Until(e.Snapshot.Spec.Deadline.Time) + overdue; left > 0 && left < interval {
 			return left
 		}
 	}
-	return h.feed.cfg.Reread
+	return interval
+}
+
+// reread reads the jobs of the hub, in case an event was lost.
+func (h *hub) reread() {
+	if h.id == "" {
+		h.rereadAll()
+	} else {
+		h.rereadOne()
+	}
 }
 
 func (h *hub) rereadOne() {
 	h.mu.Lock()
-	_, active := h.tracker.active[h.id]
+	_, active := h.tracker.active(h.id)
 	h.mu.Unlock()
 	if !active {
 		return
@@ -128,7 +118,7 @@ func (h *hub) rereadOne() {
 	snap, _, err := h.readCurrent(h.ctx)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound):
-		h.cancelReaders(jobs.ErrNotFound)
+		h.failReaders(jobs.ErrNotFound)
 	case err == nil:
 		h.publish(h.ctx, snap)
 	}
@@ -148,8 +138,8 @@ func (h *hub) rereadAll() {
 	}
 	var missing []string
 	h.mu.Lock()
-	for id, e := range h.tracker.active {
-		if !alive[id] && e.since.Before(began) {
+	for id, e := range h.tracker.jobs {
+		if !e.ended() && !alive[id] && e.since.Before(began) {
 			missing = append(missing, id)
 		}
 	}

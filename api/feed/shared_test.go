@@ -247,18 +247,21 @@ func TestDerivedPositions(t *testing.T) {
 	}
 }
 
-// TestEveryPositionIsQueried has more jobs than are queried per tick.
+// TestEveryPositionIsQueried has more jobs than are queried per tick. Once every position is known, the number of queries per tick
+// does not depend on the number of jobs.
 func TestEveryPositionIsQueried(t *testing.T) {
 	t.Parallel()
+	const many = 3 * feed.UnknownPlaces
 	var sequences []uint64
-	for i := range 10 * feed.QueriedPlaces {
+	for i := range many {
 		sequences = append(sequences, uint64(i+1))
 	}
 	l := feed.NewPositionList(sequences...)
 	queried, now := map[uint64]int{}, time.Now()
-	for round := range 20 {
+	tick := func() []uint64 {
+		now = now.Add(time.Second)
 		due := l.Due()
-		if len(due) != feed.QueriedPlaces || !slices.Equal(due[:feed.FrontPlaces], sequences[:feed.FrontPlaces]) {
+		if !slices.Equal(due[:feed.FrontPlaces], sequences[:feed.FrontPlaces]) {
 			t.Fatalf("%d due: %v", len(due), due)
 		}
 		found := map[uint64]int{}
@@ -266,12 +269,29 @@ func TestEveryPositionIsQueried(t *testing.T) {
 			queried[sequence]++
 			found[sequence] = int(sequence) - 1
 		}
-		l.Fill(due, found, now.Add(time.Duration(round)*time.Second))
+		l.Fill(due, found, now)
+		return due
+	}
+	for len(queried) < many {
+		if got := len(tick()); got > feed.FrontPlaces+feed.UnknownPlaces+feed.TurnPlaces {
+			t.Fatalf("%d due", got)
+		}
+	}
+	clear(queried)
+	for range many - feed.FrontPlaces {
+		if due := tick(); len(due) != feed.FrontPlaces+feed.TurnPlaces {
+			t.Fatalf("%d due: %v", len(due), due)
+		}
 	}
 	for _, sequence := range sequences {
 		if queried[sequence] == 0 {
 			t.Errorf("%d is never queried", sequence)
 		}
+	}
+	// A job that has left the queue is no longer the front.
+	l.Fill(l.Due(), map[uint64]int{}, now)
+	if due := l.Due(); due[0] != sequences[1] {
+		t.Errorf("due %v", due)
 	}
 	if got := feed.NewPositionList(1, 2, 3).Due(); len(got) != 3 {
 		t.Errorf("three jobs: %v", got)

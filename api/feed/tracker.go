@@ -11,92 +11,83 @@ import (
 // lateWindow is how long after the end of a job an older event of it may still arrive.
 const lateWindow = time.Minute
 
-// shown is the last event of a job that was sent to the readers, and the time since which the job has been known.
+// shown is the last event of a job that was sent to the readers.
 type shown struct {
 	Event
+	// since is the time since which the job has been known or, after its end, the time at which that was sent.
 	since time.Time
+	// place is the last queue position that was sent, nil if none was.
+	place *position
 }
+
+func (s *shown) ended() bool { return s.Snapshot.Record != nil }
 
 // tracker records what was sent to the readers of a hub: the states of unfinished jobs, and recent terminal states, so that late
 // events are recognized.
-type tracker struct {
-	active map[string]shown
-	// positions are the last queue positions that were sent.
-	positions map[string]position
-	// ended are the terminal events; since is the time at which they were sent.
-	ended map[string]shown
-}
+type tracker struct{ jobs map[string]*shown }
 
-func newTracker() *tracker {
-	return &tracker{active: make(map[string]shown), positions: make(map[string]position), ended: make(map[string]shown)}
+func newTracker() tracker { return tracker{make(map[string]*shown)} }
+
+// active returns the last event of a job that has not ended.
+func (t tracker) active(id string) (*shown, bool) {
+	s, ok := t.jobs[id]
+	return s, ok && !s.ended()
 }
 
 // isNews reports whether a state follows the last one of its job.
-func (t *tracker) isNews(snap *job.Snapshot) bool {
-	return !t.hasEnded(snap.Spec.ID) && snap.Follows(t.active[snap.Spec.ID].Snapshot)
+func (t tracker) isNews(snap *job.Snapshot) bool {
+	s, known := t.jobs[snap.Spec.ID]
+	return !known || snap.Follows(s.Snapshot)
 }
 
 // record stores a state and reports whether it is news.
-func (t *tracker) record(e Event) bool {
-	snap := e.Snapshot
-	if !t.isNews(snap) {
+func (t tracker) record(e Event) bool {
+	if !t.isNews(e.Snapshot) {
 		return false
 	}
-	id, now := snap.Spec.ID, time.Now()
-	if snap.Status() != job.StatusQueued {
-		delete(t.positions, id)
+	next := &shown{Event: e, since: time.Now()}
+	if last, known := t.jobs[e.Snapshot.Spec.ID]; known && !next.ended() {
+		next.since = last.since
 	}
-	if snap.Record != nil {
-		delete(t.active, id)
-		t.ended[id] = shown{e, now}
-		return true
-	}
-	if before, known := t.active[id]; known {
-		now = before.since
-	}
-	t.active[id] = shown{e, now}
+	t.jobs[e.Snapshot.Spec.ID] = next
 	return true
 }
 
 // last returns the last event of a job.
-func (t *tracker) last(id string) (Event, bool) {
-	if e, ok := t.active[id]; ok {
-		return e.Event, true
+func (t tracker) last(id string) (Event, bool) {
+	if s, ok := t.jobs[id]; ok {
+		return s.Event, true
 	}
-	e, ok := t.ended[id]
-	return e.Event, ok
-}
-
-// setJob replaces the job in the last event.
-func (t *tracker) setJob(id string, j *jobview.Job) {
-	e := t.active[id]
-	e.Job = j
-	t.active[id] = e
+	return Event{}, false
 }
 
 // hasEnded reports whether a job ended recently.
-func (t *tracker) hasEnded(id string) bool {
-	_, ok := t.ended[id]
-	return ok
+func (t tracker) hasEnded(id string) bool {
+	s, ok := t.jobs[id]
+	return ok && s.ended()
 }
 
 // forget drops the state of a job.
-func (t *tracker) forget(id string) {
-	delete(t.active, id)
-	delete(t.positions, id)
-	delete(t.ended, id)
-}
+func (t tracker) forget(id string) { delete(t.jobs, id) }
 
 // sweep drops terminal events that are older than lateWindow.
-func (t *tracker) sweep(now time.Time) {
-	maps.DeleteFunc(t.ended, func(_ string, e shown) bool { return now.Sub(e.since) > lateWindow })
+func (t tracker) sweep(now time.Time) {
+	maps.DeleteFunc(t.jobs, func(_ string, s *shown) bool { return s.ended() && now.Sub(s.since) > lateWindow })
 }
 
-// setPosition stores the queue position of a job and reports whether it is news.
-func (t *tracker) setPosition(id string, place position) bool {
-	if last, known := t.positions[id]; known && !place.isNews(last) {
+// setPosition stores the queue position of a queued job and reports whether it is news.
+func (t tracker) setPosition(id string, place position) bool {
+	s, ok := t.active(id)
+	if !ok || s.Snapshot.Status() != job.StatusQueued || s.place != nil && !place.isNews(*s.place) {
 		return false
 	}
-	t.positions[id] = place
+	s.place = &place
 	return true
+}
+
+// setJob replaces the job in the last event.
+func (t tracker) setJob(id string, j *jobview.Job) {
+	if s, ok := t.jobs[id]; ok {
+		s.Job = j
+	}
 }

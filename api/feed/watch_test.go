@@ -200,9 +200,11 @@ func TestReadersShareSubscription(t *testing.T) {
 		t.Errorf("%d subscriptions for one job", got-before)
 	}
 	second := r.watch(t, other)
-	if got := count(); got != before+2 {
-		t.Errorf("%d subscriptions for two jobs", got-before)
+	all := r.watchOwner(t, time.Time{})
+	if got := count(); got != before+1 {
+		t.Errorf("%d subscriptions for two jobs and their owner", got-before)
 	}
+	all.Close()
 	expect(t, second, "0.0")
 	second.Close()
 	expectEnd(t, second, context.Canceled)

@@ -1,8 +1,11 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -26,7 +29,12 @@ type eventHandler struct {
 	limits    *streamLimits
 	metrics   *telemetry.Metrics
 	keepAlive time.Duration
-	now       func() time.Time
+	// outlive is middleware.outlive.
+	outlive func(*gin.Context) (end func())
+	// open counts the open streams.
+	open sync.WaitGroup
+	now  func() time.Time
+	log  *slog.Logger
 }
 
 // jobEvents is GET /api/jobs/:id/events. It streams every state of one job until the job has ended.
@@ -43,52 +51,7 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 	if c.Request.Method == http.MethodHead {
 		return h.headOfEvents(c, caller, id)
 	}
-	release, err := h.limits.reserveStream(caller)
-	if err != nil {
-		return err
-	}
-	defer release()
-	ctx, cancel := lifetime.UntilStop(c.Request.Context())
-	defer cancel()
-	ctx, opened, cancelOpening := lifetime.Opening(ctx)
-	defer cancelOpening()
-	reader, err := h.feed.Watch(ctx, caller.Owners, id)
-	opened()
-	if stopping(err) {
-		openAndEnd(c, "")
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	first, open := <-reader.Events()
-	if !open && stopping(reader.Err()) {
-		openAndEnd(c, "")
-		return nil
-	}
-	if !open {
-		return problem.Unavailable(reader.Err())
-	}
-	lastID := lastEventID(c)
-	if first.ID == job.EventIDEnd && lastID == job.EventIDEnd {
-		// The client has received everything. 204 keeps a browser from reconnecting.
-		respond.Empty(c, http.StatusNoContent)
-		return nil
-	}
-	st, err := openStream(c, "")
-	if err != nil {
-		return nil //nolint:nilerr // The caller is gone.
-	}
-	send := func(e feed.Event) error { return sendJob(st, e, e.ID) }
-	if first.ID != lastID {
-		if err := send(first); err != nil {
-			h.countIfSlow(err)
-			return nil
-		}
-	}
-	h.pump(st, reader, send)
-	return nil
+	return h.stream(c, caller, "", func(ctx context.Context) (*feed.Reader, error) { return h.feed.Watch(ctx, caller.Owners, id) })
 }
 
 // headOfEvents responds to HEAD with the status and headers that GET would have.
@@ -127,57 +90,19 @@ func (h *eventHandler) ownerEvents(c *gin.Context) error {
 		c.Writer.WriteHeaderNow()
 		return nil
 	}
-	release, err := h.limits.reserveStream(caller)
-	if err != nil {
-		return err
-	}
-	defer release()
-	ctx, cancel := lifetime.UntilStop(c.Request.Context())
-	defer cancel()
-	ctx, opened, cancelOpening := lifetime.Opening(ctx)
-	defer cancelOpening()
 	// A client that loses the stream before its first event resumes from this id. Without it the client would miss a job
 	// that ends in between.
 	start := ""
 	if lastEventID(c) == "" {
 		start = h.eventTime()
 	}
-	reader, err := h.feed.WatchOwner(ctx, caller.Owner, since(lastEventID(c)))
-	opened()
-	if stopping(err) {
-		openAndEnd(c, start)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	st, err := openStream(c, start)
-	if err != nil {
-		return nil //nolint:nilerr // The caller is gone.
-	}
-	h.pump(st, reader, func(e feed.Event) error {
-		id := ""
-		if e.ID != "" {
-			id = h.eventTime()
-		}
-		return sendJob(st, e, id)
+	return h.stream(c, caller, start, func(ctx context.Context) (*feed.Reader, error) {
+		return h.feed.WatchOwner(ctx, caller.Owner, since(lastEventID(c)))
 	})
-	return nil
 }
 
 // eventTime returns the id of an event that a stream of many jobs sends now.
 func (h *eventHandler) eventTime() string { return strconv.FormatInt(h.now().UnixMilli(), 10) }
-
-// sendJob sends the whole job as one event, named after the status of the job.
-func sendJob(st *stream, e feed.Event, id string) error {
-	view := *e.Job
-	data, err := respond.Encode(problem.Translate(&view, problem.Lang(st.c)))
-	if err != nil {
-		return err
-	}
-	return st.Send(string(e.Job.Status), id, data)
-}
 
 // lastEventID returns the id of the last event that the client has received. The query is for programs that cannot set
 // the header; the header of a browser that reconnects is newer and takes precedence.

@@ -205,7 +205,7 @@ func (b *bundle) serve(t testing.TB) {
 		transport.CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hang)
 		defer cancel()
-		return b.http.Shutdown(ctx)
+		return errors.Join(b.http.Shutdown(ctx), b.server.AwaitStreams(ctx))
 	})
 }
 

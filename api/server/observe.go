@@ -19,6 +19,9 @@ import (
 func (m *middleware) observe(c *gin.Context) {
 	began := time.Now()
 	defer func() {
+		if c.GetBool(outlivesKey) {
+			return
+		}
 		duration, status := time.Since(began), c.Writer.Status()
 		route := routeOf(c)
 		m.metrics.ObserveHTTP(route, c.Request.Method, status, longRequestOf(c), duration)
@@ -51,6 +54,21 @@ func (m *middleware) observe(c *gin.Context) {
 		m.log.LogAttrs(c.Request.Context(), level, "request", attrs...)
 	}()
 	c.Next()
+}
+
+// outlivesKey is the context key of the mark of a request that outlives its handler.
+const outlivesKey = "outlives"
+
+// outlive marks a stream, which outlives its handler. The caller calls end at its end, which counts and logs it.
+func (m *middleware) outlive(c *gin.Context) (end func()) {
+	c.Set(outlivesKey, true)
+	ctx, method, route, began := c.Request.Context(), c.Request.Method, routeOf(c), time.Now()
+	return func() {
+		took := time.Since(began)
+		m.metrics.ObserveHTTP(route, method, http.StatusOK, telemetry.LongStream, took)
+		m.log.LogAttrs(ctx, slog.LevelDebug, "request", slog.String("method", method), slog.String("route", route),
+			slog.Int("status", http.StatusOK), slog.Int64("duration_ms", took.Milliseconds()))
+	}
 }
 
 // longKey is the context key of the reason why a request waits on purpose.

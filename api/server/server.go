@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -196,7 +197,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		},
 		events: &eventHandler{
 			jobs: d.Jobs, feed: d.Feed, sessions: sessions, limits: streams, metrics: d.Metrics,
-			keepAlive: cmp.Or(cfg.hooks.KeepAlive, keepAlive), now: d.Now,
+			keepAlive: cmp.Or(cfg.hooks.KeepAlive, keepAlive), outlive: m.outlive, now: d.Now, log: d.Log,
 		},
 		original: &originalHandler{
 			submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, models: d.Models, catalogue: d.Catalogue,
@@ -243,6 +244,22 @@ func (s *Server) Routes() []Route {
 		routes = append(routes, Route{Method: r.Method, Path: r.Path})
 	}
 	return routes
+}
+
+// AwaitStreams waits until the last event of every stream has been sent, or fails with the cause of ctx. It is to be called after
+// Shutdown, which does not wait for streams because they have taken over their connections.
+func (s *Server) AwaitStreams(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		s.handlers.events.open.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("await streams: %w", context.Cause(ctx))
+	}
 }
 
 // HTTP returns an http.Server for the API, without an address. When base ends, event streams end and waiting requests respond

@@ -34,17 +34,17 @@ type SubmitterDeps struct {
 // Submitter accepts jobs: it completes requests, recognizes repeated ones, limits the active jobs of an owner, charges the
 // quota and makes jobs durable.
 type Submitter struct {
-	cfg       Config
-	jobs      *Service
-	quota     *quota.Quota
-	names     names
-	defaults  job.Defaults
-	control   *control.Controller
-	inflight  inflight
-	keyLocks  keyLocks
-	metrics   *telemetry.Metrics
-	log       *slog.Logger
-	now       func() time.Time
+	cfg      Config
+	jobs     *Service
+	quota    *quota.Quota
+	names    names
+	defaults job.Defaults
+	control  *control.Controller
+	inflight inflight
+	keyLocks keyLocks
+	metrics  *telemetry.Metrics
+	log      *slog.Logger
+	now      func() time.Time
 }
 
 // NewSubmitter returns a submitter. It fails with a *env.Fault when a setting names a model or voice that is not in the

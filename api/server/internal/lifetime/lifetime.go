@@ -61,6 +61,26 @@ func Opening(ctx context.Context) (bound context.Context, opened, cancel func())
 	}
 }
 
+// OpeningStream is Opening for a stream, which outlives its handler: after opened, ctx no longer ends with the request, only when
+// the server begins to stop. The caller calls opened before the handler returns.
+func OpeningStream(request context.Context) (ctx context.Context, opened, cancel func()) {
+	base, ok := request.Value(baseKey{}).(context.Context)
+	if !ok {
+		base = context.WithoutCancel(request)
+	}
+	ctx, end := context.WithCancelCause(base)
+	detach := context.AfterFunc(request, func() { end(context.Cause(request)) })
+	timer := time.AfterFunc(OperationTimeout, func() { end(context.DeadlineExceeded) })
+	opened = func() {
+		detach()
+		timer.Stop()
+	}
+	return ctx, opened, func() {
+		opened()
+		end(context.Canceled)
+	}
+}
+
 // Detached returns a context that ends after timeout, but not when the client of a request disconnects. Once the server begins
 // to stop it lasts at most another OperationTimeout.
 func Detached(request context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {

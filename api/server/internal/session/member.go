@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -126,15 +127,12 @@ func (s *Sessions) RequireVerified(m *Member) error {
 	return nil
 }
 
-// StillValid reports whether the token of a long request is still valid. It returns true while NATS is unreachable.
-func (s *Sessions) StillValid(c *gin.Context) bool {
-	m := FoundMember(c)
-	if m == nil {
-		return true
-	}
-	ctx, cancel := lifetime.Bounded(c.Request.Context())
+// StillValid reports whether the token of a long request is still valid. It returns true while NATS is unreachable. It costs one
+// request to NATS.
+func (s *Sessions) StillValid(ctx context.Context, token string) bool {
+	ctx, cancel := lifetime.Bounded(ctx)
 	defer cancel()
-	_, _, err := s.accounts.Identify(ctx, m.Token)
+	_, _, err := s.accounts.Identify(ctx, token)
 	return tokenCause(err) == ""
 }
 

@@ -1,35 +1,111 @@
 package sse_test
 
 import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/sse"
 )
 
+// serve serves streams that write is called with, and returns the URL.
+func serve(t *testing.T, write func(s *sse.Stream)) string {
+	t.Helper()
+	var open sync.WaitGroup
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := sse.Open(w, r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		open.Go(func() { s.AwaitClient(func() {}) })
+		open.Go(func() { write(s) })
+	}))
+	t.Cleanup(func() {
+		server.Close()
+		open.Wait()
+	})
+	return server.URL
+}
+
 func TestStream(t *testing.T) {
 	t.Parallel()
-	w := httptest.NewRecorder()
-	s, err := sse.Open(w, "7")
+	large := strings.Repeat("x", 100<<10)
+	url := serve(t, func(s *sse.Stream) {
+		for _, send := range []func() error{
+			func() error { return s.Start("7") },
+			func() error { return s.Send("running", "8", []byte(`{"n":1}`)) },
+			func() error { return s.Send("queued", "", []byte(`{}`)) },
+			s.KeepAlive,
+			func() error { return s.Send("queued", "", []byte(large)) },
+		} {
+			if err := send(); err != nil {
+				t.Error(err)
+			}
+		}
+		s.SendRandomRetry()
+		s.End()
+	})
+	want := regexp.MustCompile(`^retry: 2000\nid: 7\n\nevent: running\nid: 8\ndata: {"n":1}\n\nevent: queued\ndata: {}\n\n: keep-alive\n\n` +
+		`event: queued\ndata: x+\n\nretry: [1-4]\d{3}\n\n$`)
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/1.0"} {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = fmt.Fprintf(conn, "GET / %s\r\nHost: x\r\n\r\n", protocol)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || !want.Match(body) || len(body) < len(large) {
+			t.Errorf("%s: %v, stream %q", protocol, err, body)
+		}
+		if got := resp.Header.Get("Content-Type"); got != "text/event-stream" || !resp.Close {
+			t.Errorf("%s: content type %q, close %v", protocol, got, resp.Close)
+		}
+		_ = conn.Close()
+	}
+}
+
+// TestDisconnect checks that a stream notices that its client has disconnected, though nothing is written.
+func TestDisconnect(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s, err := sse.Open(w, r); err != nil {
+			t.Error(err)
+		} else {
+			go s.AwaitClient(func() { close(gone) })
+		}
+	}))
+	defer server.Close()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, send := range []func() error{
-		func() error { return s.Send("running", "8", []byte(`{"n":1}`)) },
-		func() error { return s.Send("queued", "", []byte(`{}`)) },
-		s.KeepAlive,
-	} {
-		if err := send(); err != nil {
-			t.Fatal(err)
-		}
+	if _, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\nmore than a request"); err != nil {
+		t.Fatal(err)
 	}
-	s.SendRandomRetry()
-	want := `^retry: 2000\nid: 7\n\nevent: running\nid: 8\ndata: {"n":1}\n\nevent: queued\ndata: {}\n\n: keep-alive\n\nretry: [1-4]\d{3}\n\n$`
-	if got := w.Body.String(); !regexp.MustCompile(want).MatchString(got) {
-		t.Errorf("stream %q", got)
+	if _, err = bufio.NewReader(conn).ReadString('\n'); err != nil {
+		t.Fatal(err)
 	}
-	if got := w.Header().Get("Content-Type"); got != "text/event-stream" || !w.Flushed {
-		t.Errorf("content type %q, flushed %v", got, w.Flushed)
+	_ = conn.Close()
+	select {
+	case <-gone:
+	case <-time.After(30 * time.Second):
+		t.Error("not noticed")
 	}
 }

@@ -1,6 +1,8 @@
-// Package feed turns writes to the streams of jobs into live events. Each watched job costs one core NATS subscription in
-// this process, regardless of its number of readers, and no JetStream consumer.
+// Package feed turns writes to the streams of jobs into live events. While any job is watched, one core NATS subscription receives
+// the events of all jobs and passes each to the readers of its job and its owner; there is no JetStream consumer. A watched job
+// costs no goroutine and no subscription of its own.
 //
-// Events can be lost, so every watched job is also reread periodically. A reader that does not keep up is dropped; its client
-// resumes with a new snapshot.
+// Events can be lost, so every watched job is also reread periodically, and at once after a reconnection to NATS. A reader that lags
+// behind gets the newest states: each event is the whole job. One that lags far behind is dropped; its client resumes with a
+// new snapshot.
 package feed

@@ -176,6 +176,12 @@ const (
 	LateEvents = lateEvents
 )
 
+// Limits of the feed.
+const (
+	MaxInbox         = maxInbox
+	RereadsPerSecond = rereadsPerSecond
+)
+
 // Queued returns how many events a reader holds.
 func (r *Reader) Queued() int {
 	r.mu.Lock()

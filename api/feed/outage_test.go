@@ -12,10 +12,21 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// TestReadersSurviveOutage disconnects the feed for two seconds, in which jobs start, end and are submitted.
+// TestReadersSurviveOutage disconnects the feed for two seconds, in which jobs start, end and are submitted. The feed rereads them
+// when it is connected again, even if no periodic reread is due.
 func TestReadersSurviveOutage(t *testing.T) {
 	t.Parallel()
-	far, near, proxy := startRemote(t, feed.Config{Tick: 100 * time.Millisecond, Reread: 200 * time.Millisecond})
+	for name, reread := range map[string]time.Duration{"periodic reread": 200 * time.Millisecond, "reread after the outage": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			surviveOutage(t, reread)
+		})
+	}
+}
+
+func surviveOutage(t *testing.T, reread time.Duration) {
+	t.Helper()
+	far, near, proxy := startRemote(t, feed.Config{Tick: 100 * time.Millisecond, Reread: reread})
 	runs, ends, later := near.push(t, "j1"), near.push(t, "j2"), near.push(t, "j3")
 	readers := map[string]*feed.Reader{}
 	for _, spec := range []*job.Spec{runs, ends, later} {

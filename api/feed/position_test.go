@@ -283,3 +283,47 @@ func TestTicksUpdateTheEstimate(t *testing.T) {
 		checkETA(t, e.Job, 11, 14)
 	}
 }
+
+// TestPositionRequestsDoNotGrowWithJobs counts the requests for positions while three tabs of an owner show twenty queued jobs.
+func TestPositionRequestsDoNotGrowWithJobs(t *testing.T) {
+	t.Parallel()
+	const tick, many, ticks = 100 * time.Millisecond, 20, 10
+	r := start(t, feed.Config{Tick: tick, Reread: time.Hour})
+	var last *job.Spec
+	for i := range many {
+		last = r.push(t, fmt.Sprintf("j%d", i))
+	}
+	r.awaitPosition(t, last, many-1)
+	for range 3 {
+		tab := r.watchOwner(t, time.Time{})
+		places := map[int]bool{}
+		for range many {
+			e := next(t, tab)
+			if e.Job.QueuePosition == nil {
+				t.Fatalf("%s has no position", e.Job.ID)
+			}
+			places[*e.Job.QueuePosition] = true
+		}
+		if len(places) != many {
+			t.Errorf("positions %v", places)
+		}
+	}
+	var requests atomic.Int64
+	counted := make(chan struct{}, 10_000)
+	count := func(*nats.Msg) { requests.Add(1) }
+	_, err := r.broker.Conn().Subscribe("$JS.API.DIRECT.GET."+broker.StreamJobs, count)
+	must(t, err)
+	_, err = r.broker.Conn().Subscribe("$JS.API.CONSUMER.INFO."+broker.StreamJobs+".>", func(m *nats.Msg) {
+		count(m)
+		counted <- struct{}{} // Once per tick.
+	})
+	must(t, err)
+	must(t, r.broker.Conn().Flush())
+	for range ticks {
+		<-counted
+	}
+	// The load of the lane, the first position and another one in turn; a tick may be in progress at each end.
+	if got := requests.Load(); got > 3*(ticks+2) {
+		t.Errorf("%d requests in %d ticks", got, ticks)
+	}
+}

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -318,4 +321,47 @@ func TestWatchRereadsAtDeadline(t *testing.T) {
 		t.Errorf("%+v", e.Job)
 	}
 	expectEnd(t, reader, nil)
+}
+
+// TestOverflowIsReread sends more events of unknown jobs than a hub holds while it reads them. An event of a known job that does not
+// fit is made up for at once, although no periodic reread is due.
+func TestOverflowIsReread(t *testing.T) {
+	t.Parallel()
+	r := start(t, noRereads)
+	spec := r.push(t, "j1")
+	reader := r.watchOwner(t, time.Time{})
+	expectStates(t, reader, "j1 0.0")
+	for i := range 4 * feed.MaxInbox {
+		id := fmt.Sprintf("ghost-%d", i)
+		data := encoded(t, &job.Progress{ID: id, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
+		must(t, r.broker.Conn().Publish("events.progress."+owner+"."+id, data))
+	}
+	r.put(t, spec, 1, 1)
+	r.settle(t, spec)
+	for e := next(t, reader); e.ID != job.EventIDEnd; e = next(t, reader) {
+		if e.Job.ID != "j1" {
+			t.Errorf("%s is shown", e.Job.ID)
+		}
+	}
+}
+
+// TestRereadsAreBounded watches many jobs with a short interval.
+func TestRereadsAreBounded(t *testing.T) {
+	t.Parallel()
+	r := start(t, feed.Config{Tick: time.Hour, Reread: time.Millisecond})
+	const many = 40
+	for i := range many {
+		expect(t, r.watch(t, r.push(t, fmt.Sprintf("j%d", i))), "0.0")
+	}
+	var reads atomic.Int64
+	// Each read of a queued job asks the leader for its record once or twice.
+	_, err := r.broker.Conn().Subscribe("$JS.API.STREAM.MSG.GET."+broker.ResultsStream, func(*nats.Msg) { reads.Add(1) })
+	must(t, err)
+	must(t, r.broker.Conn().Flush())
+	began := time.Now()
+	<-time.After(2 * time.Second)
+	got, most := float64(reads.Load()), 2*(feed.RereadsPerSecond*time.Since(began).Seconds()+2*many)
+	if got == 0 || got > most {
+		t.Errorf("%.0f reads, want at most %.0f", got, most)
+	}
 }

@@ -30,7 +30,7 @@ type Config struct {
 	MaxSignups     int        `env:"SIGNUPS_PER_HOUR" envDefault:"5" doc:"Accounts that may be created per hour from one IPv4 address or IPv6 /64, counted across all processes; 0 means no limit."`
 
 	MaxStreamsPerCaller int `env:"MAX_STREAMS_PER_CALLER" envDefault:"20" doc:"Event streams that one caller may have open at once; members are identified by account, guests by cookie, others by address. All guests at one address together may have ten times as many. A member, and all guests at one address together, may have ten times as many requests that wait for a job (?wait=). Counted per process; 0 means no limit."`
-	MaxStreams          int `env:"MAX_STREAMS" envDefault:"2000" doc:"Event streams that one process serves at once, and separately as many requests that wait for a job; further ones return 503. Each uses up to 100 KB of memory. 0 means no limit."`
+	MaxStreams          int `env:"MAX_STREAMS" envDefault:"2000" doc:"Event streams that one process serves at once, and separately as many requests that wait for a job; further ones return 503. A stream uses about 15 KB of memory, a waiting request up to 100 KB. 0 means no limit."`
 
 	MaxPending int `env:"MAX_PENDING_SUBMISSIONS" envDefault:"4096" doc:"Submissions of one process that may wait for NATS to store them, at most half of them from one address; further ones return 503. Each uses about 60 KB of memory meanwhile."`
 

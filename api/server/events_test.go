@@ -378,7 +378,7 @@ func TestStopEndsStreams(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
-	if err := b.http.Shutdown(ctx); err != nil {
+	if err := errors.Join(b.http.Shutdown(ctx), b.server.AwaitStreams(ctx)); err != nil {
 		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -204,6 +205,7 @@ func (s *stream) write() {
 		s.woken, s.silent = false, false
 		s.mu.Unlock()
 		if err := s.writePending(silent); err != nil {
+			runtime.Gosched() // The events of other streams go first: the end of a job ends all its streams.
 			s.end(err)
 			return
 		}

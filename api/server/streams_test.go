@@ -4,11 +4,17 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -192,4 +198,70 @@ func TestWaitsAreBounded(t *testing.T) {
 		}
 	}
 	eventually(t, "the slots are free again", func() bool { return server.Waits(b.server) == 0 })
+}
+
+// TestTokenCheckDoesNotHoldUpEvents has NATS not respond to the check of a member's token.
+func TestTokenCheckDoesNotHoldUpEvents(t *testing.T) {
+	t.Parallel()
+	nats := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
+	wire := brokertest.NewWire(t, nats.ClientURL())
+	client := brokertest.Start(t, func(c *broker.Config) { c.URL, c.Follower = env.Secret(wire.URL), true })
+	b := setup(t, func(_ *server.Config, deps *server.Deps) {
+		deps.Accounts, deps.Recovery = newAccounts(t, client, deps.Log)
+		deps.KeepAlive = 20 * time.Millisecond
+	})
+	spec := b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
+	s := b.stream(t, "/api/jobs/job-a/events", b.newMember(t, annEmail))
+	next := func() string {
+		for {
+			if got := s.block(); got != ": keep-alive" {
+				return got
+			}
+		}
+	}
+	next()
+	next()
+	checking, release := make(chan struct{}), make(chan struct{})
+	first := sync.OnceFunc(func() { close(checking) })
+	wire.Hold(func(m brokertest.Message) <-chan struct{} {
+		if m.FromClient && strings.Contains(m.Subject, broker.UsersStream) {
+			first()
+			return release
+		}
+		return nil
+	})
+	<-checking
+	b.putProgress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
+	if got := next(); !strings.HasPrefix(got, "event: running") {
+		t.Errorf("during the check: %q", got)
+	}
+	if got := s.block(); got != ": keep-alive" {
+		t.Errorf("during the check: %q", got)
+	}
+	close(release)
+	b.putProgress(t, spec.Owner, &job.Progress{ID: spec.ID, Status: job.StatusRunning, Delivery: 1, Step: 2, Attempt: 1})
+	if got := next(); !strings.HasPrefix(got, "event: running") {
+		t.Errorf("after the check: %q", got)
+	}
+}
+
+// TestRevokedTokenEndsStreams signs a member out whose streams are open.
+func TestRevokedTokenEndsStreams(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.KeepAlive = 10 * time.Millisecond })
+	b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
+	ann := b.newMember(t, annEmail)
+	streams := []*stream{b.stream(t, "/api/jobs/job-a/events", ann), b.stream(t, "/api/events", ann)}
+	others := b.stream(t, "/api/jobs/job-a/events")
+	b.awaitStreams(t, 3)
+	b.auth(t, "logout", nil, ann).expect(t, http.StatusOK)
+	for _, s := range streams {
+		if _, err := io.Copy(io.Discard, s.Body); err != nil {
+			t.Errorf("the stream did not end normally: %v", err)
+		}
+	}
+	b.awaitStreams(t, 1)
+	if got := others.block(); got != "retry: 2000" {
+		t.Errorf("another caller's stream: %q", got)
+	}
 }

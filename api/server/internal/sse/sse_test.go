@@ -2,17 +2,22 @@ package sse_test
 
 import (
 	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/api/server/internal/pipetest"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/sse"
 )
 
@@ -108,4 +113,43 @@ func TestDisconnect(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Error("not noticed")
 	}
+}
+
+// TestWriteTimeout writes to a client that does not read.
+func TestWriteTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan error, 1)
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, err := sse.Open(w, r)
+			if err != nil {
+				ended <- err
+				return
+			}
+			go s.AwaitClient(func() {})
+			go func() {
+				ended <- s.Send("running", "1.1", make([]byte, 1<<20))
+				s.End()
+			}()
+		})
+		pipetest.Serve(t, h, func(conn net.Conn) {
+			if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil); err != nil { //nolint:bodyclose // It is not read.
+				t.Fatal(err)
+			}
+			began := time.Now()
+			if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("write error %v", err)
+			}
+			if took := time.Since(began); took != 10*time.Second {
+				t.Errorf("write failed after %v", took)
+			}
+			// The connection is closed, not ended, so that the client knows that its last event is incomplete.
+			if rest, err := io.ReadAll(conn); err != nil || bytes.HasSuffix(rest, []byte("0\r\n\r\n")) {
+				t.Errorf("%v, %q", err, rest)
+			}
+		})
+	})
 }

@@ -220,7 +220,7 @@ func (r *Reader) channel() *channel {
 	wake, fail := make(chan struct{}, 1), sync.OnceFunc(func() { close(c.failed) })
 	r.Notify(func() {
 		r.mu.Lock()
-		if r.err != nil && !errors.Is(r.err, io.EOF) {
+		if r.err != nil {
 			fail()
 		}
 		r.mu.Unlock()

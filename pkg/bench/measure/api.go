@@ -55,6 +55,12 @@ func (b *bench) startAPI(ctx context.Context, sync, dir string, settings ...stri
 	return &api{process: p, metrics: "http://" + metrics + "/metrics", client: newClient(p.url())}, nil
 }
 
+// stop stops the program. Its connections are closed first, since it serves those that are open for another second.
+func (a *api) stop() error {
+	a.client.close()
+	return a.process.stop()
+}
+
 // metered are the settings under which members are counted but not refused.
 func metered() []string {
 	limit := strconv.Itoa(unlimited)

@@ -44,18 +44,18 @@ func measureStored(ctx context.Context, b *bench) error {
 		return err
 	}
 	// The first start creates what only the API needs.
-	if _, err := b.timeStart(ctx, dir, ids, (*process).stop); err != nil {
+	if _, err := b.timeStart(ctx, dir, ids, (*api).stop); err != nil {
 		return err
 	}
-	clean, err := b.timeStart(ctx, dir, ids, func(p *process) error { p.kill(); return nil })
+	clean, err := b.timeStart(ctx, dir, ids, func(a *api) error { a.kill(); return nil })
 	if err != nil {
 		return err
 	}
-	killed, err := b.timeStart(ctx, dir, ids, (*process).stop)
+	killed, err := b.timeStart(ctx, dir, ids, (*api).stop)
 	if err != nil {
 		return err
 	}
-	fresh, err := b.timeStart(ctx, b.path("empty"), nil, (*process).stop)
+	fresh, err := b.timeStart(ctx, b.path("empty"), nil, (*api).stop)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ type start struct {
 }
 
 // timeStart starts the API on a store, checks that jobs of it can be read, and ends it.
-func (b *bench) timeStart(ctx context.Context, dir string, ids []string, end func(*process) error) (start, error) {
+func (b *bench) timeStart(ctx context.Context, dir string, ids []string, end func(*api) error) (start, error) {
 	a, err := b.startAPI(ctx, syncAlways, dir)
 	if err != nil {
 		return start{}, err
@@ -97,14 +97,53 @@ func (b *bench) timeStart(ctx context.Context, dir string, ids []string, end fun
 	if err := a.client.verify(ctx, sample, small); err != nil {
 		return start{}, err
 	}
-	return start{a.startTime, resident}, end(a.process)
+	return start{a.startTime, resident}, end(a)
 }
 
-// fillStore stores finished jobs, each with one image, through the packages that workers use, and returns their IDs.
-func (b *bench) fillStore(ctx context.Context, dir string, n int) (ids []string, err error) {
+// fillStore stores finished jobs, each with one image, as workers do, and returns their IDs.
+func (b *bench) fillStore(ctx context.Context, dir string, n int) ([]string, error) {
+	const side = 64
+	data, err := b.upstream.image(side, side)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, n)
+	err = withStore(ctx, dir, func(service *jobs.Service) error {
+		return parallel(ctx, connections, n, func(ctx context.Context, i int) error {
+			s, err := newSpec()
+			if err != nil {
+				return err
+			}
+			ids[i] = s.ID
+			_, _, err = service.Settle(ctx, finishedJob(s, data))
+			return err
+		})
+	})
+	return ids, err
+}
+
+// fillQueue stores waiting jobs as the API does, and returns them.
+func (b *bench) fillQueue(ctx context.Context, dir string, n int) ([]accepted, error) {
+	waiting := make([]accepted, n)
+	err := withStore(ctx, dir, func(service *jobs.Service) error {
+		return parallel(ctx, connections, n, func(ctx context.Context, i int) error {
+			s, err := newSpec()
+			if err != nil {
+				return err
+			}
+			waiting[i].id = s.ID
+			_, _, err = service.Enqueue(ctx, s, false)
+			return err
+		})
+	})
+	return waiting, err
+}
+
+// withStore passes the service of jobs on a store in dir to fill. No worker runs, so that the jobs it stores are left alone.
+func withStore(ctx context.Context, dir string, fill func(*jobs.Service) error) (err error) {
 	br, err := broker.Open(ctx, broker.Config{DataDir: dir, Sync: syncInterval}, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return nil, fmt.Errorf("open broker: %w", err)
+		return fmt.Errorf("open broker: %w", err)
 	}
 	defer func() {
 		if closeErr := br.Close(context.WithoutCancel(ctx)); err == nil && closeErr != nil {
@@ -113,47 +152,38 @@ func (b *bench) fillStore(ctx context.Context, dir string, n int) (ids []string,
 	}()
 	q, err := queue.New(ctx, br)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	st, err := store.New(ctx, br)
 	if err != nil {
-		return nil, err
-	}
-	const side = 64
-	data, err := b.upstream.image(side, side)
-	if err != nil {
-		return nil, err
-	}
-	service := jobs.New(br, q, st)
-	ids = make([]string, n)
-	err = parallel(ctx, connections, n, func(ctx context.Context, i int) error {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return fmt.Errorf("create ID: %w", err)
-		}
-		ids[i] = id.String()
-		_, _, err = service.Settle(ctx, finishedJob(ids[i], data))
 		return err
-	})
-	return ids, err
+	}
+	return fill(jobs.New(br, q, st))
 }
 
-// finishedJob is the settlement of an image job of a guest.
-func finishedJob(id string, image []byte) jobs.Settlement {
+// newSpec returns a new image job of a guest.
+func newSpec() (*job.Spec, error) {
 	const maxAttempts = 8
-	now, side, seed := time.Now(), 64, int64(1)
-	at := func(d time.Duration) job.Time { return job.Time{Time: now.Add(d)} }
-	started := at(0)
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("create ID: %w", err)
+	}
+	now, side, seed, one := time.Now(), 64, int64(1), 1
+	return &job.Spec{
+		ID: id.String(), Kind: job.KindImage, Lane: job.LaneGuest, Owner: job.OwnerAnonymous,
+		CreatedAt: job.Time{Time: now}, Deadline: job.Time{Time: now.Add(time.Hour)},
+		MaxAttempts: maxAttempts, Fingerprint: id.String(), RequestID: id.String(),
+		Input: &job.ImageInput{Prompt: "a job in the store", Model: "flux", Width: &side, Height: &side, Seed: &seed, N: &one},
+	}, nil
+}
+
+// finishedJob is the settlement of a job that has produced an image.
+func finishedJob(s *job.Spec, image []byte) jobs.Settlement {
 	return jobs.Settlement{
 		Record: &job.Record{
-			Status: job.StatusSucceeded, Attempt: 1, StartedAt: &started, FinishedAt: at(time.Second),
-			Spec: &job.Spec{
-				ID: id, Kind: job.KindImage, Lane: job.LaneGuest, Owner: job.OwnerAnonymous, CreatedAt: at(0), Deadline: at(time.Hour),
-				MaxAttempts: maxAttempts, Fingerprint: id, RequestID: id,
-				Input: &job.ImageInput{Prompt: "a stored job", Model: "flux", Width: &side, Height: &side, Seed: &seed},
-			},
+			Status: job.StatusSucceeded, Spec: s, Attempt: 1, StartedAt: &s.CreatedAt, FinishedAt: job.Time{Time: s.CreatedAt.Add(time.Second)},
 		},
-		Products: []store.Product{{Media: job.Media{ContentType: "image/png", Width: side, Height: side, Seed: &seed, Model: "flux"}, Data: image}},
+		Products: []store.Product{{Media: job.Media{ContentType: "image/png", Width: 64, Height: 64, Model: "flux"}, Data: image}},
 		// It was never in the queue.
 		Remove: func(context.Context) error { return nil },
 	}

@@ -35,11 +35,11 @@ func measureStreams(ctx context.Context, b *bench, jobs int) error {
 	jobs = min(b.cfg.count(jobs, 4), streams)
 	b.upstream.size.Store(small)
 	b.upstream.hold()
-	waiting, err := b.fillQueue(ctx, jobs)
+	waiting, err := b.fillQueue(ctx, b.path("data"), jobs)
 	if err != nil {
 		return err
 	}
-	// A new process, whose memory has not been used for anything else.
+	// The process is new, so that its memory has not been used for anything else.
 	a, err := b.startAPI(ctx, syncInterval, b.path("data"))
 	if err != nil {
 		return err
@@ -94,25 +94,6 @@ func (b *bench) streamCount(full int) (int, error) {
 	n := int(limit.Max) - spareFiles //nolint:gosec // It is smaller than want.
 	b.note("%d streams instead of %d, since a process may open %d files only (ulimit -Hn)", n, want, limit.Max)
 	return n, nil
-}
-
-// fillQueue stores jobs that wait, in a process that is then stopped.
-func (b *bench) fillQueue(ctx context.Context, n int) ([]accepted, error) {
-	a, err := b.startAPI(ctx, syncInterval, b.path("data"))
-	if err != nil {
-		return nil, err
-	}
-	defer a.kill()
-	defer a.client.close()
-	jobs := make([]accepted, n)
-	err = parallel(ctx, connections, n, func(ctx context.Context, i int) (err error) {
-		jobs[i], err = a.client.submit(ctx, i, "")
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return jobs, a.stop()
 }
 
 // streaming is what open streams cost a process.

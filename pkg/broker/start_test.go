@@ -40,7 +40,8 @@ func openGroup(t *testing.T, dir string, log slog.Handler, options ...func(*brok
 	t.Helper()
 	s := newSyncs()
 	cfg := brokertest.Config(t)
-	cfg.DataDir, cfg.Sync, cfg.GroupCommit, cfg.SyncObserver = dir, "always", true, s
+	cfg.DataDir, cfg.Sync, cfg.SyncObserver = dir, "always", s
+	brokertest.GroupCommit(&cfg)
 	for _, option := range options {
 		option(&cfg)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
@@ -154,7 +155,7 @@ func TestWorkersShareABurst(t *testing.T) {
 // A job that arrives while the worker stops is returned at once: it does not wait for its lease to end, nor count as an attempt.
 func TestJobThatArrivesDuringAStop(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(c *broker.Config) { c.AckWait = time.Hour })
+	r := newRig(t, brokertest.AckWait(time.Hour))
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	stopped := processortest.NewGenerator(processortest.Succeed)
 	w := r.Start(stopped)

@@ -110,10 +110,18 @@ func (l *accountLimits) takeLogin(address, email string) (refund func(), wait ti
 	return refund, 0
 }
 
-// attempt calls do if key has an attempt left. The attempt counts only if do fails with wrong.
-func attempt(l *ratelimit.Limiter, key string, wrong error, do func() error) error {
+// take counts an attempt of a key. It fails with a problem if the key has none left.
+func take(l *ratelimit.Limiter, key string) error {
 	if wait := l.Take(key); wait > 0 {
 		return problem.TooManyAttempts(wait)
+	}
+	return nil
+}
+
+// attempt calls do if key has an attempt left. The attempt counts only if do fails with wrong.
+func attempt(l *ratelimit.Limiter, key string, wrong error, do func() error) error {
+	if err := take(l, key); err != nil {
+		return err
 	}
 	err := do()
 	if !errors.Is(err, wrong) {

@@ -154,11 +154,7 @@ func (h *googleHandler) finishGoogle(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	g, err := h.mustGoogle()
-	if err != nil {
-		return err
-	}
-	refund, err := h.takeGoogle(c)
+	g, refund, err := h.takeGoogle(c)
 	if err != nil {
 		return err
 	}
@@ -206,11 +202,7 @@ func (h *googleHandler) loginGoogle(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	g, err := h.mustGoogle()
-	if err != nil {
-		return err
-	}
-	refund, err := h.takeGoogle(c)
+	g, refund, err := h.takeGoogle(c)
 	if err != nil {
 		return err
 	}
@@ -240,13 +232,17 @@ func (h *googleHandler) loginGoogle(c *gin.Context) error {
 	return h.completeGoogle(c, identity, m, "", refund)
 }
 
-// takeGoogle counts an attempt before it is made. refund undoes that.
-func (h *googleHandler) takeGoogle(c *gin.Context) (refund func(), err error) {
-	address := ratelimit.ClientKey(c.ClientIP())
-	if wait := h.limits.google.Take(address); wait > 0 {
-		return nil, problem.TooManyAttempts(wait)
+// takeGoogle counts an attempt before it is made; refund undoes that. It fails if Google is not configured or too many attempts
+// were made.
+func (h *googleHandler) takeGoogle(c *gin.Context) (g *Google, refund func(), err error) {
+	if g, err = h.mustGoogle(); err != nil {
+		return nil, nil, err
 	}
-	return func() { h.limits.google.Refund(address) }, nil
+	address := ratelimit.ClientKey(c.ClientIP())
+	if err := take(h.limits.google, address); err != nil {
+		return nil, nil, err
+	}
+	return g, func() { h.limits.google.Refund(address) }, nil
 }
 
 // failGoogle returns the problem for a failed attempt, and refunds the attempt if Google is unavailable.

@@ -26,8 +26,8 @@ func (h *authHandler) forgotPassword(c *gin.Context) error {
 	if err := b.Err(); err != nil {
 		return err
 	}
-	if wait := h.limits.emailsByAddress.Take(ratelimit.ClientKey(c.ClientIP())); wait > 0 {
-		return problem.TooManyAttempts(wait)
+	if err := take(h.limits.emailsByAddress, ratelimit.ClientKey(c.ClientIP())); err != nil {
+		return err
 	}
 	if h.limits.emailsTo.Take(h.limits.accountKey(req.Email)) == 0 {
 		h.recovery.SendReset(req.Email, problem.Lang(c))

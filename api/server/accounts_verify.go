@@ -47,11 +47,11 @@ func (h *authHandler) resendVerification(c *gin.Context, m *session.Member) erro
 		respondDone(c, http.StatusOK, "verification_unneeded", accountReply{User: newUserView(m.User)})
 		return nil
 	}
-	if wait := h.limits.emailsByAddress.Take(ratelimit.ClientKey(c.ClientIP())); wait > 0 {
-		return problem.TooManyAttempts(wait)
+	if err := take(h.limits.emailsByAddress, ratelimit.ClientKey(c.ClientIP())); err != nil {
+		return err
 	}
-	if wait := h.limits.verificationEmails.Take(m.User.Owner()); wait > 0 {
-		return problem.TooManyAttempts(wait)
+	if err := take(h.limits.verificationEmails, m.User.Owner()); err != nil {
+		return err
 	}
 	h.recovery.SendVerification(m.User, problem.Lang(c))
 	respondDone(c, http.StatusOK, "verification_sent", accountReply{User: newUserView(m.User)})

@@ -40,11 +40,7 @@ type eventHandler struct {
 // jobEvents is GET /api/jobs/:id/events. It streams every state of one job until the job has ended.
 func (h *eventHandler) jobEvents(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
-	id, err := jobID(c)
-	if err != nil {
-		return err
-	}
-	caller, err := h.sessions.Caller(c)
+	id, caller, err := jobAndCaller(c, h.sessions)
 	if err != nil {
 		return err
 	}
@@ -78,12 +74,9 @@ const resumeSlack = 5 * time.Second
 // ownerEvents is GET /api/events. It streams every state of all jobs of the caller, including future ones.
 func (h *eventHandler) ownerEvents(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
-	caller, err := h.sessions.Caller(c)
+	caller, err := namedCaller(c, h.sessions)
 	if err != nil {
 		return err
-	}
-	if !caller.Named() {
-		return problem.New(problem.CodeIdentity)
 	}
 	if c.Request.Method == http.MethodHead {
 		sse.SetHeaders(c.Writer.Header())

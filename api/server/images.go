@@ -81,8 +81,8 @@ func (h *imageHandler) saveImage(c *gin.Context, m *session.Member) error {
 	if err := h.sessions.RequireVerified(m); err != nil {
 		return err
 	}
-	if wait := h.saves.Take(m.User.Owner()); wait > 0 {
-		return problem.TooManyAttempts(wait)
+	if err := take(h.saves, m.User.Owner()); err != nil {
+		return err
 	}
 	body, done, err := h.uploads.read(c, m.User.Owner())
 	if err != nil {

@@ -15,11 +15,7 @@ import (
 // cancelJob is POST /api/jobs/:id/cancel. Canceling again is not an error.
 func (h *jobHandler) cancelJob(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
-	id, err := jobID(c)
-	if err != nil {
-		return err
-	}
-	caller, err := h.sessions.Caller(c)
+	id, caller, err := jobAndCaller(c, h.sessions)
 	if err != nil {
 		return err
 	}
@@ -38,11 +34,7 @@ func (h *jobHandler) cancelJob(c *gin.Context) error {
 // deleteJob is DELETE /api/jobs/:id.
 func (h *jobHandler) deleteJob(c *gin.Context) error {
 	respond.Vary(c, "Cookie")
-	id, err := jobID(c)
-	if err != nil {
-		return err
-	}
-	caller, err := h.sessions.Caller(c)
+	id, caller, err := jobAndCaller(c, h.sessions)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/thumbnail"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
@@ -71,6 +72,24 @@ func jobID(c *gin.Context) (string, error) {
 	}
 	withJob(c, id)
 	return id, nil
+}
+
+// jobAndCaller returns the id in the path and the caller.
+func jobAndCaller(c *gin.Context, sessions *session.Sessions) (id string, caller session.Caller, err error) {
+	if id, err = jobID(c); err != nil {
+		return "", caller, err
+	}
+	caller, err = sessions.Caller(c)
+	return id, caller, err
+}
+
+// namedCaller returns the caller, who must have an identity.
+func namedCaller(c *gin.Context, sessions *session.Sessions) (session.Caller, error) {
+	caller, err := sessions.Caller(c)
+	if err == nil && !caller.Named() {
+		err = problem.New(problem.CodeIdentity)
+	}
+	return caller, err
 }
 
 func (h *jobHandler) readJob(c *gin.Context, id string, wait time.Duration) (*job.Snapshot, error) {

@@ -24,12 +24,9 @@ const (
 // listJobs is GET /api/jobs. It lists the jobs of the caller, newest first.
 func (h *jobHandler) listJobs(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
-	caller, err := h.sessions.Caller(c)
+	caller, err := namedCaller(c, h.sessions)
 	if err != nil {
 		return err
-	}
-	if !caller.Named() {
-		return problem.New(problem.CodeIdentity)
 	}
 	filter, err := listFilter(c)
 	if err != nil {

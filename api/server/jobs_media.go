@@ -26,11 +26,7 @@ import (
 // one, before the job has ended. With `w` it responds with a thumbnail of the image.
 func (h *jobHandler) getMedia(c *gin.Context) error {
 	respond.Vary(c, "Cookie")
-	id, err := jobID(c)
-	if err != nil {
-		return err
-	}
-	caller, err := h.sessions.Caller(c)
+	id, caller, err := jobAndCaller(c, h.sessions)
 	if err != nil {
 		return err
 	}

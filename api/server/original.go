@@ -132,6 +132,17 @@ func failure(r *job.Record) *problem.Problem {
 	return p
 }
 
+// runForMedia runs a job and returns the first image or audio file with its content. It fails as run does.
+func (h *originalHandler) runForMedia(
+	c *gin.Context, models *job.Catalogue, kind job.Kind, in job.Input, faults []job.FieldError, text string,
+) (job.Media, []byte, error) {
+	record, err := h.run(c, models, kind, in, faults, text)
+	if err != nil {
+		return job.Media{}, nil, err
+	}
+	return h.firstMedia(c, record)
+}
+
 // firstMedia returns the first image or audio file of a job with its content.
 func (h *originalHandler) firstMedia(c *gin.Context, r *job.Record) (job.Media, []byte, error) {
 	if r.Result == nil || len(r.Result.Media) == 0 {

@@ -100,13 +100,9 @@ func (h *originalHandler) generateFromPrompt(c *gin.Context) error {
 func (h *originalHandler) generateImage(c *gin.Context, in *job.ImageInput, faults []job.FieldError, text string) error {
 	models := h.models(c.Request.Context())
 	in.Model = servedModel(c, in.Model, h.submitter.Defaults().ImageModel, models.Images, h.catalogue.Images)
-	record, err := h.run(c, models, job.KindImage, in, faults, text)
+	m, data, err := h.runForMedia(c, models, job.KindImage, in, faults, text)
 	if err != nil {
 		return unlessResponded(err)
-	}
-	m, data, err := h.firstMedia(c, record)
-	if err != nil {
-		return err
 	}
 	c.Header("Cache-Control", "no-store")
 	respond.JSON(c, http.StatusOK, map[string]string{
@@ -120,13 +116,9 @@ func (h *originalHandler) generateImage(c *gin.Context, in *job.ImageInput, faul
 func (h *originalHandler) generateSpeech(c *gin.Context, in *job.AudioInput, faults []job.FieldError) error {
 	models := h.models(c.Request.Context())
 	in.Model = servedModel(c, in.Model, h.submitter.Defaults().AudioModel, models.Speech, h.catalogue.Speech)
-	record, err := h.run(c, models, job.KindAudio, in, faults, "text")
+	m, data, err := h.runForMedia(c, models, job.KindAudio, in, faults, "text")
 	if err != nil {
 		return unlessResponded(err)
-	}
-	m, data, err := h.firstMedia(c, record)
-	if err != nil {
-		return err
 	}
 	c.Header("Cache-Control", "no-store")
 	respond.Bytes(c, http.StatusOK, safeType(m.ContentType), data)

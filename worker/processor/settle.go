@@ -138,14 +138,13 @@ func (a *attempt) write(ctx context.Context, step jobs.Step, bytes int, write fu
 
 // retry returns the job to the queue for another attempt after delay, or at its deadline if that is earlier.
 func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
 	now := a.processor.now()
 	next := now.Add(delay)
 	if next.After(a.spec.Deadline.Time) {
 		next = a.spec.Deadline.Time
 	}
-	err := a.update(ctx, func(p *job.Progress) {
+	// The time is stored in milliseconds; one more keeps the job from coming back too early.
+	return a.putBack(ctx, next.Sub(now)+time.Millisecond, func(p *job.Progress) {
 		p.Status, p.Stage, p.Counts, p.PartialText = job.StatusRetrying, "", counts, ""
 		p.Attempt = max(1, counts.Failures)
 		p.NextAttemptAt, p.LastError = job.AtPtr(next), o.jobError()
@@ -153,25 +152,28 @@ func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay
 			p.WaitingFor = o.fault.Upstream
 		}
 	})
-	if isGone(err) {
+}
+
+// putBack changes the progress and returns the job to the queue for a delivery after delay, unless the job has ended or was
+// delivered to another worker. The job returns even if the progress cannot be stored.
+func (a *attempt) putBack(ctx context.Context, delay time.Duration, change func(*job.Progress)) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if err := a.update(ctx, change); isGone(err) {
 		return nil
 	}
-	// The time is stored in milliseconds; one more keeps the job from coming back too early.
-	return a.delivery.NakWithDelay(next.Sub(now) + time.Millisecond)
+	if delay == 0 {
+		return a.delivery.Nak()
+	}
+	return a.delivery.NakWithDelay(delay)
 }
 
 // returnUncalled returns a job whose upstream was not called to the queue. It does not count as an attempt.
 func (a *attempt) returnUncalled(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
-	err := a.update(ctx, func(p *job.Progress) {
+	return a.putBack(ctx, requeueDelay+time.Millisecond, func(p *job.Progress) {
 		p.Status, p.Stage, p.WaitingFor = job.StatusRetrying, "", a.spec.Kind.Upstream()
 		p.NextAttemptAt = job.AtPtr(a.processor.now().Add(requeueDelay))
 	})
-	if isGone(err) {
-		return nil
-	}
-	return a.delivery.NakWithDelay(requeueDelay + time.Millisecond)
 }
 
 // returnToQueue returns the job to the queue for another worker at once. It does not count as a failure of the job.
@@ -184,13 +186,9 @@ func (a *attempt) returnToQueue(ctx context.Context) error {
 			return err
 		}
 	}
-	err := a.update(ctx, func(p *job.Progress) {
+	return a.putBack(ctx, 0, func(p *job.Progress) {
 		p.Status, p.Stage, p.NextAttemptAt = job.StatusRetrying, "", job.AtPtr(a.processor.now())
 	})
-	if isGone(err) {
-		return nil
-	}
-	return a.delivery.Nak()
 }
 
 // isGone reports whether an update failed because the job has ended or was delivered to another worker.

@@ -71,18 +71,12 @@ type decoder struct {
 	failed bool
 }
 
-func (d *decoder) uint() uint64 {
-	v, n := binary.Uvarint(d.buf)
-	if n <= 0 {
-		d.failed, d.buf = true, nil
-		return 0
-	}
-	d.buf = d.buf[n:]
-	return v
-}
+func (d *decoder) uint() uint64 { return next(d, binary.Uvarint) }
 
-func (d *decoder) int() int64 {
-	v, n := binary.Varint(d.buf)
+func (d *decoder) int() int64 { return next(d, binary.Varint) }
+
+func next[T int64 | uint64](d *decoder, decode func([]byte) (T, int)) T {
+	v, n := decode(d.buf)
 	if n <= 0 {
 		d.failed, d.buf = true, nil
 		return 0

@@ -75,12 +75,12 @@ func New(ctx context.Context, b *broker.Broker, cfg Config, secret []byte, optio
 	a := &Accounts{
 		js: js, usersStream: users, cfg: cfg, secret: secret, hasher: newHasher(cfg.parameters()), now: time.Now,
 		users:     kv.New(js, users, kv.Config[User]{Name: "account", Check: (*User).check}),
-		links:     kv.New(js, users, kv.Config[googleLink]{Name: "Google link", Check: func(l *googleLink) error { return checkVersion(l.V) }}),
+		links:     kv.New(js, users, kv.Config[googleLink]{Name: "Google link", Check: func(l *googleLink) error { return kv.CheckVersion(l.V) }}),
 		deletions: kv.New(js, users, kv.Config[storedDeletion]{Name: "deletion"}),
 		probes:    kv.New(js, users, kv.Config[string]{Name: "probe"}),
-		tokens:    kv.New(js, tokens, kv.Config[emailToken]{Name: "email token", Check: func(t *emailToken) error { return checkVersion(t.V) }}),
+		tokens:    kv.New(js, tokens, kv.Config[emailToken]{Name: "email token", Check: func(t *emailToken) error { return kv.CheckVersion(t.V) }}),
 		signups: kv.New(js, tokens, kv.Config[signups]{
-			Name: "sign-ups", Check: func(s *signups) error { return checkVersion(s.V) }, Lenient: true, TTL: (*signups).ttl,
+			Name: "sign-ups", Check: func(s *signups) error { return kv.CheckVersion(s.V) }, Lenient: true, TTL: (*signups).ttl,
 		}),
 		consumed: kv.New(js, tokens, kv.Config[int]{Name: "use of a token"}),
 	}

@@ -61,14 +61,6 @@ func (a *Accounts) update(ctx context.Context, u *User, edit func(*User) error) 
 	})
 }
 
-// checkVersion returns job.ErrNewer for a version that a newer version of the program has stored.
-func checkVersion(v int) error {
-	if v > job.Version {
-		return job.ErrNewer
-	}
-	return nil
-}
-
 // check rejects an incomplete record, and with job.ErrNewer a record of a newer version of the program.
 func (u *User) check() error {
 	switch {

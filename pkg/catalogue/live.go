@@ -67,10 +67,7 @@ func NewLive(ctx context.Context, b *broker.Broker, log *slog.Logger, options ..
 		return nil, fmt.Errorf("open catalogue: %w", err)
 	}
 	lists := kv.New(b.JetStream(), stream, kv.Config[job.Catalogue]{Name: "catalogue", Check: func(c *job.Catalogue) error {
-		if c.V > job.Version {
-			return kv.ErrNewer
-		}
-		return nil
+		return kv.CheckVersion(c.V)
 	}})
 	l := &Live{lists: lists, log: log, now: time.Now, current: Builtin(), outdated: true}
 	for _, option := range options {

@@ -1,14 +1,10 @@
 package control
 
 import (
-	"errors"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
-
-var errIncomplete = errors.New("incomplete")
 
 // CircuitState is the state of a circuit breaker.
 type CircuitState string
@@ -49,13 +45,7 @@ func closedCircuit(upstream string) Circuit {
 }
 
 func (c *Circuit) check() error {
-	switch {
-	case c.V > job.Version:
-		return kv.ErrNewer
-	case c.Upstream == "":
-		return errIncomplete
-	}
-	return nil
+	return checkState(c.V, c.Upstream != "")
 }
 
 // Open reports whether calls to the upstream are blocked, except those of the probe.

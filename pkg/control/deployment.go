@@ -46,13 +46,7 @@ const (
 func deploymentTTL(*Deployment) time.Duration { return deploymentAge }
 
 func (d *Deployment) check() error {
-	switch {
-	case d.V > job.Version:
-		return kv.ErrNewer
-	case d.Host == "":
-		return errIncomplete
-	}
-	return nil
+	return checkState(d.V, d.Host != "")
 }
 
 // RecordDeployment adds a start of an API process to the deployment history, and returns the latest entry before it, or nil.

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
 // Pause is a pause of a kind of job by an operator.
@@ -21,11 +20,5 @@ type Pause struct {
 func (p Pause) Active(now time.Time) bool { return p.Kind != "" && now.Before(p.Until.Time) }
 
 func (p *Pause) check() error {
-	switch {
-	case p.V > job.Version:
-		return kv.ErrNewer
-	case p.Kind == "":
-		return errIncomplete
-	}
-	return nil
+	return checkState(p.V, p.Kind != "")
 }

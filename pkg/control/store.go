@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats.go"
@@ -47,4 +48,14 @@ func Open(ctx context.Context, b *broker.Broker) (*Store, error) {
 		switches: kv.New(js, stream, kv.Config[Switch]{Name: "switch", Prefix: broker.SwitchSubject(""), Check: (*Switch).check, Lenient: true}),
 		states:   kv.New(js, stream, kv.Config[json.RawMessage]{Name: "control state"}),
 	}, nil
+}
+
+var errIncomplete = errors.New("incomplete")
+
+// checkState rejects an incomplete state, and with kv.ErrNewer one of a newer version of the program.
+func checkState(v int, complete bool) error {
+	if err := kv.CheckVersion(v); err != nil || complete {
+		return err
+	}
+	return errIncomplete
 }

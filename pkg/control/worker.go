@@ -33,12 +33,7 @@ const (
 
 func workerTTL(*Worker) time.Duration { return registrationTTL }
 
-func (w *Worker) check() error {
-	if w.V > job.Version {
-		return kv.ErrNewer
-	}
-	return nil
-}
+func (w *Worker) check() error { return kv.CheckVersion(w.V) }
 
 // RegisterWorker registers a worker for 30 seconds. It costs one acknowledged publish.
 func (s *Store) RegisterWorker(ctx context.Context, w Worker) error {

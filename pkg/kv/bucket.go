@@ -27,6 +27,14 @@ var (
 	ErrNewer = job.ErrNewer
 )
 
+// CheckVersion returns ErrNewer for the version of a value that a newer version of the program has written.
+func CheckVersion(v int) error {
+	if v > job.Version {
+		return ErrNewer
+	}
+	return nil
+}
+
 // errMalformed replaces the error of the JSON decoder, which may contain parts of the value.
 var errMalformed = errors.New("malformed")
 

@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -186,31 +185,6 @@ func (a *attempt) task(ctx context.Context) (*Task, error) {
 	return t, nil
 }
 
-// mediaCount returns the number of media of a job.
-func mediaCount(spec *job.Spec) int {
-	switch in := spec.Input.(type) {
-	case *job.ImageInput:
-		return in.Count()
-	case *job.AudioInput:
-		return 1
-	}
-	return 0
-}
-
-// complete reports whether every medium of the job is stored or was refused for good. The attempt then calls no upstream,
-// so its outcome must not be reported to a circuit breaker.
-func (t *Task) complete(refused map[int]*fault.Error) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	count := mediaCount(t.Spec)
-	for i := range count {
-		if _, ok := t.media[i]; !ok && refused[i] == nil {
-			return false
-		}
-	}
-	return count > 0
-}
-
 // generate calls the generator, bounded by the time-out of the job's kind and the job's deadline.
 func (a *attempt) generate(ctx context.Context, task *Task) (*job.Result, outcome) {
 	ctx, cancel := context.WithDeadlineCause(ctx, a.spec.Deadline.Time, errDeadline)
@@ -278,14 +252,6 @@ func (a *attempt) observeRetryAfter(o outcome) {
 	}
 }
 
-// worst returns the error that keeps a circuit breaker open the longest.
-func worst(faults map[int]*fault.Error) *fault.Error {
-	rank := []fault.Class{fault.Misconfigured, fault.Throttled, fault.Retryable, fault.Permanent, fault.Moderated}
-	return slices.MinFunc(slices.Collect(maps.Values(faults)), func(x, y *fault.Error) int {
-		return cmp.Or(slices.Index(rank, x.Class)-slices.Index(rank, y.Class), cmp.Compare(y.RetryAfter, x.RetryAfter))
-	})
-}
-
 // conclude settles, delays or returns the job, as the outcome of the attempt requires.
 func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, o outcome) error {
 	a.mu.Lock()
@@ -323,39 +289,4 @@ func (a *attempt) throttleDelay(o outcome, counts job.Counts) time.Duration {
 		n = 0
 	}
 	return a.processor.cfg.delay(n, retryAfter(o))
-}
-
-// retryAfter returns the upstream's Retry-After; the longest one of a set, since the next attempt requests every missing
-// image.
-func retryAfter(o outcome) time.Duration {
-	var longest time.Duration
-	if o.fault != nil {
-		longest = o.fault.RetryAfter
-	}
-	for _, f := range o.faults {
-		longest = max(longest, f.RetryAfter)
-	}
-	return longest
-}
-
-func outcomeLabel(o outcome) string {
-	switch {
-	case o.verdict == verdictSucceed:
-		return "succeeded"
-	case o.fault != nil:
-		return string(o.fault.Class)
-	}
-	return string(o.verdict)
-}
-
-// stored returns the stored media, ordered by index.
-func (t *Task) stored() []job.Media {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	list := make([]job.Media, 0, len(t.media))
-	for _, m := range t.media {
-		list = append(list, m)
-	}
-	slices.SortFunc(list, func(x, y job.Media) int { return x.Index - y.Index })
-	return list
 }

@@ -196,3 +196,34 @@ const (
 
 // maxDoublings is enough to reach any sensible maximum delay.
 const maxDoublings = 32
+
+// worst returns the error that keeps a circuit breaker open the longest.
+func worst(faults map[int]*fault.Error) *fault.Error {
+	rank := []fault.Class{fault.Misconfigured, fault.Throttled, fault.Retryable, fault.Permanent, fault.Moderated}
+	return slices.MinFunc(slices.Collect(maps.Values(faults)), func(x, y *fault.Error) int {
+		return cmp.Or(slices.Index(rank, x.Class)-slices.Index(rank, y.Class), cmp.Compare(y.RetryAfter, x.RetryAfter))
+	})
+}
+
+// retryAfter returns the upstream's Retry-After; the longest one of a set, since the next attempt requests every missing
+// image.
+func retryAfter(o outcome) time.Duration {
+	var longest time.Duration
+	if o.fault != nil {
+		longest = o.fault.RetryAfter
+	}
+	for _, f := range o.faults {
+		longest = max(longest, f.RetryAfter)
+	}
+	return longest
+}
+
+func outcomeLabel(o outcome) string {
+	switch {
+	case o.verdict == verdictSucceed:
+		return "succeeded"
+	case o.fault != nil:
+		return string(o.fault.Class)
+	}
+	return string(o.verdict)
+}

@@ -203,3 +203,40 @@ func (t *Task) total(texts *job.Usage) *job.Usage {
 	}
 	return job.Sum(usages...)
 }
+
+// mediaCount returns the number of media of a job.
+func mediaCount(spec *job.Spec) int {
+	switch in := spec.Input.(type) {
+	case *job.ImageInput:
+		return in.Count()
+	case *job.AudioInput:
+		return 1
+	}
+	return 0
+}
+
+// complete reports whether every medium of the job is stored or was refused for good. The attempt then calls no upstream,
+// so its outcome must not be reported to a circuit breaker.
+func (t *Task) complete(refused map[int]*fault.Error) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	count := mediaCount(t.Spec)
+	for i := range count {
+		if _, ok := t.media[i]; !ok && refused[i] == nil {
+			return false
+		}
+	}
+	return count > 0
+}
+
+// stored returns the stored media, ordered by index.
+func (t *Task) stored() []job.Media {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := make([]job.Media, 0, len(t.media))
+	for _, m := range t.media {
+		list = append(list, m)
+	}
+	slices.SortFunc(list, func(x, y job.Media) int { return x.Index - y.Index })
+	return list
+}

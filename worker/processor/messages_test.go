@@ -60,7 +60,7 @@ func TestMessagesOfAnIdleWorker(t *testing.T) {
 // A worker with many jobs in the queue pulls several at once, and a job that comes alone costs less than one pull.
 func TestMessagesPerJob(t *testing.T) {
 	t.Parallel()
-	const jobs, slots = 640, 64
+	const jobs, slots = 320, 64
 	for name, test := range map[string]struct {
 		lanes []job.Lane
 		// alone is set if each job is submitted after the one before has started.
@@ -100,7 +100,6 @@ func TestMessagesPerJob(t *testing.T) {
 				r.WaitSettled(s)
 			}
 			messages, pulls, _ := m.read()
-			t.Logf("%.2f messages and %.2f pulls per job", messages/jobs, pulls/jobs)
 			if pulls/jobs > 0.75 || messages/jobs > 18 {
 				t.Errorf("%.2f messages and %.2f pulls per job", messages/jobs, pulls/jobs)
 			}

@@ -24,7 +24,7 @@ const (
 // ImagesAge is how long a saved image is kept.
 const ImagesAge = 24 * time.Hour
 
-// maxWaiting is how many free slots of all workers may wait for jobs of one lane.
+// maxWaiting is how many pulls of all workers may wait for jobs of one lane. A worker has one, its previous release one per free slot.
 const maxWaiting = 16384
 
 // controlMarkerTTL is how long the marker of an expired key is kept. A bucket without it allows no TTL of single keys.

@@ -18,12 +18,21 @@ const (
 	permissions = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 )
 
+// The values of headers of every response. They are shared and must not be changed.
+var (
+	noSniff         = []string{"nosniff"}
+	referrerPolicy  = []string{"strict-origin-when-cross-origin"}
+	permissionsList = []string{permissions}
+	apiPolicyList   = []string{apiPolicy}
+)
+
 // secureHeaders sets the headers of every response.
 func (m *middleware) secureHeaders(c *gin.Context) {
-	c.Header("X-Content-Type-Options", "nosniff")
-	c.Header("Referrer-Policy", "strict-origin-when-cross-origin")
-	c.Header("Permissions-Policy", permissions)
-	c.Header("Content-Security-Policy", apiPolicy)
+	header := c.Writer.Header()
+	header["X-Content-Type-Options"] = noSniff
+	header["Referrer-Policy"] = referrerPolicy
+	header["Permissions-Policy"] = permissionsList
+	header["Content-Security-Policy"] = apiPolicyList
 	if m.proxies.Secure(c) {
 		c.Header("Strict-Transport-Security", "max-age=31536000")
 	}

@@ -34,6 +34,9 @@ func (m *middleware) observe(c *gin.Context) {
 		} else {
 			level, leftOut = m.requests.level(route, status, began)
 		}
+		if !m.log.Enabled(c.Request.Context(), level) {
+			return
+		}
 		attrs := []slog.Attr{
 			slog.String("method", methodOf(c, "other")), slog.String("route", route),
 			slog.Int("status", status), slog.Int64("duration_ms", duration.Milliseconds()),

@@ -20,12 +20,18 @@ func (m *middleware) checkPath(c *gin.Context) {
 
 // hasEncodedSeparator reports whether a raw path contains an encoded slash or any backslash.
 func hasEncodedSeparator(raw string) bool {
+	if !strings.ContainsAny(raw, `%\`) {
+		return false
+	}
 	lower := strings.ToLower(raw)
 	return strings.Contains(lower, "%2f") || strings.Contains(lower, "%5c") || strings.Contains(lower, `\`)
 }
 
 // matchesPattern reports whether a raw path matches the pattern of its route without decoding or cleaning.
 func matchesPattern(raw, pattern string) bool {
+	if raw == pattern {
+		return true
+	}
 	segments, fixed := strings.Split(raw, "/"), strings.Split(pattern, "/")
 	for i, want := range fixed {
 		if strings.HasPrefix(want, "*") {

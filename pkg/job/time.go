@@ -9,6 +9,9 @@ import (
 // timeLayout is RFC 3339 in UTC with exactly three decimals, so that times sort as text.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
+// quotedLayout is timeLayout as a JSON string.
+const quotedLayout = `"` + timeLayout + `"`
+
 // Time is a time in UTC with millisecond precision, the precision of all stored and returned times.
 type Time struct{ time.Time }
 
@@ -22,7 +25,9 @@ func AtPtr(t time.Time) *Time { return new(At(t)) }
 func (t Time) String() string { return t.UTC().Format(timeLayout) }
 
 // MarshalJSON returns the RFC 3339 form with milliseconds.
-func (t Time) MarshalJSON() ([]byte, error) { return []byte(`"` + t.String() + `"`), nil }
+func (t Time) MarshalJSON() ([]byte, error) {
+	return t.UTC().AppendFormat(make([]byte, 0, len(quotedLayout)), quotedLayout), nil
+}
 
 // UnmarshalJSON decodes any RFC 3339 time.
 func (t *Time) UnmarshalJSON(b []byte) error {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -42,36 +44,43 @@ func (b *Binder) Object(pointer string, n *Node, dest any) {
 		b.Add(pointer, "wrong_type", "want", string(Object))
 		return
 	}
-	fields := fieldsOf(dest)
-	seen := make(map[string]bool, len(fields))
+	v := reflect.ValueOf(dest).Elem()
+	fields := fieldsOf(v.Type())
+	var seen uint64 // The bits of fields, of which no body has 64.
 	for _, m := range n.Members {
-		at := pointer + "/" + Escape(m.Name)
-		field, known := fields[m.Name]
+		i, known := fields[m.Name]
 		switch {
 		case !known && b.lenient:
 			continue
 		case !known:
-			b.Add(at, "unknown_field")
+			b.Add(pointer+"/"+Escape(m.Name), "unknown_field")
 			continue
-		case seen[m.Name] && !b.lenient:
-			b.Add(at, "duplicate_field")
+		case seen&(1<<i) != 0 && !b.lenient:
+			b.Add(pointer+"/"+Escape(m.Name), "duplicate_field")
 			continue
 		}
-		seen[m.Name] = true
-		b.value(at, m.Value, field)
+		seen |= 1 << i
+		b.value(pointer+"/"+m.Name, m.Value, v.Field(i))
 	}
 }
 
-// fieldsOf returns the fields of the struct that dest points to by their JSON names.
-func fieldsOf(dest any) map[string]reflect.Value {
-	v := reflect.ValueOf(dest).Elem()
-	fields := make(map[string]reflect.Value, v.NumField())
-	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+// fieldIndexes has, for each type of a body, the indexes of its fields by their JSON names. It is a cache.
+var fieldIndexes sync.Map
+
+// fieldsOf returns the indexes of the fields of a struct by their JSON names, none of which needs Escape.
+func fieldsOf(t reflect.Type) map[string]int {
+	if cached, ok := fieldIndexes.Load(t); ok {
+		fields, _ := cached.(map[string]int)
+		return fields
+	}
+	fields := make(map[string]int, t.NumField())
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		if name != "" && name != "-" {
-			fields[name] = v.Field(i)
+			fields[name] = i
 		}
 	}
+	fieldIndexes.Store(t, fields)
 	return fields
 }
 
@@ -80,10 +89,10 @@ const maxPointerName = 64
 
 // Escape returns a name as a segment of a JSON Pointer.
 func Escape(name string) string {
-	if runes := []rune(name); len(runes) > maxPointerName {
-		name = string(runes[:maxPointerName]) + "…"
+	if utf8.RuneCountInString(name) > maxPointerName {
+		name = string([]rune(name)[:maxPointerName]) + "…"
 	}
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
 }
 
 // value copies one value into a field. A null counts as missing.
@@ -94,10 +103,9 @@ func (b *Binder) value(pointer string, n *Node, field reflect.Value) {
 		}
 		return
 	}
-	target := reflect.New(field.Type()).Elem()
-	inner := target
-	if target.Kind() == reflect.Pointer {
-		target.Set(reflect.New(target.Type().Elem()))
+	target, inner := field, field
+	if field.Kind() == reflect.Pointer {
+		target = reflect.New(field.Type().Elem())
 		inner = target.Elem()
 	}
 	kind, want := n.Kind, jsonType(inner.Kind())
@@ -122,7 +130,9 @@ func (b *Binder) value(pointer string, n *Node, field reflect.Value) {
 		b.Add(pointer, "wrong_type", "want", want)
 		return
 	}
-	field.Set(target)
+	if target != field {
+		field.Set(target)
+	}
 }
 
 // list copies an array of strings into a field. An item of another type becomes "", so that the others keep their indexes.
@@ -158,25 +168,34 @@ func jsonType(kind reflect.Kind) string {
 	}
 }
 
-// scalar sets a string, a number or a boolean and reports whether n has that type.
+// scalar sets a string, a number or a boolean and reports whether n has that type. Otherwise it changes nothing.
 func (b *Binder) scalar(n *Node, into reflect.Value) bool {
 	quoted := b.lenient && n.Kind == String
 	switch jsonType(into.Kind()) {
 	case "string":
+		if n.Kind != String {
+			return false
+		}
 		into.SetString(n.Text)
-		return n.Kind == String
 	case "boolean":
+		if n.Kind != Bool && (!quoted || (n.Text != "true" && n.Text != "false")) {
+			return false
+		}
 		into.SetBool(n.Text == "true")
-		return n.Kind == Bool || (quoted && (n.Text == "true" || n.Text == "false"))
 	case "number":
 		f, ok := number(n.Text)
+		if !ok || (n.Kind != Number && !quoted) {
+			return false
+		}
 		into.SetFloat(f)
-		return ok && (n.Kind == Number || quoted)
 	default:
 		i, ok := integer(n.Text, into.Type().Bits())
+		if !ok || (n.Kind != Number && !quoted) {
+			return false
+		}
 		into.SetInt(i)
-		return ok && (n.Kind == Number || quoted)
 	}
+	return true
 }
 
 // integer parses an integer, which may have a zero fraction or an exponent. One that overflows becomes the largest value of

@@ -22,6 +22,8 @@ const (
 	MaxBody = 256 << 10
 	// BodyTimeout bounds how long a body may take to arrive.
 	BodyTimeout = 15 * time.Second
+	// maxAnnounced bounds the memory for a body that has not arrived yet.
+	maxAnnounced = 16 << 10
 )
 
 // JSON copies the body of a native request into the struct that dest points to. It fails if the body is not a JSON object;
@@ -99,7 +101,10 @@ func ReadBody(c *gin.Context) ([]byte, error) {
 	control := http.NewResponseController(c.Writer)
 	// SetReadDeadline fails without a connection, as in tests.
 	_ = control.SetReadDeadline(time.Now().Add(BodyTimeout))
-	body, err := io.ReadAll(c.Request.Body)
+	// It grows beyond that only as the body arrives, whatever its announced length.
+	buffer := bytes.NewBuffer(make([]byte, 0, min(max(c.Request.ContentLength, 0), maxAnnounced)+bytes.MinRead))
+	_, err := buffer.ReadFrom(c.Request.Body)
+	body := buffer.Bytes()
 	if err == nil {
 		_ = control.SetReadDeadline(time.Time{})
 		respond.SetBodyDeadline(c, time.Time{})

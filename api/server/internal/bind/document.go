@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"strconv"
 	"unicode/utf8"
 
@@ -48,20 +47,17 @@ func Parse(body []byte) (*Node, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, problem.New(problem.CodeBodyRequired)
 	}
-	if at := invalidUTF8(body); at >= 0 {
-		return nil, invalidJSON("encoding", at)
+	if !utf8.Valid(body) {
+		return nil, invalidJSON("encoding", invalidUTF8(body))
 	}
-	if err := checkSyntax(body); err != nil {
-		return nil, err
+	if !json.Valid(body) {
+		return nil, syntaxProblem(body)
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	root, err := readNode(d, 0)
+	r := reader{body: body}
+	root := r.value(0)
 	switch {
-	case errors.Is(err, errTooDeep):
+	case r.tooDeep:
 		return nil, invalidJSON("depth", 0)
-	case err != nil:
-		return nil, invalidJSON("", int(d.InputOffset()))
 	case root.Kind != Object:
 		return nil, invalidJSON("object", 0)
 	}
@@ -72,8 +68,8 @@ func invalidJSON(reason string, offset int) *problem.Problem {
 	return &problem.Problem{Code: problem.CodeInvalidJSON, Reason: reason, Args: map[string]string{"offset": strconv.Itoa(offset)}}
 }
 
-// checkSyntax fails unless the body is exactly one JSON value.
-func checkSyntax(body []byte) error {
+// syntaxProblem returns the problem of a body that is not exactly one JSON value.
+func syntaxProblem(body []byte) *problem.Problem {
 	d := json.NewDecoder(bytes.NewReader(body))
 	var value json.RawMessage
 	if err := d.Decode(&value); err != nil {
@@ -83,10 +79,8 @@ func checkSyntax(body []byte) error {
 		}
 		return invalidJSON("", offset)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return invalidJSON("trailing", int(d.InputOffset()))
-	}
-	return nil
+	_, _ = d.Token() // It advances to what follows the value.
+	return invalidJSON("trailing", int(d.InputOffset()))
 }
 
 // invalidUTF8 returns the offset of the first byte that is not valid UTF-8, or −1.
@@ -101,59 +95,93 @@ func invalidUTF8(b []byte) int {
 	return -1
 }
 
-var errTooDeep = errors.New("nested too deeply")
+// reader reads the values of a body whose syntax is valid.
+type reader struct {
+	body []byte
+	// at is the offset of the next byte.
+	at int
+	// tooDeep reports that values are nested too deeply; they are incomplete then.
+	tooDeep bool
+}
 
-func readNode(d *json.Decoder, depth int) (*Node, error) {
+// skip skips white space, commas and colons, whose places are known to be right, and returns the next byte.
+func (r *reader) skip() byte {
+	for {
+		switch c := r.body[r.at]; c {
+		case ' ', '\t', '\r', '\n', ',', ':':
+			r.at++
+		default:
+			return c
+		}
+	}
+}
+
+func (r *reader) value(depth int) *Node {
 	if depth > maxDepth {
-		return nil, errTooDeep
+		r.tooDeep = true
+		return &Node{Kind: Null}
 	}
-	token, err := d.Token()
-	if err != nil {
-		return nil, err
+	switch r.skip() {
+	case '{':
+		return r.object(depth)
+	case '[':
+		return r.array(depth)
+	case '"':
+		return &Node{Kind: String, Text: r.text()}
+	case 't', 'f':
+		return &Node{Kind: Bool, Text: r.literal()}
+	case 'n':
+		r.literal()
+		return &Node{Kind: Null}
 	}
-	switch v := token.(type) {
-	case json.Delim:
-		if v == '{' {
-			return readObject(d, depth)
-		}
-		return readArray(d, depth)
-	case json.Number:
-		return &Node{Kind: Number, Text: v.String()}, nil
-	case string:
-		return &Node{Kind: String, Text: v}, nil
-	case bool:
-		return &Node{Kind: Bool, Text: strconv.FormatBool(v)}, nil
-	}
-	return &Node{Kind: Null}, nil
+	return &Node{Kind: Number, Text: r.literal()}
 }
 
-func readObject(d *json.Decoder, depth int) (*Node, error) {
+func (r *reader) object(depth int) *Node {
 	n := &Node{Kind: Object}
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		name, _ := token.(string)
-		value, err := readNode(d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		n.Members = append(n.Members, Member{name, value})
+	r.at++
+	for !r.tooDeep && r.skip() != '}' {
+		name := r.text()
+		n.Members = append(n.Members, Member{name, r.value(depth + 1)})
 	}
-	_, err := d.Token()
-	return n, err
+	r.at++
+	return n
 }
 
-func readArray(d *json.Decoder, depth int) (*Node, error) {
+func (r *reader) array(depth int) *Node {
 	n := &Node{Kind: Array}
-	for d.More() {
-		item, err := readNode(d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		n.items = append(n.items, item)
+	r.at++
+	for !r.tooDeep && r.skip() != ']' {
+		n.items = append(n.items, r.value(depth+1))
 	}
-	_, err := d.Token()
-	return n, err
+	r.at++
+	return n
+}
+
+// text reads a string.
+func (r *reader) text() string {
+	start := r.at
+	escaped := false
+	for r.at++; r.body[r.at] != '"'; r.at++ {
+		if r.body[r.at] == '\\' {
+			escaped = true
+			r.at++
+		}
+	}
+	r.at++
+	if !escaped {
+		return string(r.body[start+1 : r.at-1])
+	}
+	var text string
+	_ = json.Unmarshal(r.body[start:r.at], &text) // Its syntax is valid.
+	return text
+}
+
+// literal reads a number, a boolean or null.
+func (r *reader) literal() string {
+	start := r.at
+	for r.at < len(r.body) && bytes.IndexByte([]byte(" \t\r\n,:]}"), r.body[r.at]) < 0 {
+		r.at++
+	}
+	return string(r.body[start:r.at])
 }

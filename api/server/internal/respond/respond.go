@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -18,14 +17,17 @@ const jsonType = "application/json; charset=utf-8"
 // Encode returns v as JSON on one line. Characters with a meaning in HTML are not escaped: no response is interpreted as
 // HTML.
 func Encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
+	b := bytes.NewBuffer(make([]byte, 0, typicalBody))
+	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return nil, fmt.Errorf("encode response: %w", err)
 	}
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
+
+// typicalBody is the initial size of the buffer of a response, in bytes: that of a job.
+const typicalBody = 1 << 10
 
 // JSON responds with v as JSON. A value that cannot be encoded is a bug of this program and panics.
 func JSON(c *gin.Context, status int, v any) { JSONAs(c, status, jsonType, v) }
@@ -61,12 +63,27 @@ func Empty(c *gin.Context, status int) {
 // Vary adds request headers to Vary.
 func Vary(c *gin.Context, names ...string) {
 	header := c.Writer.Header()
+	old := header.Get("Vary")
+	list := old
 	for _, name := range names {
-		if !slices.Contains(strings.Split(header.Get("Vary"), ", "), name) {
-			if old := header.Get("Vary"); old != "" {
-				name = old + ", " + name
-			}
-			header.Set("Vary", name)
+		switch {
+		case list == "":
+			list = name
+		case !inList(list, name):
+			list += ", " + name
 		}
 	}
+	if list != old {
+		header.Set("Vary", list)
+	}
+}
+
+// inList reports whether a comma-separated list contains a name.
+func inList(list, name string) bool {
+	for item := range strings.SplitSeq(list, ", ") {
+		if item == name {
+			return true
+		}
+	}
+	return false
 }

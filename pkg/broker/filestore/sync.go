@@ -171,7 +171,7 @@ func (s *Store) SyncAll(synced Synced) error {
 		s.synced = make(map[string]fs.FileInfo)
 	}
 	var dirs []string
-	err = s.walkUnsettled(func(path string, info fs.FileInfo) error {
+	err = s.walkUnsettled(last, func(path string, info fs.FileInfo) error {
 		if info.IsDir() {
 			dirs = append(dirs, path)
 			return nil
@@ -191,11 +191,16 @@ func (s *Store) SyncAll(synced Synced) error {
 	return errors.Join(syncDir(s.dir), s.recordFloors(last))
 }
 
-// walkUnsettled calls f for each file and directory of the store but blocks below the floor of their stream.
-func (s *Store) walkUnsettled(f func(path string, info fs.FileInfo) error) error {
-	var settled map[string]int
+// walkUnsettled calls f for each file and directory of the store but blocks below the floor of their stream. last are the last
+// blocks of the streams: a floor above that is of a time before the numbers of the blocks began anew.
+func (s *Store) walkUnsettled(last map[string]int, f func(path string, info fs.FileInfo) error) error {
+	settled := make(map[string]int)
 	if OrdersRenames(s.dir) {
-		settled = s.currentFloors()
+		for stream, floor := range s.currentFloors() {
+			if floor <= last[stream] {
+				settled[stream] = floor
+			}
+		}
 	}
 	return filepath.WalkDir(filepath.Join(s.dir, "nats"), func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() && !entry.Type().IsRegular() {
@@ -245,8 +250,12 @@ func (s *Store) rememberSynced(f *findings) error {
 	if f.stop == nil || !f.stop.Synced || len(f.damages)+len(f.repairs) > 0 {
 		return nil
 	}
+	last, err := s.lastBlocks()
+	if err != nil {
+		return err
+	}
 	s.synced = make(map[string]fs.FileInfo)
-	return s.walkUnsettled(func(path string, info fs.FileInfo) error {
+	return s.walkUnsettled(last, func(path string, info fs.FileInfo) error {
 		s.synced[path] = info
 		return nil
 	})

@@ -119,17 +119,13 @@ func (s *Store) Verify(ctx context.Context, list []Block, report func(Damage) er
 	var buffer []byte
 	for _, b := range list {
 		began := time.Now()
-		var damages []Damage
-		// A block that is replaced at this moment is whole the next time.
-		for try := 0; try == 0 || (len(damages) > 0 && try < 2); try++ {
-			var err error
-			damages, buffer, err = s.verifyBlock(b, buffer)
-			if errors.Is(err, fs.ErrNotExist) {
-				break
-			}
-			if err != nil {
-				return err
-			}
+		damages, reuse, err := s.verifyBlock(b, buffer)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		buffer = reuse
+		if len(damages) > 0 && s.isLast(b) {
+			damages = nil // The numbers began anew, and the server writes to it.
 		}
 		for _, d := range damages {
 			if err := report(d); err != nil {
@@ -143,6 +139,12 @@ func (s *Store) Verify(ctx context.Context, list []Block, report func(Damage) er
 		}
 	}
 	return nil
+}
+
+// isLast reports whether no block of the stream follows.
+func (s *Store) isLast(b Block) bool {
+	numbers := blocks(filepath.Join(s.dir, filepath.Dir(b.path)))
+	return len(numbers) == 0 || numbers[len(numbers)-1] <= b.number
 }
 
 // indexed reports whether the server will start a stream from its index, which is intact and covers the last block. Otherwise it

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,36 +29,55 @@ type LanePositions struct {
 const positionsAtOnce = 4
 
 // Positions returns the positions of several jobs of a kind and lane by their sequences. It omits jobs that have left the queue.
-// It costs one request for each job and one for all.
+// It costs one request for all, and one for each job, but not for one that has thousands ahead and was asked for just before.
 func (q *Queue) Positions(ctx context.Context, kind job.Kind, lane job.Lane, sequences []uint64) (*LanePositions, error) {
-	behind := make([]int, len(sequences))
-	found := make([]bool, len(sequences))
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(positionsAtOnce)
-	for i, sequence := range sequences {
-		group.Go(func() error {
-			n, err := q.behind(groupCtx, kind, lane, sequence)
-			if errors.Is(err, ErrNotFound) {
-				return nil
-			}
-			behind[i], found[i] = n, err == nil
-			return err
-		})
+	began := time.Now()
+	positions := &LanePositions{Ahead: make(map[uint64]int, len(sequences))}
+	unknown := make([]uint64, 0, len(sequences))
+	for _, sequence := range sequences {
+		if ahead, ok := q.places.get(sequence, began); ok {
+			positions.Ahead[sequence] = ahead
+		} else {
+			unknown = append(unknown, sequence)
+		}
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	waiting, inFlight, err := q.Depth(ctx, kind, lane)
+	behind, err := q.behindAll(ctx, kind, lane, unknown)
 	if err != nil {
 		return nil, err
 	}
-	positions := &LanePositions{Ahead: make(map[uint64]int, len(sequences)), Waiting: waiting, InFlight: inFlight}
-	for i, sequence := range sequences {
-		if found[i] {
-			positions.Ahead[sequence] = max(0, waiting-behind[i]-1)
-		}
+	if positions.Waiting, positions.InFlight, err = q.Depth(ctx, kind, lane); err != nil {
+		return nil, err
+	}
+	for sequence, ahead := range positions.Ahead {
+		positions.Ahead[sequence] = max(0, min(ahead, positions.Waiting-1))
+	}
+	for sequence, n := range behind {
+		ahead := max(0, positions.Waiting-n-1)
+		positions.Ahead[sequence] = ahead
+		q.places.put(sequence, ahead, began)
 	}
 	return positions, nil
+}
+
+// behindAll returns by sequence how many messages of a kind and lane follow it, without those that have left the queue.
+func (q *Queue) behindAll(ctx context.Context, kind job.Kind, lane job.Lane, sequences []uint64) (map[uint64]int, error) {
+	behind := make(map[uint64]int, len(sequences))
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(positionsAtOnce)
+	for _, sequence := range sequences {
+		group.Go(func() error {
+			n, err := q.behind(ctx, kind, lane, sequence)
+			if errors.Is(err, ErrNotFound) {
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			behind[sequence] = n
+			return err
+		})
+	}
+	return behind, group.Wait()
 }
 
 // behind returns how many messages of a kind and lane follow the one with a sequence. A direct get of a batch of one by subject

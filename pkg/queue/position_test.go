@@ -87,6 +87,55 @@ func TestPosition(t *testing.T) {
 	}
 }
 
+// TestPositionFarBackIsReused asks twice for the positions of jobs: those far back are not measured again.
+func TestPositionFarBackIsReused(t *testing.T) {
+	t.Parallel()
+	q, b := start(t)
+	q.ReusePositions(5, time.Hour)
+	pushMany(t, q, 10)
+	find := func(id string) *queue.Entry {
+		t.Helper()
+		entry, err := q.Find(t.Context(), "u1", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entry
+	}
+	front, back := find("j4"), find("j9")
+	// The server counts a message a moment after it has acknowledged it.
+	for deadline := time.Now().Add(hang); time.Now().Before(deadline); {
+		if n, _, err := q.Depth(t.Context(), job.KindImage, job.LaneMember); err != nil || n == 10 {
+			break
+		}
+	}
+	requests := func(e *queue.Entry, want int) uint64 {
+		t.Helper()
+		before := b.Conn().Stats().OutMsgs
+		if got, err := position(t.Context(), q, e); err != nil || got != want {
+			t.Errorf("%s is at %d, want %d: %v", e.Spec.ID, got, want, err)
+		}
+		return b.Conn().Stats().OutMsgs - before
+	}
+	if n := requests(back, 9); n != 2 {
+		t.Errorf("the first position costs %d requests", n)
+	}
+	if n := requests(front, 4) + requests(front, 4); n != 4 {
+		t.Errorf("two positions at the front cost %d requests", n)
+	}
+	if err := q.Delete(t.Context(), find("j5").Sequence); err != nil {
+		t.Fatal(err)
+	}
+	// It never exceeds the number of jobs that wait.
+	if n := requests(back, 8); n != 1 {
+		t.Errorf("a known position costs %d requests", n)
+	}
+	q.ReusePositions(5, 0)
+	other := find("j8")
+	if n := requests(other, 7) + requests(other, 7); n != 4 {
+		t.Errorf("two positions that may not be used again cost %d requests", n)
+	}
+}
+
 func TestPositionOfADeletedJob(t *testing.T) {
 	t.Parallel()
 	q, _ := start(t)

@@ -34,6 +34,7 @@ type Queue struct {
 	complete         func() bool
 	refused          atomic.Pointer[refusal]
 	timing           timing
+	places           places
 }
 
 // New opens the queue on a broker. It costs one request.
@@ -42,7 +43,10 @@ func New(ctx context.Context, b *broker.Broker) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
-	return &Queue{nc: b.Conn(), js: b.JetStream(), stream: stream, triggerReconcile: b.TriggerReconcile, complete: b.Complete, timing: defaultTiming}, nil
+	return &Queue{
+		nc: b.Conn(), js: b.JetStream(), stream: stream, triggerReconcile: b.TriggerReconcile, complete: b.Complete, timing: defaultTiming,
+		places: places{reuse: defaultReuse},
+	}, nil
 }
 
 // Connected reports whether the connection to NATS is up.

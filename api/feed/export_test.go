@@ -176,11 +176,11 @@ const (
 	LateEvents = lateEvents
 )
 
-// Limits of the feed.
-const (
-	MaxInbox         = maxInbox
-	RereadsPerSecond = rereadsPerSecond
-)
+// MaxInbox is how many events wait for a hub.
+const MaxInbox = maxInbox
+
+// RereadInterval calls rereadInterval.
+var RereadInterval = rereadInterval
 
 // Queued returns how many events a reader holds.
 func (r *Reader) Queued() int {

@@ -56,8 +56,7 @@ func (s *rereads) addIfAbsent(h *hub) {
 	if h.slot != unscheduled || h.ctx.Err() != nil {
 		return
 	}
-	interval := max(h.feed.cfg.Reread, time.Duration(len(s.queue))*time.Second/rereadsPerSecond)
-	h.due = time.Now().Add(h.nextRead(interval))
+	h.due = time.Now().Add(h.nextRead(rereadInterval(h.feed.cfg.Reread, len(s.queue))))
 	heap.Push(&s.queue, h)
 	if h.slot == 0 {
 		select {
@@ -65,6 +64,11 @@ func (s *rereads) addIfAbsent(h *hub) {
 		default:
 		}
 	}
+}
+
+// rereadInterval returns the interval at which each of n hubs is reread.
+func rereadInterval(least time.Duration, n int) time.Duration {
+	return max(least, time.Duration(n)*time.Second/rereadsPerSecond)
 }
 
 func (s *rereads) remove(h *hub) {

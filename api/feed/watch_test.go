@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -345,23 +342,12 @@ func TestOverflowIsReread(t *testing.T) {
 	}
 }
 
-// TestRereadsAreBounded watches many jobs with a short interval.
-func TestRereadsAreBounded(t *testing.T) {
+// TestRereadInterval checks that many watched jobs are reread less often, so that the requests do not grow with them.
+func TestRereadInterval(t *testing.T) {
 	t.Parallel()
-	r := start(t, feed.Config{Tick: time.Hour, Reread: time.Millisecond})
-	const many = 40
-	for i := range many {
-		expect(t, r.watch(t, r.push(t, fmt.Sprintf("j%d", i))), "0.0")
-	}
-	var reads atomic.Int64
-	// Each read of a queued job asks the leader for its record once or twice.
-	_, err := r.broker.Conn().Subscribe("$JS.API.STREAM.MSG.GET."+broker.ResultsStream, func(*nats.Msg) { reads.Add(1) })
-	must(t, err)
-	must(t, r.broker.Conn().Flush())
-	began := time.Now()
-	<-time.After(2 * time.Second)
-	got, most := float64(reads.Load()), 2*(feed.RereadsPerSecond*time.Since(began).Seconds()+2*many)
-	if got == 0 || got > most {
-		t.Errorf("%.0f reads, want at most %.0f", got, most)
+	for n, want := range map[int]time.Duration{0: 5 * time.Second, 1000: 5 * time.Second, 10_000: 50 * time.Second} {
+		if got := feed.RereadInterval(5*time.Second, n); got != want {
+			t.Errorf("%d jobs are reread every %v, want %v", n, got, want)
+		}
 	}
 }

@@ -113,8 +113,8 @@ type encodings [2]struct {
 	err  error
 }
 
-// Encode returns what encode returns. It calls encode once for all readers of an event that have the same language. They must not
-// change the data.
+// Encode returns what encode returns. It calls encode once for all readers that watch the same and have the same language. They
+// must not change the data.
 func (e Event) Encode(lang job.Lang, encode func() ([]byte, error)) ([]byte, error) {
 	if e.encodings == nil {
 		return encode()

@@ -234,20 +234,22 @@ func (s *stream) writePending(silent bool) error {
 	}
 }
 
-// send sends the whole job as one event, named after the status of the job.
+// send sends the whole job as one event, named after the status of the job. The streams of one job, and those of all jobs of one
+// owner, share the encoded event.
 func (s *stream) send(e feed.Event) error {
 	data, err := e.Encode(s.lang, func() ([]byte, error) {
 		view := *e.Job
-		return respond.Encode(problem.Translate(&view, s.lang))
+		data, err := respond.Encode(problem.Translate(&view, s.lang))
+		id := e.ID
+		if !s.single && id != "" {
+			id = s.handler.eventTime()
+		}
+		return sse.NewEvent(string(e.Job.Status), id, data), err
 	})
 	if err != nil {
 		return err
 	}
-	id := e.ID
-	if !s.single && id != "" {
-		id = s.handler.eventTime()
-	}
-	return s.conn.Send(string(e.Job.Status), id, data)
+	return s.conn.Send(data)
 }
 
 // end ends the stream because of err. It is called once, and nothing writes afterwards.

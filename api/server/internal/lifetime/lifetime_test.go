@@ -69,3 +69,34 @@ func TestOpening(t *testing.T) {
 		}
 	})
 }
+
+// TestOpeningStream checks that the context of a stream ends with its client and its timeout until it is open, and then only with
+// the stop of the server.
+func TestOpeningStream(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop, disconnect := request(t)
+		gone, _, cancelGone := lifetime.OpeningStream(ctx)
+		open, opened, cancelOpen := lifetime.OpeningStream(ctx)
+		slow, _, cancelSlow := lifetime.OpeningStream(context.WithoutCancel(ctx))
+		defer cancelGone()
+		defer cancelOpen()
+		defer cancelSlow()
+		opened()
+		disconnect()
+		synctest.Wait()
+		if gone.Err() == nil || open.Err() != nil {
+			t.Errorf("after the disconnect: %v, open stream %v", gone.Err(), open.Err())
+		}
+		time.Sleep(2 * lifetime.OperationTimeout)
+		synctest.Wait()
+		if !errors.Is(context.Cause(slow), context.DeadlineExceeded) || open.Err() != nil {
+			t.Errorf("after the timeout: %v, open stream %v", context.Cause(slow), open.Err())
+		}
+		stop()
+		synctest.Wait()
+		if !errors.Is(context.Cause(open), lifetime.ErrStopping) {
+			t.Errorf("after the stop: %v", context.Cause(open))
+		}
+	})
+}

@@ -68,26 +68,28 @@ func (s *Stream) Start(id string) error {
 	if id != "" {
 		head = fmt.Appendf(head, "id: %s\n", id)
 	}
-	return s.write(append(head, '\n'))
+	return s.Send(finish(append(head, '\n')))
 }
 
-// Send writes one event. With an empty id the client keeps its last id.
-func (s *Stream) Send(name, id string, data []byte) error {
+// Event is an event in the form in which every stream sends it.
+type Event []byte
+
+// NewEvent returns an event. With an empty id the client keeps its last id.
+func NewEvent(name, id string, data []byte) Event {
 	b := begin(len(name) + len(id) + len(data))
 	b = append(append(append(b, "event: "...), name...), '\n')
 	if id != "" {
 		b = append(append(append(b, "id: "...), id...), '\n')
 	}
-	b = append(append(append(b, "data: "...), data...), "\n\n"...)
-	return s.write(b)
+	return finish(append(append(append(b, "data: "...), data...), "\n\n"...))
 }
 
 // KeepAlive writes a comment, so that proxies do not close a silent stream.
-func (s *Stream) KeepAlive() error { return s.write(append(begin(0), ": keep-alive\n\n"...)) }
+func (s *Stream) KeepAlive() error { return s.Send(finish(append(begin(0), ": keep-alive\n\n"...))) }
 
 // SendRandomRetry makes the client reconnect after a random delay.
 func (s *Stream) SendRandomRetry() {
-	_ = s.write(fmt.Appendf(begin(0), "retry: %d\n\n", minSpread+rand.IntN(maxSpread-minSpread))) //nolint:gosec // Not a secret.
+	_ = s.Send(finish(fmt.Appendf(begin(0), "retry: %d\n\n", minSpread+rand.IntN(maxSpread-minSpread)))) //nolint:gosec // Not a secret.
 }
 
 // End ends the response. The client then closes the connection, or AwaitClient does.
@@ -117,23 +119,27 @@ func (s *Stream) AwaitClient(gone func()) {
 }
 
 const (
-	// headSpace is the space for the size of a chunk: eight hexadecimal digits and a line break.
-	headSpace = 10
+	// chunkHead is the length of the size of a chunk, eight hexadecimal digits and a line break, and chunkTail of its end.
+	chunkHead, chunkTail = 10, 2
 	// fieldSpace is enough for the names of the fields of an event.
 	fieldSpace = 40
 )
 
-// begin returns a buffer for an event with values of n bytes, with space for the size of a chunk.
-func begin(n int) []byte { return make([]byte, headSpace, headSpace+n+fieldSpace) }
+// begin returns a buffer for an event with values of n bytes, which starts with space for the size of the chunk.
+func begin(n int) []byte { return make([]byte, chunkHead, chunkHead+n+fieldSpace+chunkTail) }
 
-// write writes a buffer of begin, as one chunk.
-func (s *Stream) write(b []byte) error {
+// finish makes the content of a buffer of begin one chunk. Its size may have leading zeros.
+func finish(b []byte) Event {
+	copy(b, fmt.Sprintf("%08x\r\n", len(b)-chunkHead))
+	return append(b, "\r\n"...)
+}
+
+// Send writes an event.
+func (s *Stream) Send(e Event) error {
 	if !s.chunked {
-		return s.writeParts(b[headSpace:])
+		e = e[chunkHead : len(e)-chunkTail]
 	}
-	// Leading zeros are allowed.
-	copy(b, fmt.Sprintf("%08x\r\n", len(b)-headSpace))
-	return s.writeParts(append(b, "\r\n"...))
+	return s.writeParts(e)
 }
 
 // writeParts writes in parts, each with a deadline: a slow client may receive a large event, and a dead one is detected.

@@ -47,10 +47,10 @@ func TestStream(t *testing.T) {
 	url := serve(t, func(s *sse.Stream) {
 		for _, send := range []func() error{
 			func() error { return s.Start("7") },
-			func() error { return s.Send("running", "8", []byte(`{"n":1}`)) },
-			func() error { return s.Send("queued", "", []byte(`{}`)) },
+			func() error { return s.Send(sse.NewEvent("running", "8", []byte(`{"n":1}`))) },
+			func() error { return s.Send(sse.NewEvent("queued", "", []byte(`{}`))) },
 			s.KeepAlive,
-			func() error { return s.Send("queued", "", []byte(large)) },
+			func() error { return s.Send(sse.NewEvent("queued", "", []byte(large))) },
 		} {
 			if err := send(); err != nil {
 				t.Error(err)
@@ -128,7 +128,7 @@ func TestWriteTimeout(t *testing.T) {
 			}
 			go s.AwaitClient(func() {})
 			go func() {
-				ended <- s.Send("running", "1.1", make([]byte, 1<<20))
+				ended <- s.Send(sse.NewEvent("running", "1.1", make([]byte, 1<<20)))
 				s.End()
 			}()
 		})

@@ -67,7 +67,7 @@ type inbox struct {
 func (b *inbox) add(c *change) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.events) == maxInbox {
+	if len(b.events) >= b.hub.feed.maxInbox {
 		b.missed = true
 		return
 	}

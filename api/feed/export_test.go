@@ -176,8 +176,8 @@ const (
 	LateEvents = lateEvents
 )
 
-// MaxInbox is how many events wait for a hub.
-const MaxInbox = maxInbox
+// SetMaxInbox sets how many events wait for a hub. It must be called before the first reader opens.
+func (f *Feed) SetMaxInbox(n int) { f.maxInbox = n }
 
 // RereadInterval calls rereadInterval.
 var RereadInterval = rereadInterval

@@ -51,6 +51,8 @@ type Feed struct {
 	// background starts the loops that update queue positions and reread jobs.
 	background sync.Once
 
+	// maxInbox is the constant of the same name, except in tests.
+	maxInbox int
 	// afterRead is a hook for tests, called after the jobs of an owner were read and before their events are sent.
 	afterRead func()
 
@@ -65,7 +67,7 @@ func New(b *broker.Broker, service *jobs.Service, q *queue.Queue, c *control.Con
 	cfg.Tick, cfg.Reread = cmp.Or(cfg.Tick, time.Second), cmp.Or(cfg.Reread, 5*time.Second)
 	ctx, stop := context.WithCancelCause(context.Background())
 	f := &Feed{
-		cfg: cfg, nc: b.Conn(), jobs: service, control: c, log: log, ctx: ctx, stop: stop, hubs: make(map[hubKey]*hub),
+		cfg: cfg, nc: b.Conn(), jobs: service, control: c, log: log, ctx: ctx, stop: stop, hubs: make(map[hubKey]*hub), maxInbox: maxInbox,
 	}
 	f.rereads.wake = make(chan struct{}, 1)
 	f.estimate.queue, f.estimate.control, f.estimate.ctx, f.estimate.acquire = q, c, ctx, f.acquire

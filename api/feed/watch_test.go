@@ -325,10 +325,11 @@ func TestWatchRereadsAtDeadline(t *testing.T) {
 func TestOverflowIsReread(t *testing.T) {
 	t.Parallel()
 	r := start(t, noRereads)
+	r.feed.SetMaxInbox(4)
 	spec := r.push(t, "j1")
 	reader := r.watchOwner(t, time.Time{})
 	expectStates(t, reader, "j1 0.0")
-	for i := range 4 * feed.MaxInbox {
+	for i := range 40 {
 		id := fmt.Sprintf("ghost-%d", i)
 		data := encoded(t, &job.Progress{ID: id, Status: job.StatusRunning, Delivery: 1, Step: 1, Attempt: 1})
 		must(t, r.broker.Conn().Publish("events.progress."+owner+"."+id, data))

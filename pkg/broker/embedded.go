@@ -154,7 +154,11 @@ func (e *embedded) stop(fault func() error) {
 	e.stopServer()
 	if ran && fault != nil && fault() == nil {
 		// The record must not describe more than a power failure leaves.
-		err := e.syncAll()
+		sync := e.syncAll
+		if e.cfg.hooks.NoStopSync && e.cfg.Sync != syncAlways {
+			sync = e.store.AssumeSynced
+		}
+		err := sync()
 		if err == nil {
 			err = e.store.RecordStop()
 		}

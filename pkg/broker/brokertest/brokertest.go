@@ -15,12 +15,12 @@ import (
 // openTimeout bounds opening and closing a broker, so that a test that hangs fails.
 const openTimeout = time.Minute
 
-// Config returns a configuration for a test, with a new directory. Writes are not synced one by one, and a port, if the
+// Config returns a configuration for a test, with a new directory. Writes are not synced one by one, a stop syncs nothing, and a port, if the
 // test opens one, requires no credentials.
 func Config(t testing.TB) broker.Config {
 	t.Helper()
 	cfg := broker.Config{DataDir: t.TempDir(), Sync: "1m", Replicas: 1, ResultTTL: 24 * time.Hour}
-	cfg.SetHooks(func(h *hooks.Hooks) { h.OpenPort = true })
+	cfg.SetHooks(func(h *hooks.Hooks) { h.OpenPort, h.NoStopSync = true, true })
 	return cfg
 }
 

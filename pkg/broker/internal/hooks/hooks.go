@@ -8,6 +8,8 @@ import "time"
 type Hooks struct {
 	// OpenPort makes the port of the embedded server require no credentials.
 	OpenPort bool
+	// NoStopSync lets a stop leave the store unsynced, so that a power failure after it may lose data, unless every write is synced.
+	NoStopSync bool
 	// AckWait, ReconcileInterval and RemindInterval replace their defaults.
 	AckWait, ReconcileInterval, RemindInterval time.Duration
 	// GroupCommit uses group commit whatever the file system, and UnknownLayout takes the layout of the store for unknown.

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,16 +39,24 @@ func jpegImage(t testing.TB, side int) []byte {
 // largePNG returns a PNG that the store keeps in several chunks.
 func largePNG(t testing.TB) []byte {
 	t.Helper()
-	m := image.NewNRGBA(image.Rect(0, 0, 640, 640))
-	_, err := io.ReadFull(rand.NewChaCha8([32]byte{1}), m.Pix)
+	data, err := encodeLargePNG()
 	must(t, err)
-	var b bytes.Buffer
-	must(t, png.Encode(&b, m))
-	if b.Len() < 1<<20 || b.Len() > gallery.MaxBytes {
-		t.Fatalf("%d bytes", b.Len())
+	if len(data) < 1<<20 || len(data) > gallery.MaxBytes {
+		t.Fatalf("%d bytes", len(data))
 	}
-	return b.Bytes()
+	return slices.Clone(data)
 }
+
+// encodeLargePNG encodes the image once for all tests.
+var encodeLargePNG = sync.OnceValues(func() ([]byte, error) {
+	m := image.NewNRGBA(image.Rect(0, 0, 640, 640))
+	if _, err := io.ReadFull(rand.NewChaCha8([32]byte{1}), m.Pix); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err := png.Encode(&b, m)
+	return b.Bytes(), err
+})
 
 // saveBody returns a body of POST /api/images/save as the original's clients send it.
 func saveBody(data []byte) fields {

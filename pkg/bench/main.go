@@ -30,7 +30,6 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	// The ceilings of HTTP are measured in a process of their own, as the API is.
 	if len(args) == 2 && args[0] == measure.CeilingCommand {
 		if err := ceiling.Serve(ctx, args[1]); err != nil {
 			_, _ = fmt.Fprintf(stderr, "bench: %v\n", err)

@@ -48,7 +48,7 @@ func (b *bench) startAPI(ctx context.Context, sync, dir string, settings ...stri
 		"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0", "MAX_ACTIVE_JOBS_GUEST=0",
 		"WORKER_SLOTS_IMAGE=" + strconv.Itoa(slots), "MAX_STREAMS=0", "MAX_STREAMS_PER_CALLER=0", "WORKER_SOFT_STOP=100ms",
 	}, settings...)
-	p, err := startProcess(ctx, addr, b.path("api.log"), env, b.programs.api)
+	p, err := startProcess(ctx, addr, b.path("api.log"), env, b.program)
 	if err != nil {
 		return nil, fmt.Errorf("start api: %w", err)
 	}

@@ -31,7 +31,12 @@ func (b *bench) startCeiling(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProcess(ctx, addr, b.path("ceiling.log"), nil, b.programs.bench, CeilingCommand, addr)
+	// The program that runs serves the ceilings too, but in a process of its own, as the API.
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("start ceiling: %w", err)
+	}
+	p, err := startProcess(ctx, addr, b.path("ceiling.log"), nil, self, CeilingCommand, addr)
 	if err != nil {
 		return nil, fmt.Errorf("start ceiling: %w", err)
 	}

@@ -32,7 +32,8 @@ const (
 	portTries = 200
 )
 
-// CeilingCommand is the argument that makes the program bench serve the ceilings of HTTP, on the address that follows.
+// CeilingCommand is the argument with which Run starts its own program again, followed by an address: it must serve the package
+// ceiling there.
 const CeilingCommand = "ceiling"
 
 // process is a child process that serves HTTP.

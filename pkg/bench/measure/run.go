@@ -54,7 +54,7 @@ func Names() []string {
 type bench struct {
 	cfg      Config
 	dir      string
-	programs programs
+	program  string
 	upstream *upstream
 	// name is the measurement that runs.
 	name  string
@@ -62,7 +62,7 @@ type bench struct {
 	notes []string
 }
 
-// Run builds the programs and measures. It prints its progress to out. It fails when anything that it checks is wrong, and
+// Run builds the API and measures it. It prints its progress to out. It fails when anything that it checks is wrong, and
 // leaves no process and no file behind, also when ctx ends.
 func Run(ctx context.Context, cfg Config, out io.Writer) (*Report, error) {
 	if err := cfg.Validate(); err != nil {
@@ -90,7 +90,7 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (*Report, error) {
 	report := &Report{When: started.UTC(), CPUs: runtime.NumCPU(), Scale: cfg.Scale, Runs: cfg.Runs}
 	var runs [][]Row
 	for i := range cfg.Runs {
-		b := &bench{cfg: cfg, dir: dir, programs: built, upstream: up}
+		b := &bench{cfg: cfg, dir: dir, program: built, upstream: up}
 		for _, m := range measurements() {
 			if cfg.Select != nil && !cfg.Select.MatchString(m.name) {
 				continue
@@ -158,17 +158,14 @@ func (b *bench) note(format string, args ...any) {
 	b.notes = append(b.notes, b.name+": "+fmt.Sprintf(format, args...))
 }
 
-// programs holds the paths of the built programs.
-type programs struct{ api, bench string }
-
-// build builds the programs as `make build` does, to share its cache.
-func build(ctx context.Context, cfg Config, dir string) (programs, error) {
-	p := programs{api: filepath.Join(dir, "api"), bench: filepath.Join(dir, "bench")}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", dir+"/", "./api", "./pkg/bench") //nolint:gosec // The names are constants.
+// build builds the API without debug information, as `make build` does, and returns its path.
+func build(ctx context.Context, cfg Config, dir string) (string, error) {
+	path := filepath.Join(dir, "api")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", path, "./api") //nolint:gosec // The names are constants.
 	cmd.Dir = cfg.Module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") //nolint:forbidigo // The toolchain needs its own environment.
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return programs{}, fmt.Errorf("build: %w\n%s", err, out)
+		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
-	return p, nil
+	return path, nil
 }

@@ -9,6 +9,9 @@ DURATION ?= 2m
 NODES    ?= 1
 JOBS     ?= 1000
 
+# How often make bench measures everything; it reports the medians.
+RUNS     ?= 1
+
 # The linter is built from source at a fixed version, through the module proxy.
 LINT_VERSION := v2.15.0
 LINT         := .bin/$(LINT_VERSION)/golangci-lint
@@ -169,7 +172,15 @@ fuzz: ## Run each fuzz target for FUZZTIME (20s)
 	done
 
 .PHONY: bench
-bench: ## Run all benchmarks
+bench: ## Measure the whole program beside its ceilings, RUNS times (1): a table, and JSON in bench.json (Linux)
+	go run ./pkg/bench -runs '$(RUNS)'
+
+.PHONY: bench-short
+bench-short: ## The same with a fiftieth of the jobs, streams and seconds, to see that it works
+	go run ./pkg/bench -scale 0.02
+
+.PHONY: microbench
+microbench: ## Run the Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: clean

@@ -15,6 +15,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// maxErrorText is how much of an unexpected response is reported.
+const maxErrorText = 300
+
 // client sends requests over a fixed number of connections.
 type client struct {
 	base string
@@ -47,7 +50,7 @@ func (c *client) send(ctx context.Context, method, path, token string, body []by
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != want {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 300))
+		text, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorText))
 		return fmt.Errorf("%s %s: status %d: %s", method, path, res.StatusCode, text)
 	}
 	if _, err := io.Copy(into, res.Body); err != nil {

@@ -97,7 +97,8 @@ func follow(ctx context.Context, addr, path string, event func()) (end time.Time
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
-		return time.Time{}, fmt.Errorf("status %d", res.StatusCode)
+		text, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorText))
+		return time.Time{}, fmt.Errorf("status %d: %s", res.StatusCode, text)
 	}
 	return readEvents(res.Body, event)
 }

@@ -15,18 +15,27 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
 // readers are open event streams of jobs.
 type readers struct {
 	group *errgroup.Group
 	// ended is when each stream received the end of its job.
-	ended      []time.Time
-	reconnects atomic.Int64
+	ended []time.Time
+	// reopened counts the streams that ended before the job, and refused the attempts to open one that returned 503.
+	reopened, refused atomic.Int64
 }
 
+// errBusy is the refusal of a stream by a process that is too busy.
+var errBusy = errors.New("status 503")
+
+// retryBusy is how long a client waits after a refusal.
+const retryBusy = time.Second
+
 // openReaders opens an event stream for each path and returns when each has received its first event. The streams end with the
-// jobs; a stream that ends before is opened again, as browsers do.
+// jobs; a stream that ends before is opened again, as browsers do, and so is one that is refused because the process is busy.
 func openReaders(ctx context.Context, addr string, paths []string) (*readers, error) {
 	g, ctx := errgroup.WithContext(ctx)
 	r := &readers{group: g, ended: make([]time.Time, len(paths))}
@@ -48,14 +57,17 @@ func openReaders(ctx context.Context, addr string, paths []string) (*readers, er
 						opened <- struct{}{}
 					}
 				})
-				if err != nil {
+				switch {
+				case errors.Is(err, errBusy) && lifecycle.Sleep(ctx, retryBusy):
+					r.refused.Add(1)
+				case err != nil:
 					return fmt.Errorf("stream %s: %w", path, err)
-				}
-				if !end.IsZero() {
+				case !end.IsZero():
 					r.ended[i] = end
 					return nil
+				default:
+					r.reopened.Add(1)
 				}
-				r.reconnects.Add(1)
 			}
 		})
 	}
@@ -84,6 +96,11 @@ func follow(ctx context.Context, addr, path string, event func()) (end time.Time
 	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+	}()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("create request: %w", err)
@@ -96,6 +113,9 @@ func follow(ctx context.Context, addr, path string, event func()) (end time.Time
 		return time.Time{}, fmt.Errorf("read response: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode == http.StatusServiceUnavailable {
+		return time.Time{}, errBusy
+	}
 	if res.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorText))
 		return time.Time{}, fmt.Errorf("status %d: %s", res.StatusCode, text)

@@ -58,8 +58,11 @@ func measureStreams(ctx context.Context, b *bench, jobs int) error {
 	if err := m.readers.wait(); err != nil {
 		return fmt.Errorf("%w\n%s", err, a.tail())
 	}
-	if n := m.readers.reconnects.Load(); n > 0 {
-		b.note("%d streams were closed early and opened again", n)
+	if n := m.readers.reopened.Load(); n > 0 {
+		b.note("%d streams ended early and were opened again", n)
+	}
+	if n := m.readers.refused.Load(); n > 0 {
+		b.note("%d attempts to open a stream returned 503 and were repeated", n)
 	}
 	if err := a.client.verify(ctx, waiting, small); err != nil {
 		return err

@@ -161,7 +161,8 @@ func (b *bench) note(format string, args ...any) {
 // build builds the API without debug information, as `make build` does, and returns its path.
 func build(ctx context.Context, cfg Config, dir string) (string, error) {
 	path := filepath.Join(dir, "api")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", path, "./api") //nolint:gosec // The names are constants.
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", path, "./api"}
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // The names are constants.
 	cmd.Dir = cfg.Module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") //nolint:forbidigo // The toolchain needs its own environment.
 	if out, err := cmd.CombinedOutput(); err != nil {

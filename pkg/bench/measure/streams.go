@@ -233,7 +233,9 @@ func measureFanOut(ctx context.Context, b *bench) error {
 }
 
 // fanOut opens count streams of one job, ends it, and returns how long each took to receive that, for a few jobs.
-func fanOut(ctx context.Context, p *process, count int, begin func(context.Context, int) (string, error), end func() (time.Time, error)) ([]time.Duration, error) {
+func fanOut(ctx context.Context, p *process, count int, begin func(ctx context.Context, round int) (path string, err error),
+	end func() (time.Time, error),
+) ([]time.Duration, error) {
 	var delays []time.Duration
 	for round := range fanRounds {
 		path, err := begin(ctx, round)

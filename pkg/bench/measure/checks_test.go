@@ -77,4 +77,9 @@ func TestFigures(t *testing.T) {
 	if c := row.Ceilings[0]; row.Value != 2 || c.Value != 2 || c.Ratio != 2 {
 		t.Errorf("%+v", row)
 	}
+	report := measure.Report{CPUs: 2, Scale: 1, Runs: 3, Rows: append(run(1, 4), measure.Row{Measurement: "m", Name: "bare", Value: 1234.5, Unit: "B"})}
+	lines := strings.Split(report.String(), "\n")
+	if len(lines) < 3 || strings.Index(lines[0], "unit") != strings.Index(lines[2], "B") || !strings.Contains(lines[1], "0.25") || !strings.Contains(lines[2], "1234") {
+		t.Errorf("\n%s", &report)
+	}
 }

@@ -98,7 +98,8 @@ func (r *Report) String() string {
 			_, _ = fmt.Fprintf(w, "\t%s\t%s\t%s\n", c.Name, number(c.Value), number(c.Ratio))
 		}
 		if len(row.Ceilings) == 0 {
-			_, _ = fmt.Fprintln(w)
+			// Empty cells keep the columns of the rows around it aligned.
+			_, _ = fmt.Fprint(w, "\t\t\t\n")
 		}
 	}
 	_ = w.Flush()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +53,38 @@ func TestSync(t *testing.T) {
 		})
 	}
 }
+
+// TestStopSyncs checks that a stop syncs the store, also one that was written without a sync of each write, unless a test does
+// without.
+func TestStopSyncs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		setting string
+		without bool
+		want    bool
+	}{
+		"interval":                   {"1m", false, true},
+		"interval, without at stops": {"1m", true, false},
+		"always, without at stops":   {"always", true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg, syncs := brokertest.Config(t), &stopSyncs{}
+			cfg.Sync, cfg.GroupCommit, cfg.NoStopSync, cfg.SyncObserver = c.setting, true, c.without, syncs
+			b := brokertest.MustOpen(t, cfg)
+			before := syncs.Load()
+			brokertest.Close(t, b)
+			if n := syncs.Load() - before; (n > 0) != c.want {
+				t.Errorf("%d fsyncs", n)
+			}
+		})
+	}
+}
+
+// stopSyncs counts fsyncs.
+type stopSyncs struct{ atomic.Int64 }
+
+func (s *stopSyncs) ObserveSync(string, string, int64, time.Duration) { s.Add(1) }
 
 func TestEmbeddedOpensNoPort(t *testing.T) {
 	t.Parallel()

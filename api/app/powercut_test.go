@@ -40,9 +40,10 @@ func runUntilKilled(dir string) {
 	if err != nil {
 		panic(err)
 	}
+	accounttest.AllowWeakHashes(nil)
 	cfg := app.Default()
 	err = env.Load([]string{
-		"DATA_DIR=" + filepath.Join(dir, dataDir), "LISTEN_ADDR=127.0.0.1:0", "SIGNUPS_PER_HOUR=1000", "WORKER_SLOTS_IMAGE=8",
+		"PBKDF2_ITERATIONS=10", "DATA_DIR=" + filepath.Join(dir, dataDir), "LISTEN_ADDR=127.0.0.1:0", "SIGNUPS_PER_HOUR=1000", "WORKER_SLOTS_IMAGE=8",
 		"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=100000", "QUOTA_TEXT_GUEST_PER_MINUTE=0",
 		"MAX_ACTIVE_JOBS_GUEST=0", "MAX_ACTIVE_JOBS_MEMBER=0",
 	}, &cfg)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
-	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/sse"

@@ -11,6 +11,8 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
+	"github.com/text2image-audio/text2image-audio/pkg/account/accounttest"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 )
@@ -27,16 +29,20 @@ type Process struct {
 }
 
 // Config returns the settings of `go run ./api` with data in dir and the given variables, except that the process listens on
-// a free port, retries quickly and simulates no latency.
+// a free port, retries and hashes passwords quickly, simulates no latency and, unless NATS_SYNC is always, syncs nothing at its
+// stop.
 func Config(t testing.TB, dir string, variables ...string) app.Config {
 	t.Helper()
+	accounttest.AllowWeakHashes(t)
 	cfg := app.Default()
 	environ := append([]string{
 		"DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0", "NATS_SYNC=1m", "FETCH_RETRY_INITIAL_DELAY_MS=20", "FETCH_RETRY_MAX_DELAY_MS=200",
+		"PBKDF2_ITERATIONS=10",
 	}, variables...)
 	if err := env.Load(environ, &cfg); err != nil {
 		t.Fatalf("settings: %v", err)
 	}
+	brokertest.NoStopSync(&cfg.Broker)
 	cfg.Worker.Latency = simulator.Latency{}
 	cfg.SetHooks(func(h *hooks.App) { h.Feed.Tick = 20 * time.Millisecond })
 	return cfg

@@ -31,3 +31,8 @@ func GroupCommit(c *broker.Config) {
 func ObserveSyncs(o broker.SyncObserver) func(*broker.Config) {
 	return func(c *broker.Config) { c.SetHooks(func(h *hooks.Hooks) { h.SyncObserver = o }) }
 }
+
+// NoStopSync lets a stop leave the store unsynced, unless NATS_SYNC is always: a power failure after it may lose data.
+func NoStopSync(c *broker.Config) {
+	c.SetHooks(func(h *hooks.Hooks) { h.NoStopSync = true })
+}

@@ -206,9 +206,8 @@ func TestTokenCheckDoesNotHoldUpEvents(t *testing.T) {
 	nats := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
 	wire := brokertest.NewWire(t, nats.ClientURL())
 	client := brokertest.Start(t, func(c *broker.Config) { c.URL, c.Follower = env.Secret(wire.URL), true })
-	b := setup(t, func(_ *server.Config, deps *server.Deps) {
+	b := setup(t, withKeepAlive(20*time.Millisecond), func(_ *server.Config, deps *server.Deps) {
 		deps.Accounts, deps.Recovery = newAccounts(t, client, deps.Log)
-		deps.KeepAlive = 20 * time.Millisecond
 	})
 	spec := b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	s := b.stream(t, "/api/jobs/job-a/events", b.newMember(t, annEmail))
@@ -248,7 +247,7 @@ func TestTokenCheckDoesNotHoldUpEvents(t *testing.T) {
 // TestRevokedTokenEndsStreams signs a member out whose streams are open.
 func TestRevokedTokenEndsStreams(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.KeepAlive = 10 * time.Millisecond })
+	b := setup(t, withKeepAlive(10*time.Millisecond))
 	b.push(t, imageSpec(job.OwnerAnonymous, "job-a"))
 	ann := b.newMember(t, annEmail)
 	streams := []*stream{b.stream(t, "/api/jobs/job-a/events", ann), b.stream(t, "/api/events", ann)}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -70,7 +71,8 @@ func TestStopSyncs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg, syncs := brokertest.Config(t), &stopSyncs{}
-			cfg.Sync, cfg.GroupCommit, cfg.NoStopSync, cfg.SyncObserver = c.setting, true, c.without, syncs
+			cfg.Sync, cfg.SyncObserver = c.setting, syncs
+			cfg.SetHooks(func(h *hooks.Hooks) { h.GroupCommit, h.NoStopSync = true, c.without })
 			b := brokertest.MustOpen(t, cfg)
 			before := syncs.Load()
 			brokertest.Close(t, b)

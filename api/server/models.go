@@ -60,7 +60,7 @@ func (h *modelHandler) listModels(c *gin.Context) error {
 	list.V = 0 // The version of the stored format.
 	d := h.submitter.Defaults().In(models)
 	c.Header("Cache-Control", "public, max-age="+modelsAge)
-	respond.JSON(c, http.StatusOK, modelList{
+	data, err := respond.Encode(modelList{
 		Catalogue: &list,
 		Defaults:  modelDefaults{ImageModel: d.ImageModel, AudioModel: d.AudioModel, Voice: d.Voice},
 		Limits: modelLimits{
@@ -69,6 +69,16 @@ func (h *modelHandler) listModels(c *gin.Context) error {
 		},
 		Mode: h.mode(ctx),
 	})
+	if err != nil {
+		return err
+	}
+	// The page reads the list when it opens, and compressed it is a fifth.
+	respond.Vary(c, "Accept-Encoding")
+	if small := compress(data); small != nil && acceptsGzip(c.GetHeader("Accept-Encoding")) {
+		c.Header("Content-Encoding", "gzip")
+		data = small
+	}
+	respond.Bytes(c, http.StatusOK, "application/json; charset=utf-8", data)
 	return nil
 }
 

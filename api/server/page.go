@@ -2,14 +2,15 @@ package server
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -18,6 +19,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/reference"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
+	"github.com/text2image-audio/text2image-audio/api/web"
 )
 
 // page holds the static files: those of the page by path, the contract, and the contract rendered as HTML.
@@ -26,74 +28,82 @@ type page struct {
 	assets  map[string]file
 	openAPI file
 	// docs is the contract as HTML, by language.
-	docs     map[string]file
+	docs     map[string]func() (file, error)
 	hasIndex bool
 }
 
 const indexFile = "index.html"
 
-// file is a static file in memory.
+// minCompressed is the size from which a compressed file saves more than its header costs.
+const minCompressed = 1000
+
+// file is a static file in memory, and compressed if that makes it smaller.
 type file struct {
 	contentType string
 	etag        string
 	data        []byte
+	compressed  []byte
+	immutable   bool
 }
 
 func newFile(contentType string, data []byte) file {
 	hash := sha256.Sum256(data)
-	return file{contentType: contentType, etag: `"` + hex.EncodeToString(hash[:16]) + `"`, data: data}
+	return file{contentType: contentType, etag: hex.EncodeToString(hash[:16]), data: data, compressed: compress(data)}
 }
 
-// newPage reads all files of the page once.
-func newPage(web fs.FS, openAPI []byte) (*page, error) {
-	p := &page{assets: make(map[string]file), openAPI: newFile("application/yaml", openAPI), docs: make(map[string]file)}
-	for _, lang := range []string{"en", "zh"} {
-		docs, err := reference.Render(openAPI, lang)
-		if err != nil {
-			return nil, err
-		}
-		p.docs[lang] = newFile("text/html; charset=utf-8", docs)
+@@// compress returns nil for what does not get smaller by a tenth, such as images and fonts.
+func compress(data []byte) []byte {
+	if len(data) < minCompressed {
+		return nil
 	}
-	if err := p.add(reference.Assets); err != nil {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil
+	}
+	if _, err := w.Write(data); err != nil || w.Close() != nil || b.Len() > len(data)*9/10 {
+		return nil
+	}
+	return b.Bytes()
+}
+
+// newPage builds the page and keeps all of its files in memory. /docs is rendered when it is requested first.
+func newPage(source fs.FS, openAPI []byte) (*page, error) {
+	document, err := reference.New(openAPI)
+	if err != nil {
 		return nil, err
 	}
-	if web == nil {
+	p := &page{assets: make(map[string]file), openAPI: newFile("application/yaml", openAPI), docs: make(map[string]func() (file, error))}
+	for _, lang := range []string{"en", "zh"} {
+		p.docs[lang] = sync.OnceValues(func() (file, error) {
+			html, err := document.Render(lang)
+			return newFile("text/html; charset=utf-8", html), err
+		})
+	}
+	for name, data := range reference.Assets() {
+		p.assets["/assets/"+name] = newFile(assetTypes[path.Ext(name)], data)
+	}
+	if source == nil {
 		return p, nil
 	}
-	if err := p.add(web); err != nil {
-		return nil, err
+	files, err := web.Build(source)
+	if err != nil {
+		return nil, fmt.Errorf("build page: %w", err)
 	}
-	if !p.hasIndex {
-		return nil, errors.New("read page: no index.html")
-	}
-	return p, nil
-}
-
-// add reads the files of a file system.
-func (p *page) add(files fs.FS) error {
-	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
+	for name, built := range files {
 		contentType := assetTypes[strings.ToLower(path.Ext(name))]
 		if contentType == "" {
-			return nil
+			continue
 		}
-		data, err := fs.ReadFile(files, name)
-		if err != nil {
-			return err
-		}
+		f := newFile(contentType, built.Data)
+		f.immutable = built.Immutable
 		if name == indexFile {
-			p.index, p.hasIndex = newFile(contentType, data), true
-			return nil
+			p.index, p.hasIndex = f, true
+			continue
 		}
-		p.assets["/"+name] = newFile(contentType, data)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("read page: %w", err)
+		p.assets["/"+name] = f
 	}
-	return nil
+	return p, nil
 }
 
 // assetTypes maps the file name extensions of the page to content types; other files are not served. The system's table is
@@ -132,9 +142,13 @@ func (h *pageHandler) linkTarget(c *gin.Context) error {
 // docs is GET /docs. It serves the contract as a page, in the language of `lang` or else of Accept-Language.
 func (h *pageHandler) docs(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language")
-	f, known := h.page.docs[c.Query("lang")]
+	render, known := h.page.docs[c.Query("lang")]
 	if !known {
-		f = h.page.docs[string(problem.Lang(c))]
+		render = h.page.docs[string(problem.Lang(c))]
+	}
+	f, err := render()
+	if err != nil {
+		return err
 	}
 	static(c, f)
 	return nil
@@ -155,12 +169,54 @@ func (h *pageHandler) asset(c *gin.Context) error {
 	return nil
 }
 
-// static responds with a file. Browsers revalidate it at each use, since file names have no version.
-func static(c *gin.Context, f file) {
+// missing responds to a path without a route: browsers get the page, which says so, and programs the problem.
+func (h *pageHandler) missing(c *gin.Context) error {
+	if !h.page.hasIndex || c.Request.Method != http.MethodGet || strings.HasPrefix(c.Request.URL.Path, "/api/") ||
+		!strings.Contains(c.GetHeader("Accept"), "text/html") {
+		return notFound(c)
+	}
+	respond.Vary(c, "Accept")
+	pageHeaders(c, h.page.index)
+	c.Data(http.StatusNotFound, h.page.index.contentType, h.page.index.data)
+	return nil
+}
+
+// pageHeaders sets the headers of a file. Only names that contain a hash can be kept without asking again.
+func pageHeaders(c *gin.Context, f file) {
 	c.Header("Content-Type", f.contentType)
 	c.Header("Content-Security-Policy", pagePolicy)
-	c.Header("Cache-Control", "no-cache")
-	c.Header("ETag", f.etag)
+	if f.immutable {
+		c.Header("Cache-Control", "public, max-age=31536000, immutable")
+	} else {
+		c.Header("Cache-Control", "no-cache")
+	}
+}
+
+// static responds with a file, compressed if the client accepts that.
+func static(c *gin.Context, f file) {
+	pageHeaders(c, f)
+	data, etag := f.data, f.etag
+	if f.compressed != nil {
+		respond.Vary(c, "Accept-Encoding")
+		if acceptsGzip(c.GetHeader("Accept-Encoding")) {
+			data, etag = f.compressed, f.etag+"-gzip"
+			c.Header("Content-Encoding", "gzip")
+		}
+	}
+	c.Header("ETag", `"`+etag+`"`)
 	c.Request.Header.Del("Range") // The files are small: ranges are not supported.
-	http.ServeContent(c.Writer, c.Request, "", time.Time{}, bytes.NewReader(f.data))
+	http.ServeContent(c.Writer, c.Request, "", time.Time{}, bytes.NewReader(data))
+}
+
+// acceptsGzip reports whether a value of Accept-Encoding names gzip and does not exclude it with q=0.
+func acceptsGzip(accept string) bool {
+	for part := range strings.SplitSeq(accept, ",") {
+		coding, weight, _ := strings.Cut(part, ";")
+		if !strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+			continue
+		}
+		value, hasWeight := strings.CutPrefix(strings.ReplaceAll(weight, " ", ""), "q=")
+		return !hasWeight || strings.Trim(value, "0.") != ""
+	}
+	return false
 }

@@ -17,6 +17,11 @@ func read(routes gin.IRoutes, path string, h gin.HandlerFunc) {
 	routes.HEAD(path, h)
 }
 
+// pageViews are the addresses of the page: each shows a view of its own.
+var pageViews = []string{
+	"/", "/gallery", "/gallery/:id", "/voice", "/account", "/help", "/privacy", "/terms", "/operator", "/operator/:name",
+}
+
 // routes returns the engine with every route. Any other path is 404, and any other method of a path 405.
 func (h *handlers) routes() (*gin.Engine, error) {
 	e, err := h.engine()
@@ -115,7 +120,9 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	read(native, healthRoute, handle(h.health.getHealth))
 
 	// The page and the contract.
-	read(native, "/", handle(h.page.home))
+	for _, view := range pageViews {
+		read(native, view, handle(h.page.home))
+	}
 	read(native, "/reset-password", handle(h.page.linkTarget))
 	read(native, "/verify-email", handle(h.page.linkTarget))
 	read(native, GooglePath, handle(h.page.linkTarget))
@@ -127,5 +134,6 @@ func (h *handlers) routes() (*gin.Engine, error) {
 		read(native, g.Page, handle(h.page.linkTarget))
 		h.google.pages = append(h.google.pages, g.Page)
 	}
+	e.NoRoute(handle(h.page.missing))
 	return e, nil
 }

@@ -70,7 +70,7 @@ func TestLimitsEqualTheServers(t *testing.T) {
 	}
 	limits := map[string]int{
 		"image-prompt": job.MaxPrompt, "image-negative": job.MaxPrompt, "audio-text": job.MaxSpeech,
-		"prompt-text": job.MaxPrompt, "translation-text": job.MaxPrompt, "feedback-content": feedback.MaxContent,
+		"feedback-content": feedback.MaxContent,
 	}
 	for _, node := range elements(t) {
 		id, _ := attribute(node, "id")

@@ -68,9 +68,9 @@ func usedKeys(t *testing.T) (keys, prefixes []string) {
 			}
 		}
 	}
-	call := regexp.MustCompile(`\b(?:t|button)\((.*)`)
+	call := regexp.MustCompile(`\b(?:t|button|tool|heading|title)\((.*)`)
 	literal := regexp.MustCompile(`'([a-z]+(?:\.[a-z_]+)+)'`)
-	joined := regexp.MustCompile("`([a-z]+\\.)\\$\\{")
+	joined := regexp.MustCompile("`([a-z]+\\.(?:[a-z_]+\\.)*)\\$\\{")
 	for _, name := range filesWith(t, ".js") {
 		if strings.Contains(name, "/i18n/") {
 			continue
@@ -96,7 +96,7 @@ func TestUsedMessagesExist(t *testing.T) {
 		keys = append(keys, "failure."+code)
 	}
 	for _, kind := range job.Kinds() {
-		keys = append(keys, "kind."+string(kind), "tab."+string(kind))
+		keys = append(keys, "kind."+string(kind))
 	}
 	for _, status := range job.Statuses() {
 		keys = append(keys, "status."+string(status))
@@ -120,6 +120,8 @@ func TestUsedMessagesExist(t *testing.T) {
 			}
 		}
 	}
+	// A set with missing images.
+	keys = append(keys, "announce.partial")
 	for _, key := range keys {
 		if _, ok := en[key]; !ok {
 			t.Errorf("the page uses %q, which has no message", key)

@@ -120,13 +120,14 @@ func TestScriptsCreateNoMarkup(t *testing.T) {
 func TestEveryFileIsReferenced(t *testing.T) {
 	t.Parallel()
 	imported := regexp.MustCompile(`(?m)^import\s[^;]*?['"]([^'"]+)['"]`)
-	inStyle := regexp.MustCompile(`url\(|@import`)
+	inStyle := regexp.MustCompile(`url\("?([^")]*)|@import (.*)`)
+	asset := regexp.MustCompile(`"/(assets/[^"]+)"`)
 	var pending []string
 	for _, node := range elements(t) {
-		for _, key := range []string{"src", "href"} {
-			value, ok := attribute(node, key)
-			if ok && strings.HasPrefix(value, "/assets/") {
-				pending = append(pending, value[1:])
+		// Scripts name in data- attributes what they load later.
+		for _, a := range node.Attr {
+			if (a.Key == "src" || a.Key == "href" || strings.HasPrefix(a.Key, "data-")) && strings.HasPrefix(a.Val, "/assets/") {
+				pending = append(pending, a.Val[1:])
 			}
 		}
 	}
@@ -139,14 +140,23 @@ func TestEveryFileIsReferenced(t *testing.T) {
 		}
 		seen[name] = true
 		source := read(t, name)
-		if path.Ext(name) == ".css" && inStyle.MatchString(source) {
-			t.Errorf("%s refers to another file", name)
+		if path.Ext(name) == ".css" {
+			for _, m := range inStyle.FindAllStringSubmatch(source, -1) {
+				if !strings.HasPrefix(m[1], "/assets/") {
+					t.Errorf("%s refers to %s%s", name, m[1], m[2])
+				}
+			}
+		}
+		if slices.Contains([]string{".css", ".webmanifest"}, path.Ext(name)) {
+			for _, m := range asset.FindAllStringSubmatch(source, -1) {
+				pending = append(pending, m[1])
+			}
 		}
 		for _, m := range imported.FindAllStringSubmatch(source, -1) {
 			pending = append(pending, path.Join(path.Dir(name), m[1]))
 		}
 	}
-	for _, name := range filesWith(t, ".js", ".css", ".svg") {
+	for _, name := range filesWith(t, ".js", ".css", ".svg", ".png", ".woff2", ".webmanifest") {
 		if !seen[name] {
 			t.Errorf("%s is not referenced", name)
 		}

@@ -1,5 +1,6 @@
-// Package web embeds the web page: index.html, and in assets/ its style sheets, ES modules and messages in all languages.
-// There is no build step and no framework. Package server serves the files.
+// Package web holds the web page: index.html, and in assets/ its style sheet, ES modules, messages in all languages, icons and
+// font. There is no build step and no framework: Build joins and names the files when the program starts. Package server
+// serves them.
 package web
 
 import (
@@ -10,5 +11,5 @@ import (
 //go:embed index.html assets
 var files embed.FS
 
-// FS returns the files of the page, with index.html at the root.
+// FS returns the files of the page as they are written, with index.html at the root.
 func FS() fs.FS { return files }

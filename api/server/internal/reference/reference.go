@@ -3,7 +3,7 @@ package reference
 
 import (
 	"bytes"
-	"embed"
+	_ "embed" // The template, the styles and the script of the page.
 	"fmt"
 	"html/template"
 	"strings"
@@ -16,10 +16,14 @@ import (
 //go:embed reference.html
 var pageTemplate string
 
-// Assets holds docs.css and docs.js, which the page loads from /assets.
-//
-//go:embed assets
-var Assets embed.FS
+//go:embed assets/docs.css
+var styles []byte
+
+//go:embed assets/docs.js
+var script []byte
+
+// Assets returns the files that the page loads from /assets, by name.
+func Assets() map[string][]byte { return map[string][]byte{"docs.css": styles, "docs.js": script} }
 
 // page is what the template shows.
 type page struct {
@@ -73,18 +77,26 @@ type response struct {
 	Bodies      []body
 }
 
+// Reference is an OpenAPI document that can be rendered.
+type Reference struct{ document *document }
+
+// New returns the reference of a document. It fails when the document cannot be parsed.
+func New(openAPI []byte) (*Reference, error) {
+	d, err := parse(openAPI)
+	if err != nil {
+		return nil, err
+	}
+	return &Reference{d}, nil
+}
+
 type renderer struct {
 	document *document
 	prose    goldmark.Markdown
 }
 
-// Render renders the document with the labels in a language, "en" or "zh". It fails when the document cannot be parsed.
-func Render(openAPI []byte, lang string) ([]byte, error) {
-	d, err := parse(openAPI)
-	if err != nil {
-		return nil, err
-	}
-	r := &renderer{document: d, prose: goldmark.New(goldmark.WithExtensions(extension.Table))}
+// Render returns the page with the labels in a language, "en" or "zh". It costs some ten milliseconds.
+func (f *Reference) Render(lang string) ([]byte, error) {
+	r := &renderer{document: f.document, prose: goldmark.New(goldmark.WithExtensions(extension.Table))}
 	t, err := template.New("reference").Funcs(template.FuncMap{"dict": dict}).Parse(pageTemplate)
 	if err != nil {
 		return nil, fmt.Errorf("parse docs template: %w", err)

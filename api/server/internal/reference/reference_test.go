@@ -19,10 +19,7 @@ func TestRender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := reference.Render(source, "en")
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := render(t, source, "en")
 	const golden = "testdata/page.html"
 	if *update {
 		if err := os.WriteFile(golden, got, 0o600); err != nil {
@@ -47,11 +44,7 @@ func TestContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, lang := range []string{"en", "zh"} {
-		data, err := reference.Render(source, lang)
-		if err != nil {
-			t.Fatal(err)
-		}
-		html := string(data)
+		html := string(render(t, source, lang))
 		for _, m := range regexp.MustCompile(`href="#([^"]+)"`).FindAllStringSubmatch(html, -1) {
 			if !strings.Contains(html, ` id="`+m[1]+`"`) {
 				t.Errorf("%s: no target of #%s", lang, m[1])
@@ -73,10 +66,23 @@ func TestContract(t *testing.T) {
 	}
 }
 
-func TestRenderFails(t *testing.T) {
+func render(t *testing.T, source []byte, lang string) []byte {
+	t.Helper()
+	document, err := reference.New(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	html, err := document.Render(lang)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return html
+}
+
+func TestInvalidDocument(t *testing.T) {
 	t.Parallel()
 	for _, source := range []string{"a: [", "- a\n- b\n"} {
-		if _, err := reference.Render([]byte(source), "en"); err == nil {
+		if _, err := reference.New([]byte(source)); err == nil {
 			t.Errorf("%q is accepted", source)
 		}
 	}

@@ -1,11 +1,12 @@
-// The account dialog: sign up, sign in, sign out, password reset and settings. The token is in an HttpOnly cookie that no
+// The account view: sign up, sign in, sign out, password reset and settings. The token is in an HttpOnly cookie that no
 // script can read; this module only knows who is signed in.
 import { Problem, auth, whoami } from './api.js';
 import { byId } from './dom.js';
-import { clearFieldError, controls, showFieldError } from './fields.js';
+import { clearFieldError, clearFieldErrors, controls, showFieldError, toSentence } from './fields.js';
 import { callbackError, setPendingLink, showGoogle, takeCallback, takePendingLink } from './google.js';
 import { onLanguage, t } from './i18n.js';
 import { read, write } from './storage.js';
+import { toast } from './toast.js';
 import { showUnverified } from './unverified.js';
 
 const views = ['signin', 'signup', 'forgot', 'reset', 'verify', 'profile'];
@@ -14,30 +15,45 @@ const changedKey = 'account_changed';
 // Set once this browser has signed in; only the API knows whether the session is still valid.
 const memberKey = 'account_member';
 
-/** Account is the account button in the header and its dialog. */
+/** Account is the account link in the header and its view. */
 export class Account {
-  #dialog = byId('account');
+  #section = byId('view-account');
   #button = byId('account-open');
+  #name = byId('account-name');
   #message = byId('account-message');
   #user = null;
   #token = '';
   #busy = false;
+  #view = '';
+  #router;
+  #jobs;
   #onSignIn;
 
   /** onSignIn is called with the signed-in user. */
-  constructor(onSignIn) {
+  constructor(router, jobs, onSignIn) {
+    this.#router = router;
+    this.#jobs = jobs;
     this.#onSignIn = onSignIn;
   }
 
-  /** start finds out who is signed in, and opens the dialog when the page was opened from an email link. */
+  /** user is the signed-in user, or null. */
+  get user() {
+    return this.#user;
+  }
+
+  /** start finds out who is signed in, and shows the view when the page was opened from an email link. */
   async start() {
-    this.#button.addEventListener('click', () => this.#open(this.#user ? 'profile' : 'signin'));
-    byId('account-close').addEventListener('click', () => this.#dialog.close());
-    this.#dialog.addEventListener('close', () => this.#clear());
-    for (const button of this.#dialog.querySelectorAll('[data-view]')) {
-      button.addEventListener('click', () => this.#show(button.dataset.view));
+    this.#router.addEventListener('route', ({ detail: { route, before } }) => {
+      if (route.view === 'account' && before.view !== 'account') this.#show(this.#view || (this.#user ? 'profile' : 'signin'));
+      if (route.view !== 'account' && before.view === 'account') this.#clear();
+    });
+    for (const button of this.#section.querySelectorAll('[data-view]')) {
+      button.addEventListener('click', () => {
+        this.#show(button.dataset.view);
+        byId(`account-${button.dataset.view}`).querySelector('input')?.focus();
+      });
     }
-    for (const form of this.#dialog.querySelectorAll('form')) {
+    for (const form of this.#section.querySelectorAll('form[data-route]')) {
       form.addEventListener('submit', (event) => {
         event.preventDefault();
         this.#submit(form);
@@ -47,7 +63,16 @@ export class Account {
     addEventListener('storage', ({ key }) => {
       if (key === changedKey) location.reload();
     });
-    onLanguage(() => this.#showUser());
+    onLanguage(() => {
+      // What the server said is in the old language.
+      this.#message.textContent = '';
+      for (const form of this.#section.querySelectorAll('form[data-route]')) {
+        clearFieldErrors(form);
+        form.querySelector('.alert').textContent = '';
+      }
+      this.#showUser();
+      byId('account-title').textContent = t(byId('account-title').dataset.i18n);
+    });
     const callback = takeCallback();
     this.#takeToken();
     // The cookie is not visible to scripts; skip the request if nobody has ever signed in here.
@@ -116,23 +141,26 @@ export class Account {
     const view = { '/reset-password': 'reset', '/verify-email': 'verify' }[location.pathname];
     if (view === undefined) return;
     this.#token = new URLSearchParams(location.search).get('token') ?? '';
-    history.replaceState(null, '', '/');
-    this.#open(view);
+    this.#open(view, true);
   }
 
   #showUser() {
-    this.#button.textContent = this.#user ? this.#user.username : t('account.signin');
+    this.#name.textContent = this.#user ? this.#user.username : t('account.signin');
+    document.documentElement.dataset.member = String(Boolean(this.#user));
+    if (this.#router.route.view === 'account' && ['', 'signin', 'signup', 'profile'].includes(this.#view)) this.#show(this.#user ? 'profile' : this.#view === 'signup' ? 'signup' : 'signin');
     showUnverified(this.#user);
     byId('account-who').textContent = this.#user ? `${this.#user.username} · ${this.#user.email}` : '';
   }
 
-  #open(view) {
+  #open(view, replace = false) {
+    this.#view = view;
+    this.#router.go('/account', { replace });
     this.#show(view);
-    if (!this.#dialog.open) this.#dialog.showModal();
     byId(`account-${view}`).querySelector('input')?.focus();
   }
 
   #show(view) {
+    this.#view = view;
     this.#message.textContent = '';
     for (const name of views) byId(`account-${name}`).hidden = name !== view;
     const title = byId('account-title');
@@ -141,16 +169,17 @@ export class Account {
     showGoogle(this.#user);
     if (view !== 'profile') return;
     byId('rename-username').value = this.#user.username;
-    for (const field of this.#dialog.querySelectorAll('[data-whose]')) field.value = this.#user.email;
+    for (const field of this.#section.querySelectorAll('[data-whose]')) field.value = this.#user.email;
     byId('change-password').hidden = !this.#user.hasPassword;
     byId('delete-password').disabled = !this.#user.hasPassword;
     byId('delete-password').closest('.field').hidden = !this.#user.hasPassword;
   }
 
-  // Passwords are cleared when the dialog closes.
+  // Passwords are cleared when the view is left.
   #clear() {
-    for (const form of this.#dialog.querySelectorAll('form')) {
-      for (const control of controls(form)) clearFieldError(form, control);
+    this.#view = '';
+    for (const form of this.#section.querySelectorAll('form[data-route]')) {
+      clearFieldErrors(form);
       form.querySelector('.alert').textContent = '';
       form.reset();
     }
@@ -172,7 +201,7 @@ export class Account {
       this.#finish(form.dataset.route, await auth(form.dataset.route, body));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      const unmatched = error.errors.filter(({ pointer, detail }) => !showFieldError(form, pointer, detail));
+      const unmatched = error.errors.filter(({ pointer, detail }) => !showFieldError(form, pointer, toSentence(detail)));
       if (unmatched.length > 0 || error.errors.length === 0) alert.textContent = error.sentence;
       form.querySelector('[aria-invalid="true"]')?.focus();
     } finally {
@@ -186,7 +215,9 @@ export class Account {
       case 'register':
       case 'logout':
       case 'delete-account':
-        // Everything on the page belongs to another caller now. Drafts are kept in storage.
+        // Everything on the page belongs to another caller now. Drafts are kept in storage, and so is the way to a guest's work.
+        if (route === 'login' || route === 'register') this.#jobs.rememberGuest();
+        else this.#jobs.forgetGuest();
         write(memberKey, route === 'login' || route === 'register' ? '1' : null);
         write(changedKey, String(Date.now()));
         location.assign('/');
@@ -211,11 +242,12 @@ export class Account {
         this.#user = answer.user;
         this.#showUser();
         showGoogle(this.#user);
-        for (const field of this.#dialog.querySelectorAll('input[type="password"]')) field.value = '';
+        for (const field of this.#section.querySelectorAll('input[type="password"]')) field.value = '';
+        for (const details of this.#section.querySelectorAll('#account-profile details[open]')) details.open = false;
         break;
       default:
     }
-    this.#message.textContent = answer.message;
+    toast(answer.message);
   }
 
   #setBusy(form, busy) {

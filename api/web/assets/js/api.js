@@ -5,6 +5,8 @@ import { formatDuration, language, t } from './i18n.js';
 export class Problem extends Error {
   constructor(status, body = {}, retryAfter = 0) {
     super(body.detail ?? body.error ?? (status === 0 ? t('error.network') : t('error.server', { status })));
+    // The server's sentences are in the language of the request, so they cannot be shown in another one later.
+    this.local = body.detail === undefined && body.error === undefined;
     this.status = status;
     this.code = body.code ?? '';
     this.errors = Array.isArray(body.errors) ? body.errors : [];
@@ -40,8 +42,8 @@ function syncClock(response) {
   if (!Number.isNaN(date)) clockOffset = Math.abs(date - Date.now()) > 2000 ? date - Date.now() : 0;
 }
 
-async function call(method, path, { body, headers = {}, signal } = {}) {
-  const request = { method, signal, headers: { 'Accept-Language': language(), ...headers }, cache: 'no-store' };
+async function call(method, path, { body, headers = {}, keepalive = false, cache = 'no-store' } = {}) {
+  const request = { method, keepalive, headers: { 'Accept-Language': language(), ...headers }, cache };
   if (body !== undefined) {
     request.body = JSON.stringify(body);
     request.headers['Content-Type'] = 'application/json';
@@ -49,8 +51,7 @@ async function call(method, path, { body, headers = {}, signal } = {}) {
   let response;
   try {
     response = await fetch(path, request);
-  } catch (cause) {
-    if (cause.name === 'AbortError') throw cause;
+  } catch {
     throw new Problem(0);
   }
   syncClock(response);
@@ -71,11 +72,7 @@ async function call(method, path, { body, headers = {}, signal } = {}) {
 export const submit = (request, key) => call('POST', '/api/jobs', { body: request, headers: { 'Idempotency-Key': key } });
 
 /** list returns a page of the caller's jobs. */
-export function list(cursor = '') {
-  const query = new URLSearchParams({ limit: '20' });
-  if (cursor) query.set('cursor', cursor);
-  return call('GET', `/api/jobs?${query}`);
-}
+export const list = (query) => call('GET', `/api/jobs?${new URLSearchParams(query)}`);
 
 /** read returns the job at a URL. */
 export const read = (url) => call('GET', url);
@@ -86,8 +83,11 @@ export const cancel = (job) => call('POST', job.links.cancel);
 /** retry creates a new job from one that failed or was canceled. */
 export const retry = (job, key) => call('POST', `${job.links.self}/retry`, { headers: { 'Idempotency-Key': key } });
 
-/** remove deletes a finished job. */
-export const remove = (job) => call('DELETE', job.links.self);
+/** remove deletes a finished job, even if the page is closed meanwhile. */
+export const remove = (job) => call('DELETE', job.links.self, { keepalive: true });
+
+/** models returns the models, voices, prices and limits. */
+export const models = () => call('GET', '/api/models', { cache: 'default' });
 
 /** whoami returns the signed-in user; it fails with status 401 when there is none. */
 export const whoami = () => call('GET', '/api/auth/validate');
@@ -120,6 +120,9 @@ export const save = (job, index) => call('POST', '/api/images/save', { body: { j
 
 /** unsave deletes a saved image. */
 export const unsave = (id) => call('DELETE', `/api/images/${id}`);
+
+/** admin calls a route of the operator with the operator's key. */
+export const admin = (key, method, path, body) => call(method, `/api/admin/${path}`, { body, headers: { 'X-Admin-Key': key } });
 
 /** newKey returns a random idempotency key. crypto.randomUUID does not exist on pages served without TLS. */
 export function newKey() {

@@ -1,128 +1,282 @@
 // The entry point of the page: creates the parts and wires them together.
 import { Account } from './account.js';
-import { Problem, newKey } from './api.js';
+import { makeActions } from './actions.js';
+import { Problem } from './api.js';
+import { loadCatalogue } from './catalogue.js';
 import { fillChoices } from './choices.js';
-import { byId } from './dom.js';
-import { setValue } from './fields.js';
+import { Composer } from './composer.js';
+import { byId, drawIcons, el, setText } from './dom.js';
+import { readSettings } from './embed.js';
 import { Feedback } from './feedback.js';
-import { Form } from './forms.js';
-import { Gallery } from './gallery.js';
-import { language, onLanguage, setLanguage, t, translate } from './i18n.js';
+import { language, loadLanguage, onLanguage, setLanguage, t, translate } from './i18n.js';
 import { Jobs, isEnded } from './jobs.js';
+import { initKeys } from './keys.js';
 import { Live } from './live.js';
+import { showPages } from './pages.js';
+import { Notifier } from './notify.js';
+import { initPopovers } from './popover.js';
 import { Quota } from './quota.js';
-import { Operator } from './operator.js';
-import { Tabs } from './tabs.js';
+import { Router } from './router.js';
+import { Saved } from './saved.js';
+import { Sheet } from './sheet.js';
 import { initTheme } from './theme.js';
-import { View } from './view.js';
-import { Viewer } from './viewer.js';
+import { toast } from './toast.js';
+import { Verbs, ideaThemes } from './verbs.js';
+import { Voices } from './voices.js';
+import { Work } from './work.js';
 
-const jobs = new Jobs();
-const viewer = new Viewer();
-const gallery = new Gallery((image) => viewer.open(image, 0));
-const account = new Account((user) => gallery.start(user));
-const quota = new Quota(jobs, (lane) => account.handleLane(lane));
-const tabs = new Tabs(document.querySelector('[role="tablist"]'), (kind) => quota.choose(kind));
+const sheets = ['studio', 'gallery', 'voice'];
+const phone = matchMedia('(width < 62.5rem)');
 
+await loadLanguage();
 translate(document);
+drawIcons(document);
+initPopovers();
 fillChoices();
+
+const router = new Router();
+const jobs = new Jobs();
+const saved = new Saved();
+const quota = new Quota(jobs, (lane) => account.handleLane(lane));
+const composers = Object.fromEntries([...document.querySelectorAll('form.composer')]
+  .map((form) => [form.dataset.kind, new Composer(form, jobs, quota, onSubmitted)]));
+for (const [kind, composer] of Object.entries(composers)) new Verbs(byId(`panel-${kind}`), composer, jobs);
+const actions = makeActions({ jobs, saved, router, sheet: () => sheet, fill, useText: (kind, text) => fill(kind, { [kind === 'image' ? 'prompt' : 'text']: text }) });
+const sheet = new Sheet(jobs, actions);
+const work = new Work(jobs, sheet, router, actions);
+const voices = new Voices(byId('panel-audio'), jobs);
+const account = new Account(router, jobs, (user) => saved.start(user));
+const feedback = new Feedback();
+new Notifier(jobs, router);
+const rail = byId('compose');
 
 const announce = (sentence) => { byId('status').textContent = sentence; };
 
 function notice(sentence) {
   const text = sentence || (jobs.anonymous ? t('error.cookies') : '');
-  byId('notice').textContent = text;
+  setText(byId('notice'), text);
   byId('notice').hidden = text === '';
 }
 
-/** onSubmitted reveals the new job: on a narrow screen the list is below the form. */
+/** fold closes the composer of a phone, so that the new frames are in view. */
+function fold(open) {
+  rail.classList.toggle('open', open);
+  byId('rail-fold').setAttribute('aria-expanded', String(open));
+  setText(byId('rail-fold').lastElementChild, t(open ? 'rail.fold' : 'rail.unfold'));
+}
+
 function onSubmitted() {
-  announce(t('form.accepted'));
-  const list = byId('work-title');
-  if (list.getBoundingClientRect().top > innerHeight) list.scrollIntoView({ block: 'start' });
+  announce(t('compose.accepted'));
+  if (!phone.matches) return;
+  document.activeElement?.blur();
+  fold(false);
+  scrollTo({ top: 0 });
 }
 
-const forms = Object.fromEntries([...document.querySelectorAll('form.panel')]
-  .map((form) => [form.dataset.kind, new Form(form, jobs, onSubmitted)]));
+function fill(kind, input) {
+  const target = kind === 'translation' || kind === 'prompt' ? 'image' : kind;
+  router.go(target === 'audio' ? '/voice' : '/');
+  composers[target].fill(target === kind ? input : { prompt: input.text });
+  fold(true);
+  composers[target].focus();
+  announce(t('compose.refilled'));
+}
 
-/** attempt runs an action and shows its error, if any. */
-async function attempt(action) {
-  try {
-    await action();
-    notice('');
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    notice(error.sentence);
+// Views.
+
+const pages = [...document.querySelectorAll('[data-page]')];
+router.addEventListener('route', ({ detail: { route, behind, before } }) => {
+  const overSheet = route.view === 'work';
+  const base = overSheet ? behind : route;
+  document.documentElement.dataset.view = base.view;
+  for (const page of pages) page.hidden = !page.dataset.page.split(' ').includes(base.view);
+  for (const link of document.querySelectorAll('[data-nav]')) {
+    if (link.dataset.nav === base.view) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
   }
-}
-
-function reuse(job) {
-  tabs.choose(job.kind);
-  forms[job.kind].fill(job.input);
-  announce(t('form.refilled'));
-}
-
-const view = new View(jobs, {
-  cancel: (job) => attempt(() => jobs.cancel(job)),
-  remove: (job) => attempt(async () => {
-    await jobs.remove(job);
-    announce(t('announce.deleted'));
-  }),
-  retry: (job) => attempt(async () => {
-    await jobs.retry(job, newKey());
-    announce(t('form.accepted'));
-  }),
-  reuse,
-  save: (job, index) => attempt(async () => {
-    await gallery.save(job, index);
-    announce(t('announce.saved'));
-  }),
-  useText: (kind, text) => {
-    tabs.choose(kind);
-    const form = byId(`panel-${kind}`);
-    setValue(form, kind === 'image' ? 'prompt' : 'text', text);
-    form.dispatchEvent(new Event('input', { bubbles: true }));
-    forms[kind].focus();
-  },
-  view: (job, index) => viewer.open(job, index),
-}, gallery);
-
-jobs.addEventListener('change', ({ detail: { job, before } }) => {
-  if (before && !isEnded(before) && isEnded(job)) attempt(() => gallery.autosave(job));
+  byId('panel-image').hidden = base.view === 'voice';
+  byId('panel-audio').hidden = base.view !== 'voice';
+  showTitle();
+  if (sheets.includes(base.view)) {
+    const filter = { view: base.view, kind: base.query.get('kind') ?? '', q: base.query.get('q') ?? '', state: base.query.get('state') ?? '' };
+    showFilter(filter);
+    sheet.choose(filter);
+  }
+  if (base.view === 'voice') {
+    voices.show();
+    takeVoiceSettings(base.query);
+  }
+  if (base.view === 'studio' && base.query.has('prompt')) takePrompt(base.query.get('prompt'));
+  if (base.view === 'account' && account.user) openAccount();
+  if (overSheet) work.open(route);
+  else work.close();
+  if (!overSheet && before.view !== 'work' && before.view !== route.view) {
+    scrollTo({ top: 0 });
+    if (!sheets.includes(route.view)) document.querySelector('[data-page]:not([hidden]) h1')?.focus();
+  }
 });
+
+function showTitle() {
+  const view = document.documentElement.dataset.view;
+  const name = { studio: '', work: '' }[view] ?? t(`nav.${view}`);
+  document.documentElement.dataset.title = name;
+  document.title = name ? `${name} · Text2Image Audio` : 'Text2Image Audio';
+  if (sheets.includes(view)) setText(byId('sheet-title'), t(`sheet.title.${view}`));
+}
+
+function openAccount() {
+  saved.refresh();
+  feedback.open();
+}
+
+function takePrompt(text) {
+  composers.image.setText(text);
+  router.go('/', { replace: true });
+}
+
+// The address of the original's voice page may carry settings.
+function takeVoiceSettings(query) {
+  if (!query.has('text')) return;
+  composers.audio.fill({ text: query.get('text'), ...(query.get('voice') && { voice: query.get('voice') }), ...(Number(query.get('speed')) && { speed: Number(query.get('speed')) }) });
+  router.go('/voice', { replace: true });
+}
+
+// Filters of the sheet. They are in the address.
+
+function showFilter({ kind, q, state }) {
+  for (const radio of byId('filters').querySelectorAll('input[name="kind"]')) radio.checked = radio.value === kind;
+  byId('filter-state').value = state;
+  if (document.activeElement !== byId('filter-q')) byId('filter-q').value = q;
+}
+
+function filter() {
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(byId('filters'))) if (value) query.set(name, value);
+  const base = { studio: '/', voice: '/voice' }[router.route.view] ?? '/gallery';
+  router.go(base + (query.size > 0 ? `?${query}` : ''), { replace: true });
+}
+byId('filters').addEventListener('input', filter);
+byId('filters').addEventListener('submit', (event) => event.preventDefault());
+
+byId('stop-all').addEventListener('click', () => Promise.all(jobs.active().map((job) => actions.stop({ job }))));
+
+sheet.addEventListener('picked', () => {
+  const n = sheet.picked.length;
+  byId('picked').hidden = !sheet.picking;
+  byId('select').setAttribute('aria-pressed', String(sheet.picking));
+  for (const id of ['picked-download', 'picked-delete']) byId(id).hidden = n === 0;
+  setText(byId('picked-count'), t('sheet.picked', { n }));
+});
+byId('picked-download').addEventListener('click', () => actions.downloadAll(sheet.picked));
+byId('picked-delete').addEventListener('click', () => actions.removeAll(sheet.picked));
+byId('picked-clear').addEventListener('click', () => {
+  sheet.picking = false;
+  byId('select').focus();
+});
+byId('select').addEventListener('click', () => { sheet.picking = !sheet.picking; });
+
+// Saved pictures.
+
+jobs.addEventListener('changes', ({ detail }) => {
+  for (const { job, before } of detail) {
+    if (before && !isEnded(before) && isEnded(job)) saved.autosave(job).catch((error) => { if (!(error instanceof Problem)) throw error; });
+  }
+});
+saved.addEventListener('change', () => {
+  sheet.showKept();
+  work.showKept();
+});
+
+// The composer.
 
 byId('image-swap').addEventListener('click', () => {
   const [width, height] = [byId('image-width'), byId('image-height')];
   [width.value, height.value] = [height.value, width.value];
   width.dispatchEvent(new Event('input', { bubbles: true }));
 });
+byId('rail-fold').addEventListener('click', () => fold(!rail.classList.contains('open')));
+rail.addEventListener('focusin', ({ target }) => {
+  if (phone.matches && target.matches('textarea')) fold(true);
+});
+quota.addEventListener('change', () => {
+  for (const composer of Object.values(composers)) composer.showLine();
+});
+jobs.addEventListener('refused', ({ detail: { problem, request } }) => {
+  composers[request.kind]?.showAlert(problem.sentence);
+  toast(problem.sentence, { bad: true });
+});
+jobs.addEventListener('sent', () => announce(t('compose.accepted')));
 
-byId('more').addEventListener('click', () => attempt(() => jobs.more()));
+// A picture with settings inside may be dropped anywhere.
+addEventListener('dragover', (event) => {
+  if ([...event.dataTransfer.types].includes('Files')) event.preventDefault();
+});
+addEventListener('drop', async (event) => {
+  const file = event.dataTransfer.files[0];
+  if (!file) return;
+  event.preventDefault();
+  const settings = await readSettings(file);
+  if (settings) fill('image', settings);
+  else toast(t('drop.none'), { bad: true });
+});
+
+// The empty sheet and the prompt guide offer the same ideas.
+function showIdeas() {
+  const themes = ideaThemes();
+  const start = (idea) => el('button', { type: 'button', class: 'idea', text: idea, on: { click: () => fill('image', { prompt: idea }) } });
+  byId('empty-ideas').replaceChildren(...themes.flatMap(({ title, ideas }) => ideas.slice(0, 2).map((idea) => el('li', {}, el('span', { class: 'kind', text: title }), start(idea)))));
+  showPages(el('div', { class: 'ideas' }, ...themes.map(({ title, ideas }) => el('section', {}, el('h3', { text: title }), ...ideas.map(start)))));
+}
+showIdeas();
+
+// Connection, language and theme.
 
 const connection = byId('link-state');
 function showConnection(state) {
   connection.dataset.state = state;
-  connection.textContent = t(`connection.${state}`);
+  setText(connection, t(`connection.${state}`));
 }
-
-jobs.addEventListener('anonymous', () => notice(''));
 
 initTheme(byId('theme'));
 byId('language').value = language();
 byId('language').addEventListener('change', (event) => setLanguage(event.target.value));
 onLanguage(() => {
   fillChoices();
-  for (const form of Object.values(forms)) form.show();
-  view.rebuild();
-  quota.show();
+  for (const composer of Object.values(composers)) composer.translateAgain();
+  sheet.rebuild();
+  work.rebuild();
+  voices.show();
+  showIdeas();
+  showTitle();
+  notice('');
+  fold(rail.classList.contains('open'));
   showConnection(connection.dataset.state);
 });
+jobs.addEventListener('anonymous', () => notice(''));
 
 // The API clears the cookie of an expired token. Reload as a guest.
 addEventListener('signed-out', () => location.assign('/'));
 
-account.start();
-new Feedback().start();
-new Operator().start();
+initKeys(router, composers, fold);
+fold(false);
+account.start().then(() => {
+  if (router.route.view === 'account' && account.user) openAccount();
+});
+feedback.start();
+// The operator's views are loaded when they are first opened.
+let operator = null;
+router.addEventListener('route', async ({ detail: { route } }) => {
+  if (route.view !== 'operator') return;
+  operator ??= import(document.querySelector('script[data-operator]').dataset.operator);
+  const { openOperator } = await operator;
+  openOperator(router);
+});
+router.start();
 quota.read();
 new Live(jobs, showConnection, notice).start();
+loadCatalogue().then(() => {
+  fillChoices();
+  for (const composer of Object.values(composers)) composer.show();
+  voices.show();
+});
+document.documentElement.dataset.ready = 'true';

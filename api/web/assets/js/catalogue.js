@@ -1,4 +1,6 @@
-// The models, voices and sizes that the forms offer. A test compares them with the server's catalogue.
+// The models, voices and sizes that the forms offer: at first those of this file, which a test compares with the server's
+// catalogue, and then those of /api/models with their prices.
+import { Problem, models as readModels } from './api.js';
 
 /** imageModels are the image models in groups; maxPixels is set where a model's limit is lower than limits.maxPixels. */
 export const imageModels = [
@@ -44,12 +46,53 @@ export function shapeOf(width, height) {
   return null;
 }
 
-/** maxPixelsOf returns the pixel limit of a model. */
-export function maxPixelsOf(name) {
-  for (const { models } of imageModels) {
-    for (const model of models) {
-      if (model.name === name && model.maxPixels) return model.maxPixels;
-    }
+/** defaults are the names of the models and of the voice that are used when none is chosen. */
+export const defaults = { image: 'flux', audio: 'elevenlabs', voice: 'nova' };
+
+// The details of the server's models by name: price, health, title.
+const details = new Map();
+
+/** loadCatalogue reads the models of the server; without an answer those of this file are offered. */
+export async function loadCatalogue() {
+  let list;
+  try {
+    list = await readModels();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return;
   }
-  return limits.maxPixels;
+  Object.assign(defaults, { image: list.defaults.image_model, audio: list.defaults.audio_model, voice: list.defaults.voice });
+  for (const model of [...list.images, ...list.speech]) details.set(model.name, model);
+  const offered = (model) => !model.replaced_by;
+  const known = new Set(imageModels.flatMap(({ models }) => models.map(({ name }) => name)));
+  const images = new Set(list.images.filter(offered).map(({ name }) => name));
+  for (const group of imageModels) group.models = group.models.filter(({ name }) => images.has(name));
+  for (const model of list.images.filter(offered)) {
+    if (!known.has(model.name)) imageModels.at(-1).models.push({ name: model.name, title: model.title ?? model.name, maxPixels: model.max_pixels });
+  }
+  const speech = list.speech.filter((model) => offered(model) && model.voices?.length > 0);
+  if (speech.length > 0) {
+    speechModels.splice(0, speechModels.length, ...speech.map((model) => ({ name: model.name, title: model.title ?? model.name, voices: model.voices.join(' ') })));
+  }
 }
+
+/** imageModel returns an image model by name, the default one without a name. */
+export function imageModel(name) {
+  const wanted = name || defaults.image;
+  return imageModels.flatMap(({ models }) => models).find((model) => model.name === wanted) ?? { name: wanted, title: wanted };
+}
+
+/** speechModel returns a speech model by name, the default one without a name. */
+export function speechModel(name) {
+  const wanted = name || defaults.audio;
+  return speechModels.find((model) => model.name === wanted) ?? speechModels[0];
+}
+
+/** priceOf returns the price of a model as the server states it, or null. */
+export const priceOf = (name) => details.get(name)?.price ?? null;
+
+/** healthOf returns the state of a model as the service reports it, or "". */
+export const healthOf = (name) => details.get(name)?.health ?? '';
+
+/** maxPixelsOf returns the pixel limit of a model. */
+export const maxPixelsOf = (name) => imageModel(name).maxPixels ?? limits.maxPixels;

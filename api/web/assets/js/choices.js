@@ -1,15 +1,15 @@
 // Form options that depend on the catalogue, on other fields or on the language.
-import { imageModels, limits, maxPixelsOf, shapeOf, shapes, speechModels } from './catalogue.js';
+import { defaults, healthOf, imageModels, limits, maxPixelsOf, priceOf, shapeOf, shapes, speechModel, speechModels } from './catalogue.js';
 import { byId, el } from './dom.js';
 import { checkWhole, setValue, valueOf } from './fields.js';
 import { formatNumber, t } from './i18n.js';
 
 const deadlines = [60, 300, 900, 3600, 21600, 86400];
 
-function deadlineName(seconds) {
-  if (seconds === 60) return t('deadline.minute');
-  if (seconds === 3600) return t('deadline.hour');
-  return seconds < 3600 ? t('deadline.minutes', { n: seconds / 60 }) : t('deadline.hours', { n: seconds / 3600 });
+/** deadlineName names a time limit. */
+export function deadlineName(seconds) {
+  if (seconds < 3600) return t(seconds === 60 ? 'deadline.minute' : 'deadline.minutes', { n: seconds / 60 });
+  return t(seconds === 3600 ? 'deadline.hour' : 'deadline.hours', { n: seconds / 3600 });
 }
 
 function fill(select, options) {
@@ -18,28 +18,45 @@ function fill(select, options) {
   if ([...select.options].some((option) => option.value === selected)) select.value = selected;
 }
 
-const defaultOption = () => el('option', { value: '', text: t('choice.default') });
+const defaultOption = (name) => el('option', { value: '', text: name ? t('choice.default_of', { name }) : t('choice.default') });
+
+/** priceText names the price of a model, or nothing when it is not known. */
+export function priceText(name) {
+  const price = priceOf(name);
+  if (!price) return '';
+  if (price.per_image) return t('price.image', { price: price.per_image, currency: price.currency });
+  if (price.per_thousand_characters) return t('price.characters', { price: price.per_thousand_characters, currency: price.currency });
+  return '';
+}
+
+const modelOption = (model) => el('option', {
+  value: model.name,
+  text: [model.title, priceText(model.name), healthOf(model.name) === 'degraded' && t('model.degraded')].filter(Boolean).join(' · '),
+});
+
+const titleOf = (list, name) => list.find((model) => model.name === name)?.title ?? name;
 
 /** fillChoices renders the options of all forms in the current language and keeps the selection. */
 export function fillChoices() {
   for (const select of document.querySelectorAll('select[data-deadlines]')) {
-    fill(select, [defaultOption(), ...deadlines.map((s) => el('option', { value: s, text: deadlineName(s) }))]);
+    fill(select, [defaultOption(''), ...deadlines.map((s) => el('option', { value: s, text: deadlineName(s) }))]);
   }
-  for (const select of document.querySelectorAll('select[data-models="image"]')) {
-    const groups = imageModels.map(({ group, models }) => el('optgroup', { label: group },
-      ...models.map((model) => el('option', { value: model.name, text: model.title }))));
-    fill(select, [defaultOption(), ...groups]);
-  }
-  for (const select of document.querySelectorAll('select[data-models="audio"]')) {
-    fill(select, [defaultOption(), ...speechModels.map((model) => el('option', { value: model.name, text: model.title }))]);
-  }
+  const images = imageModels.flatMap(({ models }) => models);
+  fill(byId('image-model'), [defaultOption(titleOf(images, defaults.image)), ...imageModels.filter(({ models }) => models.length > 0).map(({ group, models }) => el('optgroup', { label: group }, ...models.map(modelOption)))]);
+  fill(byId('audio-model'), [defaultOption(titleOf(speechModels, defaults.audio)), ...speechModels.map(modelOption)]);
   fillVoices();
+}
+
+/** voiceName names a voice as people write it. */
+export function voiceName(voice) {
+  const bare = voice.replace(/^[a-z]{2}_/, '').replaceAll('_', ' ');
+  return bare.charAt(0).toUpperCase() + bare.slice(1);
 }
 
 /** fillVoices renders the voices of the selected speech model. */
 export function fillVoices() {
-  const model = speechModels.find(({ name }) => name === byId('audio-model').value) ?? speechModels[0];
-  fill(byId('audio-voice'), [defaultOption(), ...model.voices.split(' ').map((voice) => el('option', { value: voice, text: voice }))]);
+  const voices = speechModel(byId('audio-model').value).voices.split(' ');
+  fill(byId('audio-voice'), [defaultOption(voices.includes(defaults.voice) ? voiceName(defaults.voice) : ''), ...voices.map((voice) => el('option', { value: voice, text: voiceName(voice) }))]);
 }
 
 /** sizeOf returns the size in the image form as [width, height]; NaN where the input is not a number. */

@@ -1,13 +1,13 @@
-// The feedback dialog: the form, when it may be submitted again, and the status of earlier messages.
+// Feedback in the account view: the form, when it may be submitted again, and the status of earlier messages.
 import { Problem, myFeedback, sendFeedback, serverNow } from './api.js';
 import { byId } from './dom.js';
 import { feedbackEntry } from './feedback-entry.js';
-import { checkField, clearFieldError, controls, count, showFieldError } from './fields.js';
+import { checkField, clearFieldError, clearFieldErrors, controls, count, showFieldError, toSentence } from './fields.js';
 import { formatTime, onLanguage, t } from './i18n.js';
+import { toast } from './toast.js';
 
-/** Feedback is the dialog in which a member sends feedback. */
+/** Feedback is the part of the account view in which a member sends feedback. */
 export class Feedback {
-  #dialog = byId('feedback');
   #form = byId('feedback-form');
   #alert = this.#form.querySelector('.alert');
   #button = this.#form.querySelector('[type="submit"]');
@@ -17,9 +17,6 @@ export class Feedback {
   #busy = false;
 
   start() {
-    byId('feedback-open').addEventListener('click', () => this.#open());
-    byId('feedback-close').addEventListener('click', () => this.#dialog.close());
-    this.#dialog.addEventListener('close', () => clearTimeout(this.#timer));
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#submit();
@@ -28,17 +25,16 @@ export class Feedback {
       clearFieldError(this.#form, target);
       this.#update();
     });
-    onLanguage(() => this.#show());
+    onLanguage(() => {
+      clearFieldErrors(this.#form);
+      this.#alert.textContent = '';
+      this.#show();
+    });
   }
 
-  async #open() {
-    byId('account').close();
-    byId('feedback-message').textContent = '';
-    this.#alert.textContent = '';
-    this.#update();
-    this.#dialog.showModal();
-    byId('feedback-content').focus();
-    await this.#attempt(() => this.#load());
+  /** open reads what the member has sent. */
+  open() {
+    return this.#attempt(() => this.#load());
   }
 
   async #load() {
@@ -84,7 +80,7 @@ export class Feedback {
   async #send() {
     const { message } = await sendFeedback({ category: byId('feedback-category').value, content: byId('feedback-content').value });
     this.#form.reset();
-    byId('feedback-message').textContent = message;
+    toast(message);
     await this.#load();
   }
 
@@ -93,7 +89,7 @@ export class Feedback {
       await action();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      const unmatched = error.errors.filter(({ pointer, detail }) => !showFieldError(this.#form, pointer, detail));
+      const unmatched = error.errors.filter(({ pointer, detail }) => !showFieldError(this.#form, pointer, toSentence(detail)));
       if (unmatched.length > 0 || error.errors.length === 0) this.#alert.textContent = error.message;
       // Another tab may have sent a message.
       if (error.code === 'feedback_too_soon') await this.#attempt(() => this.#load());

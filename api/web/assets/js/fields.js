@@ -1,6 +1,6 @@
 // Form fields: values, validation, error messages, character counters and drafts.
 import { el } from './dom.js';
-import { formatNumber, t } from './i18n.js';
+import { formatNumber, language, t } from './i18n.js';
 import { read, write } from './storage.js';
 
 /** length counts characters as the server does: code points. */
@@ -69,6 +69,12 @@ export function checkWhole(pointer, text, min, max) {
   return null;
 }
 
+/** toSentence capitalizes and punctuates a field error of the API, which is written to follow the field's name. */
+export function toSentence(detail) {
+  const capital = detail.charAt(0).toUpperCase() + detail.slice(1);
+  return /[.!?。！？]$/.test(capital) ? capital : capital + (language() === 'zh' ? '。' : '.');
+}
+
 /** showFieldError shows an error next to the control with the given pointer; it returns false when there is no such control. */
 export function showFieldError(form, pointer, sentence) {
   const control = form.querySelector(`[data-pointer="${CSS.escape(pointer)}"]`);
@@ -83,9 +89,16 @@ export function showFieldError(form, pointer, sentence) {
   control.setAttribute('aria-invalid', 'true');
   const described = new Set((control.getAttribute('aria-describedby') ?? '').split(' ').filter(Boolean));
   control.setAttribute('aria-describedby', [...described.add(id)].join(' '));
-  const hidden = control.closest('details');
-  if (hidden) hidden.open = true;
+  const details = control.closest('details');
+  if (details) details.open = true;
+  const popover = control.closest('[popover]');
+  if (popover && !popover.matches(':popover-open')) popover.showPopover();
   return true;
+}
+
+/** clearFieldErrors removes the errors of all controls. */
+export function clearFieldErrors(form) {
+  for (const control of controls(form)) clearFieldError(form, control);
 }
 
 /** clearFieldError removes the error of a control. */

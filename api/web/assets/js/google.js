@@ -14,7 +14,7 @@ export function takeCallback() {
   const query = new URLSearchParams(location.search);
   const isRedirect = query.has('state') && (query.has('code') || query.has('error'));
   if (location.pathname !== callbackPath && !isRedirect) return null;
-  history.replaceState(null, '', '/');
+  history.replaceState(null, '', '/account');
   if (query.has('code')) return { code: query.get('code'), state: query.get('state') ?? '' };
   return { error: query.get('error') ?? '' };
 }

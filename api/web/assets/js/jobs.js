@@ -1,29 +1,59 @@
-// The caller's jobs. Nothing is stored in the browser: after a reload they are read from the server.
+// The caller's work. Nothing but what could not be sent yet is stored in the browser: after a reload everything is read from
+// the server.
 import * as api from './api.js';
+import { read, write } from './storage.js';
 
 const ended = new Set(['succeeded', 'failed', 'canceled']);
+const outboxKey = 'outbox';
+const adoptKey = 'guest_work';
+const maxAdopted = 60;
+const pageSize = 40;
 
 /** isEnded reports whether a job has ended. */
 export const isEnded = (job) => ended.has(job.status);
 
+/** isUnsent reports whether a job is only in this browser: it could not be sent yet. */
+export const isUnsent = (job) => job.status === 'unsent';
+
+function readList(key) {
+  try {
+    const list = JSON.parse(read(key) ?? '[]');
+    return Array.isArray(list) ? list : [];
+  } catch {
+    return [];
+  }
+}
+
 /**
- * Jobs holds the jobs and dispatches "change" with {job, before}, "remove" with {id}, "list" after a list was read, and
- * "anonymous" when the browser sends no identity.
+ * Jobs holds the jobs and dispatches "changes" with [{job, before}], at most once per animation frame; "remove" with {id},
+ * "list" after a list was read, "sent" with {key, job} when something has left the outbox, and "anonymous" when the browser
+ * sends no identity.
  */
 export class Jobs extends EventTarget {
   #byId = new Map();
+  #sorted = null;
+  #changes = new Map();
+  #scheduled = false;
   #cursor = '';
   #paged = false;
   #anonymous = false;
+  #loaded = false;
+  #flushing = false;
+
+  constructor() {
+    super();
+    for (const entry of readList(outboxKey)) if (entry?.key && entry.request?.input) this.put(unsent(entry));
+  }
 
   /** all returns the jobs, newest first. */
   all() {
-    return [...this.#byId.values()].sort((a, b) => b.created_at.localeCompare(a.created_at) || b.id.localeCompare(a.id));
+    this.#sorted ??= [...this.#byId.values()].sort((a, b) => b.created_at.localeCompare(a.created_at) || b.id.localeCompare(a.id));
+    return this.#sorted;
   }
 
-  /** active returns the unfinished jobs. */
+  /** active returns the jobs that the server has accepted and not ended. */
   active() {
-    return this.all().filter((job) => !isEnded(job));
+    return this.all().filter((job) => !isEnded(job) && !isUnsent(job));
   }
 
   get(id) {
@@ -33,6 +63,11 @@ export class Jobs extends EventTarget {
   /** hasMore reports whether the server has older jobs. */
   get hasMore() {
     return this.#cursor !== '';
+  }
+
+  /** loaded reports that the list was read at least once. */
+  get loaded() {
+    return this.#loaded;
   }
 
   /** anonymous reports that the server cannot list this browser's jobs. */
@@ -46,66 +81,154 @@ export class Jobs extends EventTarget {
     if (before && isEnded(before)) return;
     if (before && !isEnded(job) && job.attempt < before.attempt) return;
     this.#byId.set(job.id, job);
-    this.#emit('change', { job, before });
+    this.#replaceSorted(job, before);
+    this.#changes.set(job.id, { job, before: this.#changes.get(job.id)?.before ?? before });
+    this.#schedule();
   }
 
   /** forget removes a job that no longer exists on the server. */
   forget(id) {
-    if (this.#byId.delete(id)) this.#emit('remove', { id });
+    if (!this.#byId.delete(id)) return;
+    this.#sorted = null;
+    this.#changes.delete(id);
+    this.#emit('remove', { id });
   }
 
   /** refresh reads the newest jobs and the unfinished ones, and removes those that no longer exist. */
   async refresh() {
-    const before = this.all();
+    const before = this.all().filter((job) => !isUnsent(job));
     if (this.#anonymous) return this.#readEach(this.active());
     let page;
     try {
-      page = await api.list();
+      page = await api.list({ limit: pageSize });
     } catch (problem) {
       if (problem.code !== 'identity_required') throw problem;
       this.#anonymous = true;
+      this.#loaded = true;
       this.#emit('anonymous', {});
+      this.#emit('list', {});
       return this.#readEach(this.active());
     }
     const listed = new Set(page.jobs.map((job) => job.id));
+    const adopted = new Set(readList(adoptKey));
     const oldest = page.next_cursor ? page.jobs.at(-1).created_at : '';
-    const missing = before.filter((job) => !listed.has(job.id));
+    const missing = before.filter((job) => !listed.has(job.id) && !adopted.has(job.id));
     for (const job of missing) if (job.created_at > oldest) this.forget(job.id);
     for (const job of page.jobs) this.put(job);
     // Keep the cursor of older pages that were loaded already.
     if (!this.#paged) this.#cursor = page.next_cursor ?? '';
+    if (!this.#loaded) await this.#readAdopted(listed);
+    this.#loaded = true;
     this.#emit('list', {});
+    this.flush();
     return this.#readEach(missing.filter((job) => job.created_at <= oldest && !isEnded(job)));
   }
 
   /** more loads older jobs. */
   async more() {
-    const page = await api.list(this.#cursor);
+    const page = await api.list({ limit: pageSize, cursor: this.#cursor });
     this.#cursor = page.next_cursor ?? '';
     this.#paged = true;
     for (const job of page.jobs) this.put(job);
     this.#emit('list', {});
   }
 
-  /** submit creates a job. */
+  /** load reads one job; it fails with a Problem. */
+  async load(id) {
+    const known = this.#byId.get(id);
+    if (known) return known;
+    this.put(await api.read(`/api/jobs/${encodeURIComponent(id)}`));
+    return this.#byId.get(id);
+  }
+
+  /** submit creates a job. Without a connection it waits in the outbox and goes by itself; the unsent job is returned. */
   async submit(request, key) {
-    const job = await api.submit(request, key);
-    this.put(job);
-    return job;
+    try {
+      const job = await api.submit(request, key);
+      this.put(job);
+      return job;
+    } catch (problem) {
+      if (problem.status !== 0) throw problem;
+      const entry = { key, request, created_at: new Date(api.serverNow()).toISOString() };
+      write(outboxKey, JSON.stringify([...readList(outboxKey).filter((other) => other.key !== key), entry]));
+      const job = unsent(entry);
+      this.put(job);
+      return job;
+    }
+  }
+
+  /** flush sends what waits in the outbox. A submission is repeated under its key, so that it never makes two jobs. */
+  async flush() {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    try {
+      for (const entry of readList(outboxKey)) {
+        try {
+          const job = await api.submit(entry.request, entry.key);
+          this.#dropUnsent(entry.key);
+          this.put(job);
+          this.#emit('sent', { key: entry.key, job });
+        } catch (problem) {
+          if (!(problem instanceof api.Problem)) throw problem;
+          if (problem.status === 0 || problem.status >= 500 || problem.status === 429) return;
+          this.#dropUnsent(entry.key);
+          this.#emit('refused', { problem, request: entry.request });
+        }
+      }
+    } finally {
+      this.#flushing = false;
+    }
+  }
+
+  #dropUnsent(key) {
+    write(outboxKey, JSON.stringify(readList(outboxKey).filter((entry) => entry.key !== key)));
+    this.forget(`unsent-${key}`);
+  }
+
+  /** rememberGuest keeps the ids of a guest's work over a sign-in, so that it stays in view. */
+  rememberGuest() {
+    write(adoptKey, JSON.stringify(this.all().filter((job) => !isUnsent(job)).slice(0, maxAdopted).map((job) => job.id)));
+  }
+
+  /** forgetGuest drops them after a sign-out. */
+  forgetGuest() {
+    write(adoptKey, null);
+  }
+
+  // Work that this browser made as a guest can still be read by its id after signing in.
+  async #readAdopted(listed) {
+    const ids = readList(adoptKey).filter((id) => typeof id === 'string' && !listed.has(id));
+    if (ids.length === 0) return;
+    const left = [];
+    await Promise.all(ids.map(async (id) => {
+      try {
+        this.put(await api.read(`/api/jobs/${encodeURIComponent(id)}`));
+        left.push(id);
+      } catch (problem) {
+        if (problem.status !== 404) left.push(id);
+      }
+    }));
+    write(adoptKey, left.length > 0 ? JSON.stringify(left) : null);
   }
 
   /** retry creates a new job from a finished one, even if that one no longer exists on the server. */
   async retry(job, key) {
     try {
-      this.put(await api.retry(job, key));
+      const next = await api.retry(job, key);
+      this.put(next);
+      return next;
     } catch (problem) {
       if (problem.status !== 404) throw problem;
-      await this.submit({ kind: job.kind, input: job.input }, key);
+      return this.submit({ kind: job.kind, input: job.input }, key);
     }
   }
 
   /** cancel cancels a job; if it has finished meanwhile, the result is shown. */
   async cancel(job) {
+    if (isUnsent(job)) {
+      this.#dropUnsent(job.key);
+      return;
+    }
     try {
       this.put(await api.cancel(job));
     } catch (problem) {
@@ -115,7 +238,7 @@ export class Jobs extends EventTarget {
     }
   }
 
-  /** remove deletes a finished job. */
+  /** remove deletes a finished job; it also works while the page is being closed. */
   async remove(job) {
     try {
       await api.remove(job);
@@ -136,7 +259,33 @@ export class Jobs extends EventTarget {
     }));
   }
 
+  // Replaces a job in the sorted list; only a new one makes it necessary to sort again.
+  #replaceSorted(job, before) {
+    if (!this.#sorted) return;
+    const place = before ? this.#sorted.indexOf(before) : -1;
+    if (place < 0) this.#sorted = null;
+    else this.#sorted[place] = job;
+  }
+
+  #schedule() {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const deliver = () => {
+      this.#scheduled = false;
+      const changes = [...this.#changes.values()];
+      this.#changes.clear();
+      if (changes.length > 0) this.#emit('changes', changes);
+    };
+    // No frames are drawn while the page is hidden.
+    if (document.hidden) setTimeout(deliver, 0);
+    else requestAnimationFrame(deliver);
+  }
+
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+function unsent({ key, request, created_at: createdAt }) {
+  return { id: `unsent-${key}`, key, kind: request.kind, status: 'unsent', input: request.input, attempt: 0, created_at: createdAt, links: {} };
 }

@@ -1,174 +1,170 @@
-// The operator's view of all feedback, at #operator. The admin key is held only in this module and only while the dialog
-// is open.
-import { Problem, allFeedback, deleteFeedback, markFeedback, serverNow } from './api.js';
-import { byId, el } from './dom.js';
-import { formatNumber, onLanguage, t } from './i18n.js';
-import { category, feedbackEntry } from './feedback-entry.js';
+// The operator's views: feedback, dead letters, queues and pauses. The key is held only in this module and only while one of
+// them is shown.
+import { Problem, admin } from './api.js';
+import { byId, el, setText } from './dom.js';
+import { formatNumber, formatTime, onLanguage, t } from './i18n.js';
+import { FeedbackPart } from './operator-feedback.js';
+import { toast } from './toast.js';
 
-const hash = '#operator';
 const keyErrors = ['admin_key_required', 'admin_disabled', 'too_many_guesses'];
 
-/** Operator is the dialog that the fragment #operator opens. */
-export class Operator {
-  #dialog = byId('operator');
-  #list = byId('operator-list');
-  #filter = byId('operator-filter');
-  #key = '';
-  #feedbacks = [];
-  #stats = null;
-  #cursor = '';
-  // Responses to any but the latest request are stale.
-  #request = 0;
+let shown = null;
 
-  start() {
-    addEventListener('hashchange', () => this.#openFromHash());
-    byId('operator-close').addEventListener('click', () => this.#dialog.close());
-    this.#dialog.addEventListener('close', () => this.#reset());
+/** openOperator shows the part of the current address, and from then on those of later ones. */
+export function openOperator(router) {
+  shown ??= new Operator(router);
+}
+
+/** Operator shows the part of /operator/… that the address names. */
+class Operator {
+  key = '';
+  #part = 'feedback';
+  #open = false;
+  #feedback;
+  #router;
+  #letters = [];
+  #cursor = '';
+  #total = 0;
+  #control = null;
+
+  constructor(router) {
+    this.#router = router;
+    this.#feedback = new FeedbackPart(this);
+    router.addEventListener('route', ({ detail: { route, before } }) => {
+      if (route.view === 'operator') this.#show(route.part, before.view !== 'operator');
+      else if (before.view === 'operator') this.#reset();
+    });
+    if (router.route.view === 'operator') this.#show(router.route.part, true);
     byId('operator-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#key = byId('operator-key').value.trim();
-      if (this.#key) this.#attempt(() => this.#load());
+      this.key = byId('operator-key').value.trim();
+      if (this.key) this.attempt(() => this.#load());
     });
-    this.#filter.addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.#attempt(() => this.#load());
-    });
-    this.#filter.addEventListener('change', () => this.#attempt(() => this.#load()));
-    byId('operator-more').addEventListener('click', () => this.#attempt(() => this.#load(this.#cursor)));
-    onLanguage(() => this.#show());
-    this.#openFromHash();
+    byId('operator-reload').addEventListener('click', () => this.attempt(() => this.#load()));
+    byId('letters-more').addEventListener('click', () => this.attempt(() => this.#loadLetters(this.#cursor)));
+    onLanguage(() => this.#render());
   }
 
-  #openFromHash() {
-    if (location.hash !== hash || this.#dialog.open) return;
-    this.#dialog.showModal();
-    byId('operator-key').focus();
-  }
-
-  #reset() {
-    this.#request += 1;
-    this.#key = '';
-    this.#feedbacks = [];
-    this.#stats = null;
-    this.#cursor = '';
-    byId('operator-alert').textContent = '';
-    byId('operator-message').textContent = '';
-    byId('operator-form').reset();
-    this.#filter.reset();
-    this.#show();
-    if (location.hash === hash) history.replaceState(null, '', location.pathname + location.search);
-  }
-
-  #query(cursor) {
-    const { category: kind, status, from, to } = Object.fromEntries(new FormData(this.#filter));
-    const query = new URLSearchParams({ limit: '20' });
-    const wanted = {
-      category: kind, status, cursor,
-      // Days in the operator's time zone.
-      from: from && new Date(`${from}T00:00:00`).toISOString(),
-      to: to && new Date(`${to}T23:59:59.999`).toISOString(),
-    };
-    for (const [name, value] of Object.entries(wanted)) if (value) query.set(name, value);
-    return query;
-  }
-
-  async #load(cursor = '') {
-    this.#request += 1;
-    const request = this.#request;
-    const { feedbacks, stats, next_cursor: next = '' } = await allFeedback(this.#key, this.#query(cursor));
-    if (request !== this.#request) return;
-    const first = this.#stats === null;
-    this.#feedbacks = cursor ? [...this.#feedbacks, ...feedbacks] : feedbacks;
-    [this.#stats, this.#cursor] = [stats, next];
-    byId('operator-key').value = '';
-    this.#show();
-    if (first) byId('operator-title').focus();
-  }
-
-  #show() {
-    const open = this.#stats !== null;
-    byId('operator-form').hidden = open;
-    byId('operator-panel').hidden = !open;
-    byId('operator-more').hidden = this.#cursor === '';
-    byId('operator-none').hidden = this.#feedbacks.length > 0;
-    const figures = Object.entries(this.#stats ?? {}).map(([name, n]) => [name, formatNumber(n)]);
-    byId('operator-stats').textContent = open ? t('operator.stats', Object.fromEntries(figures)) : '';
-    this.#addCategories();
-    this.#list.replaceChildren(...this.#feedbacks.map((feedback) => this.#entry(feedback)));
-  }
-
-  // Adds the categories that are not in the list but in the feedback.
-  #addCategories() {
-    const select = byId('operator-category');
-    for (const { category: name } of this.#feedbacks) {
-      if (![...select.options].some(({ value }) => value === name)) select.append(el('option', { value: name, text: category(name) }));
-    }
-  }
-
-  #entry(feedback) {
-    const done = feedback.status === 'processed';
-    const button = (key, action) => el('button', { type: 'button', class: 'quiet small', text: t(key), on: { click: action } });
-    const remove = button('action.delete', () => {
-      if (remove.classList.contains('danger')) {
-        this.#attempt(() => this.#remove(feedback));
-        return;
-      }
-      remove.classList.add('danger');
-      remove.textContent = t('action.delete.sure');
-    });
-    remove.addEventListener('blur', () => {
-      remove.classList.remove('danger');
-      remove.textContent = t('action.delete');
-    });
-    return feedbackEntry(
-      feedback,
-      feedback.email || feedback.userId,
-      el('div', { class: 'feedback-tools' }, button(done ? 'operator.reopen' : 'operator.process', () => this.#attempt(() => this.#mark(feedback, done ? 'pending' : 'processed'))), remove),
-    );
-  }
-
-  async #mark(feedback, status) {
-    const changed = await markFeedback(this.#key, feedback.id, status);
-    const index = this.#feedbacks.findIndex(({ id }) => id === feedback.id);
-    if (index < 0) return;
-    const change = status === 'processed' ? 1 : -1;
-    if (this.#feedbacks[index].status !== changed.status) {
-      this.#stats = { ...this.#stats, processed: this.#stats.processed + change, pending: this.#stats.pending - change };
-    }
-    this.#feedbacks[index] = changed;
-    this.#show();
-    // The list was rendered again; restore the focus.
-    this.#list.children[index].querySelector('button').focus();
-    byId('operator-message').textContent = t('operator.marked');
-  }
-
-  async #remove(feedback) {
-    await deleteFeedback(this.#key, feedback.id);
-    const index = this.#feedbacks.findIndex(({ id }) => id === feedback.id);
-    if (index < 0) return;
-    // Keep the pages loaded so far and adjust the counts; the next request brings the server's.
-    const [{ status, created_at: created }] = this.#feedbacks.splice(index, 1);
-    const { total, today, [status]: same } = this.#stats;
-    const isToday = created.slice(0, 10) === new Date(serverNow()).toISOString().slice(0, 10);
-    this.#stats = { ...this.#stats, total: total - 1, [status]: same - 1, today: today - isToday };
-    this.#show();
-    byId('operator-message').textContent = t('announce.deleted');
-    (this.#list.children[Math.min(index, this.#list.children.length - 1)]?.querySelector('button') ?? byId('operator-title')).focus();
-  }
-
-  async #attempt(action) {
+  /** attempt runs an action and shows its error, if any. */
+  async attempt(action) {
     const alert = byId('operator-alert');
     alert.textContent = '';
     try {
       await action();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (!this.#dialog.open) return;
+      if (this.#router.route.view !== 'operator') return;
       alert.textContent = error.code === 'admin_key_required' ? t('operator.wrong') : error.sentence;
       if (!keyErrors.includes(error.code)) return;
-      this.#stats = null;
-      this.#show();
+      this.#open = false;
+      this.#render();
       byId('operator-key').focus();
     }
+  }
+
+  /** confirm asks before something that cannot be undone. */
+  confirm(sentence, action) {
+    const dialog = byId('confirm');
+    setText(byId('confirm-text'), sentence);
+    dialog.returnValue = '';
+    dialog.addEventListener('close', () => {
+      if (dialog.returnValue === 'yes') this.attempt(action);
+    }, { once: true });
+    dialog.showModal();
+  }
+
+  #show(part, entered) {
+    this.#part = part;
+    this.#render();
+    if (this.#open) this.attempt(() => this.#load());
+    else if (entered) byId('operator-key').focus();
+  }
+
+  #reset() {
+    this.key = '';
+    this.#open = false;
+    this.#letters = [];
+    this.#control = null;
+    byId('operator-alert').textContent = '';
+    byId('operator-form').reset();
+    this.#feedback.reset();
+    this.#render();
+  }
+
+  async #load() {
+    if (this.#part === 'feedback') await this.#feedback.load();
+    else if (this.#part === 'dead-letters') await this.#loadLetters('');
+    else this.#control = await admin(this.key, 'GET', 'control');
+    const first = !this.#open;
+    this.#open = true;
+    byId('operator-key').value = '';
+    this.#render();
+    if (first) byId('operator-title').focus();
+  }
+
+  async #loadLetters(cursor) {
+    const page = await admin(this.key, 'GET', `dead-letters?${new URLSearchParams({ limit: '50', ...(cursor && { cursor }) })}`);
+    this.#letters = cursor ? [...this.#letters, ...page.dead_letters] : page.dead_letters;
+    [this.#cursor, this.#total] = [page.next_cursor ?? '', page.total];
+    this.#render();
+  }
+
+  #render() {
+    byId('operator-form').hidden = this.#open;
+    byId('operator-panel').hidden = !this.#open;
+    for (const section of document.querySelectorAll('[data-operator]')) section.hidden = section.dataset.operator !== this.#part;
+    for (const link of document.querySelectorAll('#operator-nav a')) {
+      const current = link.getAttribute('href').endsWith(`/${this.#part}`);
+      if (current) link.setAttribute('aria-current', 'page');
+      else link.removeAttribute('aria-current');
+    }
+    byId('letters-none').hidden = this.#letters.length > 0;
+    byId('letters-more').hidden = this.#cursor === '';
+    setText(byId('letters-count'), t('operator.letters', { n: formatNumber(this.#total) }));
+    byId('letters').replaceChildren(...this.#letters.map((letter) => this.#letter(letter)));
+    byId('queues').replaceChildren(...(this.#control?.upstreams ?? []).map((upstream) => this.#upstream(upstream)));
+    byId('pauses').replaceChildren(...(this.#control?.kinds ?? []).map((kind) => this.#kind(kind)));
+  }
+
+  #button(key, action, style = 'quiet small') {
+    return el('button', { type: 'button', class: style, text: t(key), on: { click: action } });
+  }
+
+  #entry(title, facts, text, ...buttons) {
+    return el('li', {}, el('p', { class: 'feedback-head' }, el('bdi', { text: title }), el('span', { class: 'pill', text: facts })),
+      text && el('p', { class: 'feedback-text', text }), el('div', { class: 'feedback-tools' }, ...buttons));
+  }
+
+  #letter(letter) {
+    const text = [letter.error?.message, letter.error?.code].filter(Boolean).join(' · ');
+    const path = `dead-letters/${encodeURIComponent(letter.id)}`;
+    return this.#entry(`${t(`kind.${letter.kind}`)} · ${letter.id}`, formatTime(new Date(letter.failed_at)), text,
+      letter.replayable && this.#button('operator.replay', () => this.attempt(async () => {
+        await admin(this.key, 'POST', `${path}/replay`);
+        toast(t('operator.replayed'));
+        await this.#loadLetters('');
+      })),
+      this.#button('action.delete', () => this.confirm(t('operator.delete.sure'), async () => {
+        await admin(this.key, 'DELETE', path);
+        await this.#loadLetters('');
+      })));
+  }
+
+  #upstream(upstream) {
+    const parts = [upstream.code, upstream.until && t('operator.until', { time: formatTime(new Date(upstream.until)) })].filter(Boolean);
+    return this.#entry(upstream.name, t(`circuit.${upstream.state}`), [upstream.kinds.map((kind) => t(`kind.${kind}`)).join(', '), ...parts].join(' · '),
+      upstream.state !== 'closed' && this.#button('operator.probe', () => this.attempt(async () => {
+        await admin(this.key, 'POST', `upstreams/${encodeURIComponent(upstream.name)}/probe`);
+        await this.#load();
+      })));
+  }
+
+  #kind(kind) {
+    const action = kind.paused ? 'resume' : 'pause';
+    return this.#entry(t(`kind.${kind.kind}`), t(kind.paused ? 'operator.paused' : 'operator.open'), kind.note ?? '',
+      this.#button(`operator.${action}`, () => this.attempt(async () => {
+        await admin(this.key, 'POST', `kinds/${encodeURIComponent(kind.kind)}/${action}`);
+        await this.#load();
+      })));
   }
 }

@@ -1,7 +1,6 @@
-// Shows what is left of the caller's quota before it runs out.
+// Says what is left of the caller's quota before it runs out.
 import { Problem, quota } from './api.js';
-import { byId } from './dom.js';
-import { formatDuration, t } from './i18n.js';
+import { formatClock, t } from './i18n.js';
 import { isEnded } from './jobs.js';
 
 const changeDelay = 300;
@@ -9,26 +8,20 @@ const minDelay = 1000;
 const maxDelay = 3600000;
 const retryDelay = 30000;
 
-// Prompts and translations have a quota of their own.
-const texts = ['prompt', 'translation'];
-
-/** Quota shows what is left of today's quota for the selected kind of job, if it is limited. */
-export class Quota {
-  #line = byId('quota');
+/** Quota knows what is left of today's quota, if it is limited. It dispatches "change". */
+export class Quota extends EventTarget {
   #quota = null;
-  #kind = 'image';
   #timer = 0;
   #onLane;
 
   /** onLane is called with the lane that the server counts the caller in: guest or member. */
   constructor(jobs, onLane) {
+    super();
     this.#onLane = onLane;
-    // A new job uses quota, and a failed one may return it.
-    jobs.addEventListener('change', ({ detail: { job, before } }) => {
-      if (before ? isEnded(job) : !isEnded(job)) this.#readAfter(changeDelay);
+    // New work uses quota, and what failed may return it.
+    jobs.addEventListener('changes', ({ detail }) => {
+      if (detail.some(({ job, before }) => (before ? isEnded(job) : !isEnded(job)))) this.readSoon();
     });
-    // Another device or someone else at this network address may have used up the rest.
-    jobs.addEventListener('refused', () => this.#readAfter(changeDelay));
   }
 
   /** read asks the server. Nothing is shown when the request fails. */
@@ -41,33 +34,33 @@ export class Quota {
       this.#quota = null;
       this.#readAfter(retryDelay);
     }
-    this.show();
+    this.dispatchEvent(new Event('change'));
     // All windows reset at the same time.
-    const day = [...this.#days('media'), ...this.#days('text')][0];
-    if (day) this.#readAfter(Math.min(Math.max(day.resets_in * 1000, minDelay), maxDelay));
+    const window = this.#window();
+    if (window) this.#readAfter(Math.min(Math.max(window.resets_in * 1000, minDelay), maxDelay));
   }
 
-  /** choose shows the quota for a kind of job. */
-  choose(kind) {
-    this.#kind = kind;
-    this.show();
+  /** readSoon asks again: another device or someone else at this network address may have used up the rest. */
+  readSoon() {
+    this.#readAfter(changeDelay);
   }
 
-  /** show renders the line in the current language: the caller's quota or that of the network address, whichever has less left. */
-  show() {
-    const group = texts.includes(this.#kind) ? 'text' : 'media';
-    const days = this.#days(group);
-    this.#line.hidden = days.length === 0;
-    if (days.length === 0) return;
-    const { window, remaining, limit, resets_in: seconds } = days.reduce((a, b) => (b.remaining < a.remaining ? b : a));
-    const left = remaining > 0 ? 'left' : 'none';
-    this.#line.textContent = t(`quota.${group}.${window}.${left}`, { left: remaining, limit, time: formatDuration(seconds) });
+  /** left is how many pictures or speech files are left today. */
+  get left() {
+    return this.#window()?.remaining ?? Infinity;
   }
 
-  /** #days returns the limited day windows of a group. */
-  #days(group) {
-    const windows = group === 'text' ? this.#quota?.text : this.#quota;
-    return ['day', 'address'].filter((window) => windows?.[window]).map((window) => ({ window, ...windows[window] }));
+  /** sentence says what is left in the current language: of the caller's quota or the network address's, whichever is less. */
+  sentence() {
+    const window = this.#window();
+    if (!window) return '';
+    const left = window.remaining > 0 ? 'left' : 'none';
+    return t(`quota.${window.name}.${left}`, { left: window.remaining, limit: window.limit, time: formatClock(new Date(window.resets_at)) });
+  }
+
+  #window() {
+    const windows = ['day', 'address'].filter((name) => this.#quota?.[name]).map((name) => ({ name, ...this.#quota[name] }));
+    return windows.length === 0 ? null : windows.reduce((a, b) => (b.remaining < a.remaining ? b : a));
   }
 
   #readAfter(delay) {

@@ -1,0 +1,148 @@
+// What can be done with a result: stop, try again, vary, keep, share, download, delete. The frames of the sheet and the dialog
+// of one work use the same.
+import { Problem, newKey } from './api.js';
+import { withSettings, saveFile } from './embed.js';
+import { textOf } from './describe.js';
+import { mediaAt, missingAt } from './frame.js';
+import { t } from './i18n.js';
+import { isEnded } from './jobs.js';
+import { toast } from './toast.js';
+import { copyText } from './work.js';
+import { workPath } from './router.js';
+
+const maxNameLength = 40;
+
+// guard shows the error of an action, if any.
+const guard = (action) => async (...parameters) => {
+  try {
+    return await action(...parameters);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    toast(error.sentence, { bad: true });
+    return undefined;
+  }
+};
+
+// inputOf returns the settings of one picture of a set, or of the job as a whole.
+function inputOf({ job, index }) {
+  const input = { ...job.input };
+  if (job.kind !== 'image') return input;
+  const seed = mediaAt({ job, index })?.seed ?? (input.seed === undefined ? undefined : input.seed + index);
+  delete input.n;
+  return seed === undefined ? input : { ...input, seed };
+}
+
+function fileName({ job, index }, type) {
+  const words = textOf(job).normalize('NFKC').replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '').slice(0, maxNameLength);
+  const extension = { 'image/jpeg': 'jpg', 'image/png': 'png', 'image/webp': 'webp', 'audio/mpeg': 'mp3' }[type] ?? type.split('/')[1]?.replace(/^x-/, '').split(';')[0] ?? 'bin';
+  return `${words || job.kind}${index > 0 ? `-${index + 1}` : ''}.${extension}`;
+}
+
+/** makeActions returns the actions on {job, index}. reuse fills the composer. */
+export function makeActions({ jobs, saved, router, sheet, fill, useText }) {
+  const leaving = new Map();
+  const submit = async (kind, input) => {
+    const job = await jobs.submit({ kind, input }, newKey());
+    toast(t('work.started'), { label: t('work.show'), action: () => router.go(workPath(job.id)) });
+    return job;
+  };
+
+  const end = async (job) => {
+    if (!leaving.delete(job.id)) return;
+    try {
+      if (!isEnded(jobs.get(job.id) ?? job)) await jobs.cancel(job);
+      await jobs.remove(jobs.get(job.id) ?? job);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      sheet().unhide(job.id);
+      toast(error.sentence, { bad: true });
+    }
+  };
+  // What was deleted and not taken back is deleted when the page is closed.
+  addEventListener('pagehide', () => {
+    for (const job of leaving.values()) end(job);
+  });
+
+  // Deletes jobs unless they are taken back within a few seconds.
+  const remove = (list) => {
+    const unique = [...new Map(list.map((job) => [job.id, job])).values()];
+    for (const job of unique) {
+      leaving.set(job.id, job);
+      sheet().hide(job.id);
+    }
+    toast(unique.length === 1 ? t('announce.deleted') : t('announce.deleted_n', { n: unique.length }), {
+      label: t('action.undo'),
+      action: () => {
+        for (const job of unique) {
+          leaving.delete(job.id);
+          sheet().unhide(job.id);
+        }
+      },
+      onClose: () => unique.forEach(end),
+    });
+  };
+
+  const download = async (part) => {
+    const media = mediaAt(part);
+    let blob;
+    try {
+      blob = await (await fetch(media.url)).blob();
+    } catch {
+      throw new Problem(0);
+    }
+    const file = part.job.kind === 'image' ? await withSettings(blob, { prompt: textOf(part.job), ...inputOf(part) }) : blob;
+    saveFile(file, fileName(part, media.content_type));
+  };
+
+  return {
+    stop: guard(({ job }) => jobs.cancel(job)),
+    retry: guard(async (part) => {
+      if (missingAt(part)) await submit(part.job.kind, inputOf(part));
+      else {
+        await jobs.retry(part.job, newKey());
+        toast(t('work.started'));
+      }
+    }),
+    variation: guard((part) => {
+      const input = inputOf(part);
+      delete input.seed;
+      return submit(part.job.kind, input);
+    }),
+    again: guard((part) => submit(part.job.kind, inputOf(part))),
+    remove: ({ job }) => {
+      if (router.route.view === 'work') router.leave();
+      remove([job]);
+    },
+    removeAll: (parts) => remove(parts.map(({ job }) => job)),
+    keep: guard(async (part) => {
+      const media = mediaAt(part);
+      if (saved.has(part.job, media.index)) return;
+      await saved.save(part.job, media.index);
+      toast(t('announce.saved'));
+    }),
+    canKeep: () => saved.member,
+    isKept: (part) => saved.has(part.job, part.index),
+    reuse: (part) => fill(part.job.kind, part.job.kind === 'image' && (part.job.input.n ?? 1) > 1 ? inputOf(part) : part.job.input),
+    useText,
+    download: guard(download),
+    downloadAll: guard(async (parts) => {
+      for (const part of parts) if (mediaAt(part)) await download(part);
+    }),
+    share: guard(async (part) => {
+      const media = mediaAt(part);
+      const url = new URL(workPath(part.job.id, part.index), location.origin).href;
+      try {
+        const blob = await (await fetch(media.url)).blob();
+        const file = new File([blob], fileName(part, media.content_type), { type: media.content_type });
+        if (navigator.canShare?.({ files: [file] })) {
+          await navigator.share({ files: [file], title: textOf(part.job) });
+          return;
+        }
+      } catch (error) {
+        if (error.name === 'AbortError') return;
+      }
+      toast(t(await copyText(url) ? 'work.copied' : 'action.copy.failed'));
+    }),
+    more: guard(() => jobs.more()),
+  };
+}

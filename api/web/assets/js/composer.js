@@ -1,0 +1,284 @@
+// One form for each kind of work: turns its fields into a request, and the settings of an earlier result back into fields.
+import { Problem, newKey } from './api.js';
+import { defaults, priceOf } from './catalogue.js';
+import { showChips } from './chips.js';
+import { checkSize, fillVoices, setSize, showSize, sizeOf } from './choices.js';
+import { byId, el, icon, setText } from './dom.js';
+import { checkField, clearFieldError, clearFieldErrors, controls, count, loadDraft, saveDraft, setValue, showFieldError, toSentence, typed, valueOf } from './fields.js';
+import { formatNumber, t } from './i18n.js';
+import { isEnded, isUnsent } from './jobs.js';
+import { toast } from './toast.js';
+
+const draftDelay = 300;
+const second = 1000;
+// A second click of a double click must not stop what the first has started.
+const stopDelay = 900;
+const mac = /mac|iphone|ipad/i.test(navigator.platform);
+
+/** Composer is the form of one kind of work. onSubmitted is called with every job it creates. */
+export class Composer {
+  #form;
+  #jobs;
+  #quota;
+  #onSubmitted;
+  #alert;
+  #button;
+  #stop;
+  #again;
+  #line;
+  #busy = false;
+  #latest = '';
+  #stopFrom = 0;
+  #lastRequest = { body: '', key: '' };
+  #draftTimer = 0;
+  #countdown = 0;
+
+  constructor(form, jobs, quota, onSubmitted) {
+    this.#form = form;
+    this.#jobs = jobs;
+    this.#quota = quota;
+    this.#onSubmitted = onSubmitted;
+    this.#addFoot();
+    loadDraft(form);
+    if (this.kind === 'audio') fillVoices();
+    form.addEventListener('input', (event) => this.#changed(event.target));
+    form.addEventListener('change', (event) => this.#changed(event.target));
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.submit();
+    });
+    form.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || event.isComposing) return;
+      const inField = event.target.matches('.pop input, .pop select');
+      if (!(event.ctrlKey || event.metaKey) && !inField) return;
+      event.preventDefault();
+      if (inField && !(event.ctrlKey || event.metaKey)) event.target.closest('[popover]').hidePopover();
+      else this.submit();
+    });
+    addEventListener('pagehide', () => saveDraft(form));
+    jobs.addEventListener('changes', () => this.#showButtons());
+    jobs.addEventListener('remove', () => this.#showButtons());
+    this.show();
+  }
+
+  get kind() {
+    return this.#form.dataset.kind;
+  }
+
+  get text() {
+    return this.#form.querySelector('textarea').value;
+  }
+
+  /** show renders everything that depends on the values or the language. */
+  show() {
+    for (const control of controls(this.#form)) if (control.dataset.max) count(this.#form, control);
+    if (this.kind === 'image') showSize(this.#form);
+    if (this.kind === 'audio') setText(byId('audio-speed-value'), `${formatNumber(Number(byId('audio-speed').value))}×`);
+    showChips(this.#form, () => this.#changed(this.#form));
+    this.#showButtons();
+    this.showLine();
+  }
+
+  /** showLine says what the work costs and what is left of the quota. */
+  showLine() {
+    const n = this.kind === 'image' ? Number(valueOf(this.#form, 'n')) : 1;
+    const price = priceOf(valueOf(this.#form, 'model') || defaults[this.kind]);
+    const chars = [...this.text].length;
+    let cost = 0;
+    if (price?.per_image) cost = n * Number(price.per_image);
+    else if (price?.per_thousand_characters) cost = (chars * Number(price.per_thousand_characters)) / 1000;
+    const costText = cost > 0 ? t('compose.cost', { price: new Intl.NumberFormat(document.documentElement.lang, { maximumSignificantDigits: 2 }).format(cost), currency: price.currency }) : '';
+    const left = this.#quota.sentence();
+    setText(this.#line, [left, costText].filter(Boolean).join(' · '));
+    this.#line.classList.toggle('low', this.#quota.left < n);
+  }
+
+  /** translateAgain renders the form in a new language; sentences in the old one are dropped. */
+  translateAgain() {
+    clearFieldErrors(this.#form);
+    this.showAlert('');
+    this.show();
+  }
+
+  /** fill loads the settings of an earlier result. */
+  fill(input, { seed = true } = {}) {
+    this.#form.reset();
+    for (const control of controls(this.#form)) {
+      if (control.dataset.type === 'bool') control.checked = false;
+    }
+    if (this.kind === 'image') setSize(this.#form, input.width ?? 1024, input.height ?? 1024);
+    if (this.kind === 'audio') {
+      setValue(this.#form, 'model', input.model ?? '');
+      fillVoices();
+    }
+    for (const [name, value] of Object.entries(input)) {
+      if (['width', 'height'].includes(name) || (name === 'seed' && !seed)) continue;
+      if (name === 'format' && value === 'mp3') continue;
+      if (name === 'model' && value === defaults[this.kind]) continue;
+      setValue(this.#form, name, value === true ? 'on' : value === false ? '' : String(value));
+    }
+    this.#latest = '';
+    this.#filled();
+  }
+
+  /** setText replaces the text only. */
+  setText(text) {
+    this.#form.querySelector('textarea').value = text;
+    this.#changed(this.#form.querySelector('textarea'));
+  }
+
+  #filled() {
+    clearFieldErrors(this.#form);
+    this.showAlert('');
+    saveDraft(this.#form);
+    this.show();
+  }
+
+  /** focus moves the focus to the text. */
+  focus() {
+    this.#form.querySelector('textarea').focus();
+  }
+
+  #addFoot() {
+    const kind = this.kind;
+    this.#alert = el('p', { class: 'alert', role: 'alert' });
+    this.#line = el('p', { class: 'quota', id: `${kind}-quota` });
+    const keys = `${mac ? '⌘' : 'Ctrl'} + Enter`;
+    this.#button = el('button', { type: 'submit', class: 'primary', title: keys, 'aria-describedby': this.#line.id }, el('span'));
+    this.#stop = el('button', { type: 'button', class: 'primary stop', hidden: true, on: { click: () => this.#stopLatest() } }, icon('stop'), el('span'));
+    this.#again = el('button', { type: 'button', class: 'quiet', hidden: true, on: { click: () => this.submit() } });
+    this.#form.querySelector('.foot').append(this.#alert, el('div', { class: 'foot-row' }, this.#button, this.#stop, this.#again), this.#line);
+  }
+
+  #showButtons() {
+    const latest = this.#jobs.get(this.#latest);
+    const running = Boolean(latest) && !isEnded(latest) && !isUnsent(latest);
+    const focused = document.activeElement === this.#button || document.activeElement === this.#stop || document.activeElement === this.#again;
+    const n = this.kind === 'image' ? Number(valueOf(this.#form, 'n')) : 1;
+    setText(this.#button.firstElementChild, this.#busy ? t('compose.sending') : n > 1 ? t('compose.create_n', { n }) : t('compose.create'));
+    setText(this.#stop.lastElementChild, t('action.stop'));
+    setText(this.#again, t('compose.another'));
+    this.#button.hidden = running;
+    this.#stop.hidden = !running;
+    this.#again.hidden = !running;
+    // The button in place of the focused one takes the focus.
+    if (focused && document.activeElement === document.body) (running ? this.#stop : this.#button).focus();
+  }
+
+  #stopLatest() {
+    const job = this.#jobs.get(this.#latest);
+    if (!job || performance.now() < this.#stopFrom) return;
+    this.#stop.setAttribute('aria-disabled', 'true');
+    this.#jobs.cancel(job).catch((error) => {
+      if (!(error instanceof Problem)) throw error;
+      this.showAlert(error.sentence);
+    }).finally(() => this.#stop.removeAttribute('aria-disabled'));
+  }
+
+  #changed(control) {
+    if (control.dataset?.pointer) clearFieldError(this.#form, control);
+    if (this.kind === 'image' && control.name === 'ratio' && control.value !== 'custom') clearFieldError(this.#form, byId('image-width'));
+    if (control.id === 'audio-model') fillVoices();
+    this.#latest = '';
+    this.show();
+    clearTimeout(this.#draftTimer);
+    this.#draftTimer = setTimeout(() => saveDraft(this.#form), draftDelay);
+  }
+
+  #request() {
+    const request = { kind: this.kind, input: {} };
+    for (const control of controls(this.#form)) {
+      if (!control.dataset.pointer || control.name === 'width' || control.name === 'height') continue;
+      const value = typed(this.#form, control);
+      if (value === undefined) continue;
+      if (control.name === 'deadline_seconds') request.deadline_seconds = value;
+      else request.input[control.name] = value;
+    }
+    if (this.kind === 'image') [request.input.width, request.input.height] = sizeOf(this.#form);
+    return request;
+  }
+
+  #check() {
+    const errors = controls(this.#form)
+      .filter((control) => control.name !== 'width' && control.name !== 'height')
+      .map((control) => checkField(this.#form, control)).filter(Boolean);
+    if (this.kind === 'image') errors.push(...checkSize(this.#form));
+    return errors;
+  }
+
+  /** submit checks the fields and sends the request. */
+  async submit() {
+    if (this.#busy) return;
+    clearFieldErrors(this.#form);
+    this.showAlert('');
+    const errors = this.#check();
+    if (errors.length > 0) {
+      for (const { pointer, code, params } of errors) showFieldError(this.#form, pointer, t(`invalid.${code}`, params));
+      this.#focusInvalid();
+      return;
+    }
+    const request = this.#request();
+    const body = JSON.stringify(request);
+    // A submission whose answer was lost is repeated under its key, so that it never makes two jobs.
+    if (this.#lastRequest.body !== body) this.#lastRequest = { body, key: newKey() };
+    this.#setBusy(true);
+    try {
+      const job = await this.#jobs.submit(request, this.#lastRequest.key);
+      this.#lastRequest = { body: '', key: '' };
+      saveDraft(this.#form);
+      this.#latest = job.id;
+      this.#stopFrom = performance.now() + stopDelay;
+      if (isUnsent(job)) toast(t('compose.unsent'));
+      this.#onSubmitted(job);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.status !== 0 && error.status < 500) this.#lastRequest = { body: '', key: '' };
+      this.#quota.readSoon();
+      this.#showProblem(error);
+    } finally {
+      this.#setBusy(false);
+    }
+  }
+
+  #showProblem(problem) {
+    const unmatched = problem.errors.filter(({ pointer, detail }) => !showFieldError(this.#form, pointer, toSentence(detail)));
+    if (unmatched.length > 0) this.showAlert(unmatched.map(({ pointer, detail }) => toSentence(`${pointer.split('/').at(-1)} ${detail}`)).join(' '));
+    else if (problem.errors.length === 0) {
+      this.showAlert(problem.sentence);
+      if (problem.retryAfter > 0) this.#countDown(problem);
+    }
+    this.#focusInvalid();
+  }
+
+  // Keeps the remaining time in the message up to date.
+  #countDown(problem) {
+    const end = performance.now() + problem.retryAfter * second;
+    this.#countdown = setInterval(() => {
+      const left = Math.ceil((end - performance.now()) / second);
+      const sentence = left > 0 ? problem.sentenceIn(left) : t('error.now');
+      if (sentence === this.#alert.textContent) return;
+      // Screen readers have announced it once.
+      this.#alert.setAttribute('aria-live', 'off');
+      this.#alert.textContent = sentence;
+      if (left <= 0) clearInterval(this.#countdown);
+    }, second);
+  }
+
+  #focusInvalid() {
+    this.#form.querySelector('[aria-invalid="true"]')?.focus();
+  }
+
+  /** showAlert shows a sentence above the buttons, or none. */
+  showAlert(sentence) {
+    clearInterval(this.#countdown);
+    this.#alert.removeAttribute('aria-live');
+    setText(this.#alert, sentence);
+  }
+
+  #setBusy(busy) {
+    this.#busy = busy;
+    this.#button.setAttribute('aria-disabled', String(busy));
+    this.#form.setAttribute('aria-busy', String(busy));
+    this.#showButtons();
+  }
+}

@@ -1,0 +1,213 @@
+// One frame of the sheet: a picture, speech, a text, or the place of one that is being made or has failed. A frame is built
+// once and then updated in place, so that incoming events neither interrupt playback nor move the focus.
+import { el, icon, setText } from './dom.js';
+import { t } from './i18n.js';
+import { failureSentence, pendingText, textOf } from './describe.js';
+import { isEnded, isUnsent } from './jobs.js';
+import { workPath } from './router.js';
+import { soundBox } from './sound.js';
+
+const soundRatio = 2.3;
+const textRatio = 1.5;
+const minRatio = 0.5;
+const maxRatio = 2.4;
+
+/** framesOf returns the frames of a job as {key, job, index}; index is that of a picture of a set. */
+export function framesOf(job) {
+  const frame = (index) => ({ key: `${job.id}:${index}`, job, index });
+  if (job.kind !== 'image') return [frame(0)];
+  const done = (job.result?.media ?? []).map(({ index }) => index);
+  if (isEnded(job) && done.length === 0) return [frame(0)];
+  if (job.status === 'canceled' || job.status === 'failed') return done.map(frame);
+  return Array.from({ length: job.input.n ?? 1 }, (_, index) => frame(index));
+}
+
+/** mediaAt returns the file of a frame, if it is there. */
+export const mediaAt = ({ job, index }) => job.result?.media?.find((file) => file.index === index);
+
+/** missingAt returns why the picture of a frame is missing, if it is. */
+export const missingAt = ({ job, index }) => job.result?.missing?.find((part) => part.index === index)?.error;
+
+function ratioOf({ job, index }) {
+  if (job.kind === 'audio') return soundRatio;
+  if (job.kind !== 'image') return textRatio;
+  const media = mediaAt({ job, index });
+  const ratio = (media?.width ?? job.input.width ?? 1024) / (media?.height ?? job.input.height ?? 1024);
+  return Math.min(maxRatio, Math.max(minRatio, ratio || 1));
+}
+
+// stateOf returns what kind of frame is to be built.
+function stateOf(part) {
+  const { job } = part;
+  if (isUnsent(job)) return 'unsent';
+  if (mediaAt(part)) return job.kind;
+  if (missingAt(part)) return 'missing';
+  if (!isEnded(job)) return 'making';
+  if (job.status === 'succeeded') return job.result?.text ? 'text' : 'gone';
+  return job.status;
+}
+
+/** Frame shows {job, index}. actions: {stop, retry, remove, variation, keep, canKeep, isKept, pick}. */
+export class Frame {
+  node;
+  #part;
+  #actions;
+  #state = '';
+  #updatedAt = 0;
+  #line = null;
+  #bar = null;
+  #keep = null;
+
+  constructor(part, actions) {
+    this.#actions = actions;
+    this.node = el('li', { class: 'frame', data: { key: part.key } });
+    this.update(part);
+  }
+
+  get part() {
+    return this.#part;
+  }
+
+  /** ratio is the width of the frame by its height. */
+  get ratio() {
+    return ratioOf(this.#part);
+  }
+
+  /** update shows a newer version of the job. */
+  update(part) {
+    if (this.#part?.job === part.job) return;
+    this.#part = part;
+    this.#updatedAt = Date.now();
+    const state = stateOf(part);
+    if (state !== this.#state) {
+      this.#state = state;
+      this.rebuild();
+    } else this.tick();
+  }
+
+  /** rebuild renders the frame again in the current language. */
+  rebuild() {
+    const part = this.#part;
+    const hadFocus = this.node.contains(document.activeElement);
+    this.node.dataset.state = this.#state;
+    this.node.dataset.kind = part.job.kind;
+    this.node.style.setProperty('--r', String(Math.round(ratioOf(part) * 1000) / 1000));
+    this.#line = null;
+    this.#bar = null;
+    this.#keep = null;
+    const prompt = textOf(part.job);
+    const picked = this.node.querySelector('.pick input')?.checked ?? false;
+    this.node.replaceChildren(
+      el('div', { class: 'cell' }, ...this.#content(part), this.#tools(part), this.#picker(part, picked)),
+      el('p', { class: 'caption', title: prompt }, icon(part.job.kind === 'image' || part.job.kind === 'audio' ? part.job.kind : 'text'), el('span', { text: prompt })),
+    );
+    if (hadFocus) this.node.querySelector('a, button')?.focus();
+    this.showKept();
+    this.tick();
+  }
+
+  /** tick updates the times that keep changing. */
+  tick() {
+    if (!this.#line) return;
+    const { job } = this.#part;
+    setText(this.#line, pendingText(job, (Date.now() - this.#updatedAt) / 1000));
+    const measured = job.progress !== undefined && job.status === 'running' && job.kind !== 'image';
+    this.#bar.classList.toggle('moving', job.status === 'running' && !measured);
+    this.#bar.firstChild.style.inlineSize = measured ? `${job.progress}%` : '';
+    this.node.classList.toggle('held', job.status === 'retrying' || Boolean(job.waiting_for));
+  }
+
+  /** showKept shows whether the picture is saved. Only members can save. */
+  showKept() {
+    if (!this.#keep) return;
+    const kept = this.#actions.isKept(this.#part);
+    this.#keep.hidden = !this.#actions.canKeep();
+    this.#keep.classList.toggle('on', kept);
+    this.#keep.setAttribute('aria-pressed', String(kept));
+    this.#keep.setAttribute('aria-label', t(kept ? 'action.saved' : 'action.save'));
+    this.#keep.title = t(kept ? 'action.saved' : 'action.save');
+  }
+
+  #content(part) {
+    const { job, index } = part;
+    const prompt = textOf(job);
+    const n = index + 1;
+    const count = job.input.n ?? 1;
+    const media = mediaAt(part);
+    switch (this.#state) {
+      case 'image': {
+        const alt = count > 1 ? t('result.alt', { prompt, n, count }) : prompt;
+        const image = el('img', { alt, width: media.width, height: media.height, loading: 'lazy', decoding: 'async', src: media.url });
+        image.addEventListener('load', () => image.classList.add('loaded'));
+        image.addEventListener('error', () => image.replaceWith(el('p', { class: 'state', text: t('result.expired') })));
+        return [el('a', { class: 'open', href: workPath(job.id, index) }, image)];
+      }
+      case 'audio':
+        return [
+          el('a', { class: 'open words', href: workPath(job.id), 'aria-label': t('result.audio', { text: prompt }) }, el('span', { text: prompt })),
+          soundBox(media, prompt),
+        ];
+      case 'text':
+        return [el('a', { class: 'open words', href: workPath(job.id) }, el('span', { class: 'kind', text: t(`kind.${job.kind}`) }), el('span', { text: job.result.text }))];
+      case 'making':
+      case 'unsent': {
+        this.#line = el('p', { class: 'state' });
+        this.#bar = el('div', { class: 'progress', 'aria-hidden': 'true' }, el('i'));
+        const open = this.#state === 'making' ? el('a', { class: 'open', href: workPath(job.id, index), 'aria-label': t('result.making', { prompt }) }) : null;
+        return [el('i', { class: 'marks', 'aria-hidden': 'true' }), open, this.#line, this.#bar];
+      }
+      default:
+        return [el('div', { class: 'fault' }, icon(job.status === 'canceled' ? 'stop' : 'alert'), el('p', { class: 'state', text: this.#faultText(part) }),
+          this.#canRetry(part) && el('button', { type: 'button', class: 'quiet small', text: t('action.retry'), on: { click: (event) => this.#once(event, this.#actions.retry) } }))];
+    }
+  }
+
+  #faultText(part) {
+    const { job } = part;
+    if (this.#state === 'missing') return failureSentence(missingAt(part));
+    if (job.status === 'canceled') return t(`cancel.${job.cancel ?? 'before_start'}`);
+    return failureSentence(job.error ?? { code: 'internal_error' });
+  }
+
+  #canRetry(part) {
+    return this.#state === 'missing' || part.job.status === 'canceled' || part.job.error?.retryable;
+  }
+
+  #tools(part) {
+    const { job } = part;
+    const tool = (key, name, action) => el('button', { type: 'button', class: 'tool-icon', 'aria-label': t(key), title: t(key), on: { click: (event) => this.#once(event, action) } }, icon(name));
+    const parts = [];
+    if (!isEnded(job)) parts.push(tool('action.stop', 'stop', this.#actions.stop));
+    else {
+      if (job.kind === 'image' && this.#state === 'image') {
+        parts.push(tool('action.variation', 'variation', this.#actions.variation));
+        this.#keep = tool('action.save', 'keep', this.#actions.keep);
+        parts.push(this.#keep);
+      }
+      const media = mediaAt(part);
+      if (media) parts.push(el('a', { class: 'tool-icon', href: `${media.url}?download=1`, download: '', 'aria-label': t('action.download'), title: t('action.download') }, icon('download')));
+      parts.push(tool('action.delete', 'trash', this.#actions.remove));
+    }
+    return el('div', { class: 'frame-tools' }, ...parts);
+  }
+
+  #picker(part, checked) {
+    if (!isEnded(part.job)) return null;
+    const box = el('input', { type: 'checkbox', 'aria-label': t('sheet.pick', { prompt: textOf(part.job) }) });
+    box.checked = checked;
+    box.addEventListener('change', () => this.#actions.pick(this.#part, box.checked));
+    return el('label', { class: 'pick' }, box, icon('pick'));
+  }
+
+  // once ignores further clicks while the action runs. Disabling the button instead would lose the focus.
+  async #once(event, action) {
+    const button = event.currentTarget;
+    if (button.getAttribute('aria-disabled') === 'true') return;
+    button.setAttribute('aria-disabled', 'true');
+    try {
+      await action(this.#part);
+    } finally {
+      button.removeAttribute('aria-disabled');
+    }
+  }
+}

@@ -1,0 +1,233 @@
+// The sheet: everything that was made and is being made, newest first, as frames. Only part of it is in the document.
+import { Frame, framesOf } from './frame.js';
+import { byId, setText } from './dom.js';
+import { formatNumber, t } from './i18n.js';
+import { isEnded, isUnsent } from './jobs.js';
+import { statusOf, textOf } from './describe.js';
+
+const maxFrames = 60;
+const tickInterval = 1000;
+const announceLength = 80;
+const kindGroups = { image: ['image'], audio: ['audio'], text: ['prompt', 'translation'] };
+const made = ['image', 'audio'];
+
+/** Sheet keeps the frames in sync with a Jobs. */
+export class Sheet extends EventTarget {
+  #jobs;
+  #actions;
+  #frames = new Map();
+  #list = byId('sheet');
+  #filter = { kind: '', q: '', state: '', view: 'studio' };
+  #from = 0;
+  #parts = [];
+  #hidden = new Set();
+  #picked = new Map();
+  #picking = false;
+
+  constructor(jobs, actions) {
+    super();
+    this.#jobs = jobs;
+    this.#actions = { ...actions, pick: (part, checked) => this.#pick(part, checked) };
+    jobs.addEventListener('changes', ({ detail }) => {
+      for (const { job, before } of detail) if (before && !isEnded(before) && isEnded(job)) this.#announce(job);
+      this.show();
+    });
+    jobs.addEventListener('remove', ({ detail }) => {
+      this.#hidden.delete(detail.id);
+      this.show();
+    });
+    jobs.addEventListener('list', () => this.show());
+    byId('sheet-older').addEventListener('click', () => this.#older());
+    byId('sheet-newer').addEventListener('click', () => this.#turn(this.#from - maxFrames));
+    new ResizeObserver(() => this.#layOut()).observe(this.#list);
+    setInterval(() => {
+      if (document.hidden) return;
+      for (const frame of this.#frames.values()) frame.tick();
+    }, tickInterval);
+  }
+
+  /** parts returns all frames of the sheet in order, also those outside the document. */
+  get parts() {
+    return this.#parts;
+  }
+
+  /** picked returns the selected frames. */
+  get picked() {
+    return [...this.#picked.values()];
+  }
+
+  /** choose shows what matches {kind, q, state, view}. */
+  choose(filter) {
+    const changed = Object.entries(filter).some(([name, value]) => this.#filter[name] !== value);
+    this.#filter = { ...this.#filter, ...filter };
+    if (changed) this.#from = 0;
+    this.show();
+  }
+
+  /** hide takes a job out of sight before it is deleted; unhide brings it back. */
+  hide(id) {
+    this.#hidden.add(id);
+    for (const key of this.#picked.keys()) if (key.startsWith(`${id}:`)) this.#picked.delete(key);
+    this.show();
+    this.#emitPicked();
+  }
+
+  unhide(id) {
+    if (this.#hidden.delete(id)) this.show();
+  }
+
+  /** clearPicked ends the selection. */
+  clearPicked() {
+    this.#picked.clear();
+    for (const box of this.#list.querySelectorAll('.pick input')) box.checked = false;
+    this.#emitPicked();
+  }
+
+  /** showKept shows which pictures are saved. */
+  showKept() {
+    for (const frame of this.#frames.values()) frame.showKept();
+  }
+
+  /** rebuild renders everything in the current language. */
+  rebuild() {
+    for (const frame of this.#frames.values()) frame.rebuild();
+    this.show();
+  }
+
+  #matches(job) {
+    const { kind, q, state, view } = this.#filter;
+    if (this.#hidden.has(job.id)) return false;
+    const kinds = view === 'voice' ? ['audio'] : kind ? kindGroups[kind] ?? [] : view === 'gallery' ? null : made;
+    if (kinds && !kinds.includes(job.kind)) return false;
+    const status = statusOf(job);
+    if (state === 'running' && isEnded(job)) return false;
+    if (state === 'done' && !['succeeded', 'partial'].includes(status)) return false;
+    if (state === 'failed' && !['failed', 'partial', 'canceled'].includes(status)) return false;
+    return q === '' || textOf(job).toLowerCase().includes(q.toLowerCase());
+  }
+
+  /** show brings the document up to date. */
+  show() {
+    this.#parts = this.#jobs.all().filter((job) => this.#matches(job)).flatMap(framesOf);
+    if (this.#from >= this.#parts.length) this.#from = Math.max(0, Math.floor((this.#parts.length - 1) / maxFrames) * maxFrames);
+    const shown = this.#parts.slice(this.#from, this.#from + maxFrames);
+    const wanted = new Set(shown.map(({ key }) => key));
+    let lost = -1;
+    for (const [key, frame] of this.#frames) {
+      if (wanted.has(key)) continue;
+      if (frame.node.contains(document.activeElement)) lost = [...this.#list.children].indexOf(frame.node);
+      frame.node.remove();
+      this.#frames.delete(key);
+    }
+    let next = this.#list.firstElementChild;
+    for (const part of shown) {
+      let frame = this.#frames.get(part.key);
+      if (!frame) {
+        frame = new Frame(part, this.#actions);
+        this.#frames.set(part.key, frame);
+      } else frame.update(part);
+      if (frame.node === next) next = next.nextElementSibling;
+      else this.#list.insertBefore(frame.node, next);
+    }
+    // The focused frame is gone; without this the focus would move to the top of the page.
+    if (lost >= 0) (this.#list.children[Math.min(lost, this.#list.children.length - 1)]?.querySelector('a, button') ?? byId('sheet-title')).focus();
+    this.#layOut();
+    this.#showEdges();
+  }
+
+  // Gives the frames of each row the same height and the rows the same width; the last row keeps the height of the others.
+  // Where the style sheet lays out columns instead, as on a phone, there is nothing to do.
+  #layOut() {
+    const style = getComputedStyle(this.#list);
+    if (style.display !== 'flex') return;
+    const width = this.#list.clientWidth;
+    const gap = parseFloat(style.columnGap) || 0;
+    const aim = parseFloat(style.getPropertyValue('--row')) * parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const order = new Map([...this.#frames].map(([key, frame]) => [key, frame.ratio]));
+    let row = [];
+    let sum = 0;
+    let height = aim;
+    const close = (last) => {
+      const full = (width - gap * (row.length - 1)) / sum;
+      height = last ? Math.min(full, height) : full;
+      // Rounded down, so that a row never breaks.
+      for (const node of row) node.style.flex = `0 0 ${Math.floor(order.get(node.dataset.key) * height * 100) / 100 - 0.02}px`;
+      row = [];
+      sum = 0;
+    };
+    for (const node of this.#list.children) {
+      const ratio = order.get(node.dataset.key);
+      // A frame goes where the height of the row comes nearest to what is aimed at.
+      const without = (width - gap * (row.length - 1)) / sum;
+      const withIt = (width - gap * row.length) / (sum + ratio);
+      if (row.length > 0 && withIt < aim && without - aim < aim - withIt) close(false);
+      row.push(node);
+      sum += ratio;
+    }
+    if (row.length > 0) close((width - gap * (row.length - 1)) / sum > aim * 1.15);
+  }
+
+  #showEdges() {
+    const count = this.#parts.length;
+    const filtered = Boolean(this.#filter.kind || this.#filter.q || this.#filter.state);
+    byId('empty').hidden = count > 0 || filtered || !this.#jobs.loaded || this.#filter.view === 'voice';
+    byId('none').hidden = count > 0 || !filtered || !this.#jobs.loaded;
+    byId('sheet-newer').hidden = this.#from === 0;
+    byId('sheet-older').hidden = !this.#jobs.hasMore && this.#from + maxFrames >= count;
+    const active = this.#jobs.active().filter((job) => made.includes(job.kind));
+    byId('running').hidden = active.length === 0;
+    setText(byId('running-count'), t('sheet.running', { n: formatNumber(active.length) }));
+    const title = this.#dispatchTitle();
+    document.title = active.length > 0 ? `(${active.length}) ${title}` : title;
+  }
+
+  #dispatchTitle() {
+    return document.documentElement.dataset.title ? `${document.documentElement.dataset.title} · Text2Image Audio` : 'Text2Image Audio';
+  }
+
+  async #older() {
+    if (this.#from + maxFrames < this.#parts.length) {
+      this.#turn(this.#from + maxFrames);
+      return;
+    }
+    const before = this.#parts.length;
+    await this.#actions.more();
+    if (this.#parts.length > before && this.#parts.length > this.#from + maxFrames) this.#turn(this.#from + maxFrames);
+  }
+
+  #turn(from) {
+    this.#from = Math.max(0, from);
+    this.show();
+    byId('sheet-title').focus({ preventScroll: true });
+    byId('sheet-title').scrollIntoView({ block: 'start' });
+  }
+
+  #pick(part, checked) {
+    if (checked) this.#picked.set(part.key, part);
+    else this.#picked.delete(part.key);
+    this.#emitPicked();
+  }
+
+  /** picking turns the selection on or off. */
+  set picking(on) {
+    this.#picking = on;
+    if (!on) this.clearPicked();
+    else this.#emitPicked();
+  }
+
+  get picking() {
+    return this.#picking || this.#picked.size > 0;
+  }
+
+  #emitPicked() {
+    this.#list.classList.toggle('picking', this.picking);
+    this.dispatchEvent(new Event('picked'));
+  }
+
+  #announce(job) {
+    if (isUnsent(job)) return;
+    const text = [...textOf(job)].slice(0, announceLength).join('');
+    byId('status').textContent = t(`announce.${statusOf(job)}`, { kind: t(`kind.${job.kind}`), text });
+  }
+}
+

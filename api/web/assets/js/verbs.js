@@ -1,0 +1,161 @@
+// Improve, translate, ideas, undo and clear: verbs on a text box. The new text is written into the box while it arrives, and
+// every version before it can be brought back.
+import { Problem, newKey } from './api.js';
+import { el, icon, setText } from './dom.js';
+import { language, onLanguage, t } from './i18n.js';
+import { isEnded } from './jobs.js';
+import { failureSentence } from './describe.js';
+
+const maxVersions = 20;
+const kinds = { improve: 'prompt', translate: 'translation' };
+const themes = ['landscape', 'portrait', 'product', 'avatar', 'anime', 'logo'];
+const perTheme = 4;
+const speechIdeas = 5;
+
+/** ideaThemes returns the themes with their prompts in the current language. */
+export const ideaThemes = () => themes.map((theme) => ({
+  title: t(`theme.${theme}`),
+  ideas: Array.from({ length: perTheme }, (_, n) => t(`idea.${theme}.${n + 1}`)),
+}));
+
+/** Verbs are the buttons below the text box of a composer. */
+export class Verbs {
+  #box;
+  #form;
+  #composer;
+  #jobs;
+  #versions = [];
+  #running = null;
+
+  constructor(form, composer, jobs) {
+    this.#form = form;
+    this.#composer = composer;
+    this.#jobs = jobs;
+    this.#box = form.querySelector('textarea');
+    for (const button of form.querySelectorAll('[data-verb]')) {
+      button.addEventListener('click', () => this.#do(button.dataset.verb));
+    }
+    jobs.addEventListener('changes', ({ detail }) => {
+      for (const { job } of detail) if (job.id === this.#running?.id) this.#follow(job);
+    });
+    this.#box.addEventListener('input', () => this.#show());
+    onLanguage(() => this.#fillIdeas());
+    this.#fillIdeas();
+    this.#show();
+  }
+
+  #do(verb) {
+    if (verb === 'undo') this.#undo();
+    else if (verb === 'clear') this.#replace('');
+    else this.#run(verb);
+  }
+
+  #remember() {
+    if (this.#box.value.trim() === '' || this.#versions.at(-1) === this.#box.value) return;
+    this.#versions.push(this.#box.value);
+    if (this.#versions.length > maxVersions) this.#versions.shift();
+  }
+
+  #replace(text) {
+    this.#remember();
+    this.#composer.setText(text);
+    this.#show();
+    this.#box.focus();
+  }
+
+  #undo() {
+    const before = this.#versions.pop();
+    if (before === undefined) return;
+    this.#composer.setText(before);
+    this.#show();
+    this.#box.focus();
+  }
+
+  // Runs a text job on the box; the same button stops it.
+  async #run(verb) {
+    if (this.#running) {
+      if (this.#running.id) this.#jobs.cancel(this.#jobs.get(this.#running.id)).catch(() => {});
+      return;
+    }
+    const text = this.#box.value;
+    this.#composer.showAlert('');
+    if (text.trim() === '') {
+      this.#composer.showAlert(t('verb.empty'));
+      this.#box.focus();
+      return;
+    }
+    this.#running = { verb, text, id: '' };
+    this.#box.readOnly = true;
+    this.#show();
+    try {
+      const job = await this.#jobs.submit({ kind: kinds[verb], input: { text } }, newKey());
+      if (job.status === 'unsent') {
+        await this.#jobs.cancel(job);
+        this.#end(text, t('error.network'));
+        return;
+      }
+      this.#running.id = job.id;
+      this.#follow(job);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.#end(text, error.errors[0]?.detail ?? error.sentence);
+    }
+  }
+
+  #follow(job) {
+    const { text } = this.#running;
+    if (!isEnded(job)) {
+      if (job.partial_text) {
+        this.#box.value = job.partial_text;
+        this.#box.scrollTop = this.#box.scrollHeight;
+      }
+      return;
+    }
+    if (job.status === 'succeeded' && job.result?.text) {
+      this.#box.value = text;
+      this.#remember();
+      this.#end(job.result.text, '');
+    } else this.#end(text, job.status === 'failed' ? failureSentence(job.error ?? {}) : '');
+  }
+
+  #end(text, sentence) {
+    this.#running = null;
+    this.#box.readOnly = false;
+    this.#composer.setText(text);
+    this.#composer.showAlert(sentence);
+    this.#show();
+  }
+
+  #show() {
+    const empty = this.#box.value === '';
+    for (const button of this.#form.querySelectorAll('[data-verb]')) {
+      const { verb } = button.dataset;
+      const running = this.#running?.verb === verb;
+      if (verb === 'undo') button.hidden = this.#versions.length === 0;
+      if (verb === 'clear') button.hidden = empty;
+      button.classList.toggle('running', running);
+      button.setAttribute('aria-disabled', String(Boolean(this.#running) && !running));
+      const label = button.querySelector('[data-i18n]');
+      if (verb in kinds && label) setText(label, running ? t('action.stop') : t(`verb.${verb}`));
+    }
+  }
+
+  #fillIdeas() {
+    const list = this.#form.querySelector('.ideas');
+    const isImage = this.#composer.kind === 'image';
+    const groups = isImage ? ideaThemes() : [{ title: t('theme.speech'), ideas: Array.from({ length: speechIdeas }, (_, n) => t(`speech.${n + 1}`)) }];
+    list.lang = language();
+    list.replaceChildren(...groups.map(({ title, ideas }) => el('section', {}, el('h3', { text: title }), ...ideas.map((idea) => el('button', {
+      type: 'button', class: 'idea', text: idea, on: { click: () => {
+        list.closest('[popover]').hidePopover();
+        this.#replace(idea);
+      } },
+    })))));
+    // Somebody who cannot decide gets one of them.
+    list.prepend(el('button', { type: 'button', class: 'quiet', on: { click: () => {
+      const all = groups.flatMap(({ ideas }) => ideas);
+      list.closest('[popover]').hidePopover();
+      this.#replace(all[Math.floor(Math.random() * all.length)]);
+    } } }, icon('idea'), el('span', { text: t('verb.surprise') })));
+  }
+}

@@ -30,6 +30,9 @@ func expectations() map[string]expectation {
 		"/api/auth/providers": {anonymous: 200}, "/api/auth/google": {anonymous: 401, original: true}, "/api/auth/validate": {anonymous: 401, original: true},
 		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
 	}
+	for _, view := range []string{"/gallery", "/gallery/:id", "/voice", "/account", "/help", "/privacy", "/terms", "/operator", "/operator/:name"} {
+		read[view] = expectation{anonymous: 200}
+	}
 	all := map[string]expectation{
 		"GET /api/admin/backup": {anonymous: 401},
 		"POST /api/jobs":        {anonymous: 400}, "POST /api/jobs/:id/cancel": {anonymous: 404}, "POST /api/jobs/:id/retry": {anonymous: 404}, "DELETE /api/jobs/:id": {anonymous: 404},

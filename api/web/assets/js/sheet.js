@@ -171,6 +171,7 @@ export class Sheet extends EventTarget {
     const count = this.#parts.length;
     const filtered = Boolean(this.#filter.kind || this.#filter.q || this.#filter.state);
     byId('empty').hidden = count > 0 || filtered || !this.#jobs.loaded || this.#filter.view === 'voice';
+    byId('sheet-head').classList.toggle('bare', !byId('empty').hidden);
     byId('none').hidden = count > 0 || !filtered || !this.#jobs.loaded;
     byId('sheet-newer').hidden = this.#from === 0;
     byId('sheet-older').hidden = !this.#jobs.hasMore && this.#from + maxFrames >= count;

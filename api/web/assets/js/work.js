@@ -173,7 +173,8 @@ export class Work {
     byId('work-recipe').replaceChildren(...recipe(job, index).map(([name, text]) => el('li', { class: 'chip', data: { part: name } }, el('span', { class: 'chip-text', text }))));
     byId('work-texts').replaceChildren(...this.#texts(job));
     const media = mediaAt(part);
-    setText(byId('work-facts'), [formatTime(new Date(job.created_at)), tookText(job), media && fileSize(media.bytes), job.usage?.cost && `${job.usage.cost} ${job.usage.currency}`].filter(Boolean).join(' · '));
+    const cost = media?.usage ?? job.usage;
+    setText(byId('work-facts'), [formatTime(new Date(job.created_at)), tookText(job), media && fileSize(media.bytes), cost?.cost && `${cost.cost} ${cost.currency}`].filter(Boolean).join(' · '));
     byId('work-actions').replaceChildren(...this.#buttons(part));
   }
 

@@ -45,6 +45,51 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// TestAssetsAreCompressedAndKept reads a page whose style sheet is long enough to be compressed.
+func TestAssetsAreCompressedAndKept(t *testing.T) {
+	t.Parallel()
+	style := strings.Repeat("a { color: red; }\n", 200)
+	b := setup(t, func(_ *server.Config, deps *server.Deps) {
+		deps.Web = fstest.MapFS{"index.html": {Data: []byte(`<link href="/assets/long.css">`)}, "assets/long.css": {Data: []byte(style)}}
+	})
+	path := strings.Split(string(b.get(t, "/").body), `"`)[1]
+	zipped := b.get(t, path, header("Accept-Encoding", "br, gzip")).expect(t, http.StatusOK)
+	plain := b.get(t, path, header("Accept-Encoding", "gzip;q=0")).expect(t, http.StatusOK)
+	if zipped.Header.Get("Content-Encoding") != "gzip" || len(zipped.body) > len(style)/10 || zipped.Header.Get("Vary") == "" {
+		t.Errorf("%d bytes with %v", len(zipped.body), zipped.Header)
+	}
+	if plain.Header.Get("Content-Encoding") != "" || string(plain.body) != strings.TrimSpace(style) {
+		t.Errorf("uncompressed: %v", plain.Header)
+	}
+	if zipped.Header.Get("ETag") == plain.Header.Get("ETag") {
+		t.Error("the compressed file has the ETag of the other")
+	}
+	for _, resp := range []*response{zipped, plain} {
+		if cache := resp.Header.Get("Cache-Control"); !strings.Contains(cache, "immutable") {
+			t.Errorf("Cache-Control: %s", cache)
+		}
+	}
+	if again := b.get(t, path, header("Accept-Encoding", "gzip"), header("If-None-Match", zipped.Header.Get("ETag"))); again.StatusCode != http.StatusNotModified {
+		t.Errorf("with the ETag: %d", again.StatusCode)
+	}
+}
+
+// TestBrowsersGetThePageForUnknownPaths compares browsers with other clients.
+func TestBrowsersGetThePageForUnknownPaths(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	browser := header("Accept", "text/html,application/xhtml+xml")
+	page := b.get(t, "/nowhere", browser).expect(t, http.StatusNotFound)
+	if !strings.Contains(string(page.body), "<title>") || page.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Errorf("%v %s", page.Header, page.body)
+	}
+	for _, resp := range []*response{b.get(t, "/nowhere"), b.get(t, "/api/nowhere", browser)} {
+		if resp.expect(t, http.StatusNotFound); !strings.Contains(string(resp.body), "not_found") {
+			t.Errorf("%s", resp.body)
+		}
+	}
+}
+
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -158,7 +158,9 @@ export class Frame {
       }
       default:
         return [el('div', { class: 'fault' }, icon(job.status === 'canceled' ? 'stop' : 'alert'), el('p', { class: 'state', text: this.#faultText(part) }),
-          this.#canRetry(part) && el('button', { type: 'button', class: 'quiet small', text: t('action.retry'), on: { click: (event) => this.#once(event, this.#actions.retry) } }))];
+          this.#canRetry(part)
+            ? el('button', { type: 'button', class: 'quiet small', text: t('action.retry'), on: { click: (event) => this.#once(event, this.#actions.retry) } })
+            : el('button', { type: 'button', class: 'quiet small', text: t('action.reuse'), on: { click: () => this.#actions.reuse(this.#part) } }))];
     }
   }
 

@@ -8,9 +8,11 @@ const questions = ['keep', 'close', 'limit', 'file', 'long'];
 const privacy = ['made', 'services', 'cookies', 'account', 'address'];
 const terms = ['use', 'yours', 'none', 'operator'];
 
-const example = () => `curl -H 'Content-Type: application/json' -H 'Prefer: wait=60' \\
-  -d '{"kind":"image","input":{"prompt":"A lighthouse at dusk"}}' \\
-  ${location.origin}/api/jobs`;
+const example = () => [
+  "curl -H 'Content-Type: application/json' -H 'Prefer: wait=60' \\",
+  `  -d '{"kind":"image","input":{"prompt":"A lighthouse at dusk"}}' \\`,
+  `  ${location.origin}/api/jobs`,
+].join('\n');
 
 const heading = (key) => el('h2', { text: t(key) });
 const title = (key) => el('h1', { tabindex: -1, text: t(key) });

@@ -23,6 +23,7 @@ export class Sheet extends EventTarget {
   #hidden = new Set();
   #picked = new Map();
   #picking = false;
+  #laidOut = '';
 
   constructor(jobs, actions) {
     super();
@@ -138,12 +139,16 @@ export class Sheet extends EventTarget {
   // Gives the frames of each row the same height and the rows the same width; the last row keeps the height of the others.
   // Where the style sheet lays out columns instead, as on a phone, there is nothing to do.
   #layOut() {
+    const width = this.#list.clientWidth;
+    const order = new Map([...this.#list.children].map((node) => [node.dataset.key, this.#frames.get(node.dataset.key).ratio]));
+    // Most changes are of texts only.
+    const laidOut = `${width} ${[...order].join(' ')}`;
+    if (laidOut === this.#laidOut) return;
+    this.#laidOut = laidOut;
     const style = getComputedStyle(this.#list);
     if (style.display !== 'flex') return;
-    const width = this.#list.clientWidth;
     const gap = parseFloat(style.columnGap) || 0;
     const aim = parseFloat(style.getPropertyValue('--row')) * parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const order = new Map([...this.#frames].map(([key, frame]) => [key, frame.ratio]));
     let row = [];
     let sum = 0;
     let height = aim;

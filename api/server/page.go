@@ -51,7 +51,7 @@ func newFile(contentType string, data []byte) file {
 	return file{contentType: contentType, etag: hex.EncodeToString(hash[:16]), data: data, compressed: compress(data)}
 }
 
-@@// compress returns nil for what does not get smaller by a tenth, such as images and fonts.
+// compress returns nil for what does not get smaller by a tenth, such as images and fonts.
 func compress(data []byte) []byte {
 	if len(data) < minCompressed {
 		return nil

@@ -64,7 +64,7 @@ func TestAssetsAreCompressedAndKept(t *testing.T) {
 	if zipped.Header.Get("ETag") == plain.Header.Get("ETag") {
 		t.Error("the compressed file has the ETag of the other")
 	}
-	for _, resp := range []*response{zipped, plain} {
+	for _, resp := range []*reply{zipped, plain} {
 		if cache := resp.Header.Get("Cache-Control"); !strings.Contains(cache, "immutable") {
 			t.Errorf("Cache-Control: %s", cache)
 		}
@@ -83,7 +83,7 @@ func TestBrowsersGetThePageForUnknownPaths(t *testing.T) {
 	if !strings.Contains(string(page.body), "<title>") || page.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Errorf("%v %s", page.Header, page.body)
 	}
-	for _, resp := range []*response{b.get(t, "/nowhere"), b.get(t, "/api/nowhere", browser)} {
+	for _, resp := range []*reply{b.get(t, "/nowhere"), b.get(t, "/api/nowhere", browser)} {
 		if resp.expect(t, http.StatusNotFound); !strings.Contains(string(resp.body), "not_found") {
 			t.Errorf("%s", resp.body)
 		}

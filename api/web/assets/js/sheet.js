@@ -139,7 +139,8 @@ export class Sheet extends EventTarget {
   // Gives the frames of each row the same height and the rows the same width; the last row keeps the height of the others.
   // Where the style sheet lays out columns instead, as on a phone, there is nothing to do.
   #layOut() {
-    const width = this.#list.clientWidth;
+    // Not clientWidth, which is rounded: half a pixel too much breaks every row.
+    const { width } = this.#list.getBoundingClientRect();
     const order = new Map([...this.#list.children].map((node) => [node.dataset.key, this.#frames.get(node.dataset.key).ratio]));
     // Most changes are of texts only.
     const laidOut = `${width} ${[...order].join(' ')}`;

@@ -107,7 +107,7 @@ func (b *builder) hashed(name string) (string, error) {
 		data = shorten(data)
 	case ".css":
 		if data, err = b.rewrite(data); err == nil {
-			data = shorten(data)
+			data = shorten([]byte(spaces.Replace(string(data))))
 		}
 	case ".webmanifest":
 		data, err = b.rewrite(data)
@@ -132,6 +132,9 @@ var indentation = regexp.MustCompile(`(?m)^[ \t]+|\n+$`)
 func shorten(data []byte) []byte {
 	return indentation.ReplaceAll(comments.ReplaceAll(data, nil), nil)
 }
+
+// spaces removes those that a style sheet does not need.
+var spaces = strings.NewReplacer(": ", ":", " {", "{", ";\n}", "\n}", "; }", "}", ", ", ",")
 
 var (
 	importLine = regexp.MustCompile(`(?m)^import (?:\{ ([^}]+) \}|\* as (\w+)) from '(\.[^']+)';\n`)

@@ -7,7 +7,6 @@ import { fillChoices } from './choices.js';
 import { Composer } from './composer.js';
 import { byId, drawIcons, el, setText } from './dom.js';
 import { readSettings } from './embed.js';
-import { Feedback } from './feedback.js';
 import { language, loadLanguage, onLanguage, setLanguage, t, translate } from './i18n.js';
 import { Jobs, isEnded } from './jobs.js';
 import { initKeys } from './keys.js';
@@ -22,7 +21,6 @@ import { Sheet } from './sheet.js';
 import { initTheme } from './theme.js';
 import { toast } from './toast.js';
 import { Verbs, ideaThemes } from './verbs.js';
-import { Voices } from './voices.js';
 import { Work } from './work.js';
 
 const sheets = ['studio', 'gallery', 'voice'];
@@ -44,11 +42,19 @@ for (const [kind, composer] of Object.entries(composers)) new Verbs(byId(`panel-
 const actions = makeActions({ jobs, saved, router, sheet: () => sheet, fill, useText: (kind, text) => fill(kind, { [kind === 'image' ? 'prompt' : 'text']: text }) });
 const sheet = new Sheet(jobs, actions);
 const work = new Work(jobs, sheet, router, actions);
-const voices = new Voices(byId('panel-audio'), jobs);
 const account = new Account(router, jobs, (user) => saved.start(user));
-const feedback = new Feedback();
 new Notifier(jobs, router);
 const rail = byId('compose');
+
+// later loads a module that the first view does not need; the script element names the files.
+const laterFiles = document.querySelector('script[data-operator]').dataset;
+const loading = {};
+const later = (name) => { loading[name] ??= import(laterFiles[name]); return loading[name]; };
+
+async function showVoices() {
+  const { showVoices: show } = await later('voices');
+  show(byId('panel-audio'), jobs);
+}
 
 const announce = (sentence) => { byId('status').textContent = sentence; };
 
@@ -103,7 +109,7 @@ router.addEventListener('route', ({ detail: { route, behind, before } }) => {
     sheet.choose(filter);
   }
   if (base.view === 'voice') {
-    voices.show();
+    showVoices();
     takeVoiceSettings(base.query);
   }
   if (base.view === 'studio' && base.query.has('prompt')) takePrompt(base.query.get('prompt'));
@@ -124,9 +130,10 @@ function showTitle() {
   if (sheets.includes(view)) setText(byId('sheet-title'), t(`sheet.title.${view}`));
 }
 
-function openAccount() {
+async function openAccount() {
   saved.refresh();
-  feedback.open();
+  const { openFeedback } = await later('feedback');
+  openFeedback();
 }
 
 function takePrompt(text) {
@@ -245,7 +252,7 @@ onLanguage(() => {
   for (const composer of Object.values(composers)) composer.translateAgain();
   sheet.rebuild();
   work.rebuild();
-  voices.show();
+  if (loading.voices) showVoices();
   showIdeas();
   showTitle();
   notice('');
@@ -262,13 +269,10 @@ fold(false);
 account.start().then(() => {
   if (router.route.view === 'account' && account.user) openAccount();
 });
-feedback.start();
 // The operator's views are loaded when they are first opened.
-let operator = null;
 router.addEventListener('route', async ({ detail: { route } }) => {
   if (route.view !== 'operator') return;
-  operator ??= import(document.querySelector('script[data-operator]').dataset.operator);
-  const { openOperator } = await operator;
+  const { openOperator } = await later('operator');
   openOperator(router);
 });
 router.start();
@@ -277,6 +281,6 @@ new Live(jobs, showConnection, notice).start();
 loadCatalogue().then(() => {
   fillChoices();
   for (const composer of Object.values(composers)) composer.show();
-  voices.show();
+  if (loading.voices) showVoices();
 });
 document.documentElement.dataset.ready = 'true';

@@ -19,9 +19,6 @@ export const speechModels = [
   { name: 'elevenlabs', title: 'Eleven v3', voices: eleven },
   { name: 'elevenflash', title: 'Eleven Flash', voices: eleven },
   { name: 'eleven-multilingual-v2', title: 'Eleven Multilingual v2', voices: eleven },
-  { name: 'grok-tts', title: 'Grok TTS', voices: 'altair ara atlas aurora carina castor celeste cosmo eve helios helix iris kepler leo liora lumen luna lux naksh orion perseus rex rigel sal sirius ursa zagan zenith' },
-  { name: 'csm-1b', title: 'CSM 1B', voices: 'conversational_a conversational_b read_speech_a read_speech_b read_speech_c read_speech_d' },
-  { name: 'kokoro', title: 'Kokoro', voices: 'af_heart af_alloy af_aoede af_bella af_jessica af_kore af_nicole af_nova af_river af_sarah af_sky am_adam am_echo am_eric am_fenrir am_liam am_michael am_onyx am_puck am_santa bf_alice bf_emma bf_isabella bf_lily bm_daniel bm_fable bm_george bm_lewis ef_dora em_alex em_santa ff_siwis hf_alpha hf_beta hm_omega hm_psi if_sara im_nicola jf_alpha jf_gongitsune jf_nezumi jf_tebukuro jm_kumo pf_dora pm_alex pm_santa zf_xiaobei zf_xiaoni zf_xiaoxiao zf_xiaoyi zm_yunjian zm_yunxi zm_yunxia zm_yunyang' },
 ];
 
 /** limits apply to all images: the pixels in total, and the pixels of each side. */

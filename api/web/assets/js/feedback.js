@@ -6,8 +6,19 @@ import { checkField, clearFieldError, clearFieldErrors, controls, count, showFie
 import { formatTime, onLanguage, t } from './i18n.js';
 import { toast } from './toast.js';
 
+let feedback = null;
+
+/** openFeedback reads and shows what the member has sent. */
+export function openFeedback() {
+  if (!feedback) {
+    feedback = new Feedback();
+    feedback.start();
+  }
+  feedback.open();
+}
+
 /** Feedback is the part of the account view in which a member sends feedback. */
-export class Feedback {
+class Feedback {
   #form = byId('feedback-form');
   #alert = this.#form.querySelector('.alert');
   #button = this.#form.querySelector('[type="submit"]');

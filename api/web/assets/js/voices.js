@@ -28,8 +28,16 @@ function languageName(code) {
   return new Intl.DisplayNames(document.documentElement.lang, { type: 'language' }).of(code);
 }
 
+let voices = null;
+
+/** showVoices renders the voices in the current language. */
+export function showVoices(form, jobs) {
+  voices ??= new Voices(form, jobs);
+  voices.show();
+}
+
 /** Voices is the list beside the form for speech. */
-export class Voices {
+class Voices {
   #form;
   #jobs;
   #box = byId('voices');

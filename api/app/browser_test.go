@@ -1,0 +1,157 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+)
+
+// browserTime bounds a test in a browser, which is slow to start on a busy machine.
+const browserTime = 3 * time.Minute
+
+// browser starts Chromium. Without one the test is skipped, except in CI.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil && path == "" {
+			path = found
+		}
+	}
+	if path == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no Chromium")
+		}
+		t.Skip("no Chromium")
+	}
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(browserTime))
+	ctx, cancel := context.WithTimeout(t.Context(), browserTime)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(cancel)
+	// It does not know all events of newer browsers, which does no harm.
+	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// watched is what a browser reports while it shows the page.
+type watched struct {
+	mu       sync.Mutex
+	faults   []string
+	requests int
+	bytes    float64
+}
+
+func watch(ctx context.Context) *watched {
+	w := &watched{}
+	chromedp.ListenTarget(ctx, func(event any) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			w.faults = append(w.faults, e.ExceptionDetails.Error())
+		case *log.EventEntryAdded:
+			if e.Entry.Level == log.LevelError {
+				w.faults = append(w.faults, e.Entry.Text+" "+e.Entry.URL)
+			}
+		case *network.EventRequestWillBeSent:
+			w.requests++
+		case *network.EventLoadingFinished:
+			w.bytes += e.EncodedDataLength
+		}
+	})
+	return w
+}
+
+const (
+	isReady   = `document.documentElement.dataset.ready === 'true'`
+	noneWider = `[...document.querySelectorAll('main *:not(pre *)')].every((node) => node.getBoundingClientRect().right <= innerWidth + 1)`
+)
+
+func perform(ctx context.Context, t *testing.T, what string, actions ...chromedp.Action) {
+	t.Helper()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// TestPageInBrowser makes an image on the page, opens it, goes back, and visits every view, on a desktop in English and on a
+// phone in Chinese. Nothing may be logged as an error, and nothing may be wider than the screen.
+func TestPageInBrowser(t *testing.T) {
+	t.Parallel()
+	i := start(t, apptest.Config(t, t.TempDir()))
+	for _, screen := range []struct {
+		name          string
+		width, height int64
+		lang, title   string
+	}{
+		{"desktop", 1280, 800, "en", "Your sheet"},
+		{"phone", 390, 780, "zh", "我的作品"},
+	} {
+		t.Run(screen.name, func(t *testing.T) {
+			t.Parallel()
+			ctx := browser(t)
+			w := watch(ctx)
+			var title, path string
+			var fits bool
+			perform(ctx, t, "open the page", log.Enable(), network.Enable(),
+				emulation.SetDeviceMetricsOverride(screen.width, screen.height, 1, screen.width < 500),
+				chromedp.Navigate(i.URL()+"/?lang="+screen.lang), chromedp.Poll(isReady, nil), chromedp.Text("#sheet-title", &title, chromedp.NodeReady))
+			if title != screen.title {
+				t.Errorf("the title is %q, want %q", title, screen.title)
+			}
+			perform(ctx, t, "create", chromedp.SendKeys("#image-prompt", "A lighthouse at dusk", chromedp.ByID),
+				chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(2)), // Ctrl
+				chromedp.WaitVisible(`.frame[data-state="image"] img`))
+			perform(ctx, t, "open", chromedp.Click(`.frame[data-state="image"] .open`), chromedp.WaitVisible("#work[open] #work-prompt"), chromedp.Evaluate("location.pathname", &path))
+			if !strings.HasPrefix(path, "/gallery/") {
+				t.Errorf("the work has the address %s", path)
+			}
+			perform(ctx, t, "go back", chromedp.NavigateBack(), chromedp.WaitNotPresent("#work[open]"))
+			for _, view := range []string{"/", "/gallery", "/voice", "/account", "/help", "/privacy", "/terms", "/operator/feedback", "/operator/pauses"} {
+				perform(ctx, t, "visit "+view, chromedp.Navigate(i.URL()+view), chromedp.Poll(isReady, nil), chromedp.WaitReady("main h1"), chromedp.Evaluate(noneWider, &fits))
+				if !fits {
+					t.Errorf("%s is wider than the screen", view)
+				}
+			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, fault := range w.faults {
+				t.Error(fault)
+			}
+		})
+	}
+}
+
+// TestFirstLoadOfThePageIsSmall counts what a browser without a cache loads until the page can be used.
+func TestFirstLoadOfThePageIsSmall(t *testing.T) {
+	t.Parallel()
+	i := start(t, apptest.Config(t, t.TempDir()))
+	ctx := browser(t)
+	w := watch(ctx)
+	perform(ctx, t, "open the page", network.Enable(), chromedp.Navigate(i.URL()+"/"), chromedp.Poll(isReady, nil), chromedp.WaitVisible("#empty"),
+		chromedp.Poll(`document.querySelector('#panel-image .quota').textContent !== ''`, nil))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	seen := fmt.Sprintf("%d requests, %.0f bytes", w.requests, w.bytes)
+	if w.requests > 15 || w.bytes > 90_000 {
+		t.Errorf("%s, want at most 15 and 90000", seen)
+	}
+	t.Log(seen)
+}

@@ -22,6 +22,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/web"
 )
 
+// serviceWorker is the path of the script that opens the page without a connection, and so may serve all of its addresses.
+const serviceWorker = "/assets/offline.js"
+
 // page holds the static files: those of the page by path, the contract, and the contract rendered as HTML.
 type page struct {
 	index   file
@@ -164,6 +167,9 @@ func (h *pageHandler) asset(c *gin.Context) error {
 	f, ok := h.page.assets[c.Request.URL.Path]
 	if !ok {
 		return notFound(c)
+	}
+	if c.Request.URL.Path == serviceWorker {
+		c.Header("Service-Worker-Allowed", "/")
 	}
 	static(c, f)
 	return nil

@@ -131,6 +131,11 @@ func TestEveryFileIsReferenced(t *testing.T) {
 			}
 		}
 	}
+	// The script of the service worker is registered by app.js.
+	if !strings.Contains(read(t, "assets/js/app.js"), "register('/assets/offline.js'") {
+		t.Error("the service worker is not registered")
+	}
+	pending = append(pending, "assets/offline.js")
 	seen := map[string]bool{}
 	for len(pending) > 0 {
 		name := pending[0]

@@ -212,6 +212,10 @@ jobs.addEventListener('refused', ({ detail: { problem, request } }) => {
   composers[request.kind]?.showAlert(problem.sentence);
   toast(problem.sentence, { bad: true });
 });
+// An alert about the connection does not outlast the outage.
+jobs.addEventListener('list', () => {
+  for (const composer of Object.values(composers)) composer.dropAlert(t('error.network'));
+});
 jobs.addEventListener('sent', () => announce(t('compose.accepted')));
 
 // A picture with settings inside may be dropped anywhere.
@@ -284,3 +288,8 @@ loadCatalogue().then(() => {
   if (loading.voices) showVoices();
 });
 document.documentElement.dataset.ready = 'true';
+
+// Without a connection the page still opens and says so. This comes last: it must not delay anything.
+if ('serviceWorker' in navigator) {
+  setTimeout(() => navigator.serviceWorker.register('/assets/offline.js', { scope: '/' }).catch(() => {}), 5000);
+}

@@ -275,6 +275,11 @@ export class Composer {
     setText(this.#alert, sentence);
   }
 
+  /** dropAlert removes the sentence if it is still shown. */
+  dropAlert(sentence) {
+    if (this.#alert.textContent === sentence) this.showAlert('');
+  }
+
   #setBusy(busy) {
     this.#busy = busy;
     this.#button.setAttribute('aria-disabled', String(busy));

@@ -1,6 +1,7 @@
 // Says in words what a job is, how it stands and what it was made with.
 import { serverNow } from './api.js';
 import { imageModel, shapeOf, speechModel } from './catalogue.js';
+import { voiceName } from './choices.js';
 import { formatDuration, formatNumber, hasMessage, language, t } from './i18n.js';
 import { isEnded, isUnsent } from './jobs.js';
 
@@ -75,7 +76,7 @@ export function recipe(job, index) {
   return [
     isImage && width && ['shape', shape ? `${shape.ratio} · ${width} × ${height}` : `${width} × ${height}`],
     model && ['model', model],
-    job.kind === 'audio' && ['voice', input.voice ?? ''],
+    job.kind === 'audio' && input.voice && ['voice', voiceName(input.voice)],
     input.speed !== undefined && input.speed !== 1 && ['speed', `${formatNumber(input.speed)}×`],
     input.format && ['format', input.format.toUpperCase()],
     isImage && seed !== undefined && ['seed', t('chip.seed', { seed })],

@@ -48,7 +48,7 @@ func TestPage(t *testing.T) {
 // TestAssetsAreCompressedAndKept reads a page whose style sheet is long enough to be compressed.
 func TestAssetsAreCompressedAndKept(t *testing.T) {
 	t.Parallel()
-	style := strings.Repeat("a { color: red; }\n", 200)
+	style := strings.Repeat("a{color:red}\n", 200)
 	b := setup(t, func(_ *server.Config, deps *server.Deps) {
 		deps.Web = fstest.MapFS{"index.html": {Data: []byte(`<link href="/assets/long.css">`)}, "assets/long.css": {Data: []byte(style)}}
 	})

@@ -20,8 +20,8 @@ function fill(select, options) {
 
 const defaultOption = (name) => el('option', { value: '', text: name ? t('choice.default_of', { name }) : t('choice.default') });
 
-/** priceText names the price of a model, or nothing when it is not known. */
-export function priceText(name) {
+// priceText names the price of a model, or nothing when it is not known.
+function priceText(name) {
   const price = priceOf(name);
   if (!price) return '';
   if (price.per_image) return t('price.image', { price: price.per_image, currency: price.currency });

@@ -182,7 +182,7 @@ export class Sheet extends EventTarget {
     byId('sheet-newer').hidden = this.#from === 0;
     byId('sheet-older').hidden = !this.#jobs.hasMore && this.#from + maxFrames >= count;
     const active = this.#jobs.active().filter((job) => made.includes(job.kind));
-    byId('running').hidden = active.length === 0;
+    byId('running').classList.toggle('idle', active.length === 0);
     setText(byId('running-count'), t('sheet.running', { n: formatNumber(active.length) }));
     const title = this.#dispatchTitle();
     document.title = active.length > 0 ? `(${active.length}) ${title}` : title;

@@ -27,8 +27,8 @@ async function decode(url) {
   return { list: list.map((value) => value / top), seconds: buffer.duration };
 }
 
-/** waveOf returns {list, seconds}: the loudness over time from 0 to 1. It fails when the browser cannot decode the file. */
-export function waveOf(url) {
+// waveOf returns {list, seconds}: the loudness over time from 0 to 1. It fails when the browser cannot decode the file.
+function waveOf(url) {
   if (!peaks.has(url)) {
     const wave = decode(url);
     wave.catch(() => peaks.delete(url));

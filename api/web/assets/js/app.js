@@ -291,5 +291,5 @@ document.documentElement.dataset.ready = 'true';
 
 // Without a connection the page still opens and says so. This comes last: it must not delay anything.
 if ('serviceWorker' in navigator) {
-  setTimeout(() => navigator.serviceWorker.register('/assets/offline.js', { scope: '/' }).catch(() => {}), 5000);
+  setTimeout(() => navigator.serviceWorker.register('/assets/offline.js', { scope: '/' }).catch(() => {}), 10000);
 }

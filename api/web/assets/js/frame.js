@@ -28,6 +28,11 @@ export const mediaAt = ({ job, index }) => job.result?.media?.find((file) => fil
 /** missingAt returns why the picture of a frame is missing, if it is. */
 export const missingAt = ({ job, index }) => job.result?.missing?.find((part) => part.index === index)?.error;
 
+// thumbnailWidth is one of the widths of thumbnails that the server makes; frames are not wider.
+const thumbnailWidth = 640;
+
+const thumbnailOf = ({ url, width }) => (width > thumbnailWidth ? `${url}?w=${thumbnailWidth}` : url);
+
 function ratioOf({ job, index }) {
   if (job.kind === 'audio') return soundRatio;
   if (job.kind !== 'image') return textRatio;
@@ -137,7 +142,7 @@ export class Frame {
     switch (this.#state) {
       case 'image': {
         const alt = count > 1 ? t('result.alt', { prompt, n, count }) : prompt;
-        const image = el('img', { alt, width: media.width, height: media.height, loading: 'lazy', decoding: 'async', src: media.url });
+        const image = el('img', { alt, width: media.width, height: media.height, loading: 'lazy', decoding: 'async', src: thumbnailOf(media) });
         image.addEventListener('load', () => image.classList.add('loaded'));
         image.addEventListener('error', () => image.replaceWith(el('p', { class: 'state', text: t('result.expired') })));
         return [el('a', { class: 'open', href: workPath(job.id, index) }, image)];

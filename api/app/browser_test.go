@@ -39,7 +39,8 @@ func browser(t *testing.T) context.Context {
 		}
 		t.Skip("no Chromium")
 	}
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(browserTime))
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.UserDataDir(profile(t)), chromedp.WSURLReadTimeout(browserTime))
 	ctx, cancel := context.WithTimeout(t.Context(), browserTime)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
@@ -48,6 +49,21 @@ func browser(t *testing.T) context.Context {
 	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// profile returns a directory for a browser, whose child processes may still write to it for a moment after it has ended.
+func profile(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "chromium") //nolint:usetesting // The removal of t.TempDir fails the test.
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for deadline := time.Now().Add(hang); os.RemoveAll(dir) != nil && time.Now().Before(deadline); {
+			continue
+		}
+	})
+	return dir
 }
 
 // watched is what a browser reports while it shows the page.

@@ -34,7 +34,7 @@ func browser(t *testing.T) context.Context {
 		}
 	}
 	if path == "" {
-		if os.Getenv("CI") == "true" {
+		if os.Getenv("CI") == "true" { //nolint:forbidigo // It is no setting of the program.
 			t.Fatal("no Chromium")
 		}
 		t.Skip("no Chromium")

@@ -69,7 +69,7 @@ func benchmarkSubmit(b *testing.B, plans quota.Plans, perRequest func() string, 
 	b.SetParallelism(benchmarkClients)
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		conn, err := (&net.Dialer{}).DialContext(b.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
 		if err != nil {
 			b.Error(err)
 			return

@@ -214,7 +214,8 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		feedback: &feedbackHandler{feedback: d.Feedback, sessions: sessions, owners: accountOwners, now: d.Now},
 		images: &imageHandler{
 			gallery: d.Gallery, jobs: d.Jobs, store: d.Store, sessions: sessions, owners: accountOwners,
-			uploads: newUploads(cmp.Or(cfg.hooks.UploadGrace, uploadGrace)), saves: ratelimit.New(d.Now, maxSaves, guessWindow), saving: make(chan struct{}, maxSavesAtOnce), now: d.Now,
+			uploads: newUploads(cmp.Or(cfg.hooks.UploadGrace, uploadGrace)),
+			saves:   ratelimit.New(d.Now, maxSaves, guessWindow), saving: make(chan struct{}, maxSavesAtOnce), now: d.Now,
 		},
 		models:        &modelHandler{models: d.Models, submitter: submitter, control: d.Control},
 		quota:         &quotaHandler{submitter: submitter, sessions: sessions, problems: problems, now: d.Now},

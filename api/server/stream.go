@@ -121,7 +121,8 @@ func (s *stream) open(c *gin.Context, start string) error {
 	h.open.Add(1)
 	h.metrics.StreamsOpen.Inc()
 	s.observe = h.outlive(c)
-	if err = s.conn.Start(start); err == nil && !none && !(s.single && first.ID == seen) {
+	repeated := s.single && first.ID == seen
+	if err = s.conn.Start(start); err == nil && !none && !repeated {
 		err = s.send(first)
 	}
 	if err != nil {

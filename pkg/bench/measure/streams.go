@@ -88,7 +88,7 @@ func (b *bench) streamCount(full int) (int, error) {
 		return 0, fmt.Errorf("read the limit of open files: %w", err)
 	}
 	want := b.cfg.count(full, leastStreams)
-	if limit.Max >= uint64(want)+spareFiles {
+	if limit.Max >= uint64(want)+spareFiles { //nolint:gosec // It is not negative.
 		return want, nil
 	}
 	if limit.Max < 2*spareFiles {

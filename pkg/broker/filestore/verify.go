@@ -89,7 +89,7 @@ func (s *Store) verifyBlock(b Block, buffer []byte) (damages []Damage, reuse []b
 
 // readInto is os.ReadFile with a buffer that is used if it is large enough.
 func readInto(path string, buffer []byte) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // It is a file of the store.
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (s *Store) indexed(rel string, last Block) bool {
 
 // readEnd reads the last n bytes of a file.
 func readEnd(path string, n int64) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // It is a file of the store.
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}

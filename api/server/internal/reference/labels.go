@@ -1,6 +1,8 @@
 package reference
 
 // labels are the labels of the page by language.
+//
+//nolint:gosec // The labels of a token are no secrets.
 var labels = map[string]map[string]string{
 	"en": {
 		"api": "API reference", "search": "Search operations", "none": "Nothing matches.", "contents": "Contents", "overview": "Overview",

@@ -74,6 +74,7 @@ func TestStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer func() { _ = resp.Body.Close() }()
 		body, err := io.ReadAll(resp.Body)
 		if err != nil || !want.Match(body) || len(body) < len(large) {
 			t.Errorf("%s: %v, stream %q", protocol, err, body)

@@ -12,7 +12,7 @@ import (
 
 const (
 	// idleWait is how long a pull waits on a lane without jobs. Its slots are not available to other lanes meanwhile.
-	idleWait = 2 * time.Second
+	idleWait = time.Second
 	// shortWait replaces idleWait while there are fewer free slots than lanes, so that every lane is watched in turn.
 	shortWait = 100 * time.Millisecond
 	// A pull that waits gets a slot, and this share of the slots that no lane needs: a burst of jobs then needs fewer pulls.

@@ -17,8 +17,9 @@ const (
 	allStreams = 10_000
 	fanReaders = 1000
 	fanRounds  = 3
-	// leastStreams occupy enough memory to be measured.
-	leastStreams = 200
+	// leastStreams occupy more memory than a process that has just started returns to the system meanwhile: up to 8 MiB.
+	leastStreams = 2000
+	leastReaders = 200
 	streamsPath  = "/events"
 	// spareFiles is how many files a process needs besides one for each stream.
 	spareFiles = 500
@@ -28,7 +29,7 @@ const (
 
 // measureStreams measures the memory of idle event streams that are spread over waiting jobs.
 func measureStreams(ctx context.Context, b *bench, jobs int) error {
-	streams, err := b.streamCount(allStreams)
+	streams, err := b.streamCount(allStreams, leastStreams)
 	if err != nil {
 		return err
 	}
@@ -80,14 +81,14 @@ func measureStreams(ctx context.Context, b *bench, jobs int) error {
 	return nil
 }
 
-// streamCount returns how many streams to open: the scaled number, or fewer if the limit of open files does not allow it. The Go
-// runtime of both processes raises the limit to the highest that the system permits.
-func (b *bench) streamCount(full int) (int, error) {
+// streamCount returns how many streams to open: the scaled number, at least the given one, or fewer if the limit of open files does
+// not allow it. The Go runtime of both processes raises the limit to the highest that the system permits.
+func (b *bench) streamCount(full, least int) (int, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, fmt.Errorf("read the limit of open files: %w", err)
 	}
-	want := b.cfg.count(full, leastStreams)
+	want := b.cfg.count(full, least)
 	if limit.Max >= uint64(want)+spareFiles { //nolint:gosec // It is not negative.
 		return want, nil
 	}
@@ -111,7 +112,7 @@ func (b *bench) openAll(ctx context.Context, p *process, paths []string) (*strea
 	if !lifecycle.Sleep(ctx, b.cfg.duration(settleTime, 200*time.Millisecond)) {
 		return nil, context.Cause(ctx)
 	}
-	before, err := p.resident()
+	before, err := p.allocated()
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func (b *bench) openAll(ctx context.Context, p *process, paths []string) (*strea
 	if err != nil {
 		return nil, err
 	}
-	after, err := p.resident()
+	after, err := p.allocated()
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +182,7 @@ func endAll(ctx context.Context, p *process) (time.Time, error) {
 
 // measureFanOut measures the time from the upstream's response until each of many readers of one job has received its end.
 func measureFanOut(ctx context.Context, b *bench) error {
-	count, err := b.streamCount(fanReaders)
+	count, err := b.streamCount(fanReaders, leastReaders)
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,10 @@ func (p *process) resident() (float64, error) { return p.memory("VmRSS:") }
 
 func (p *process) peak() (float64, error) { return p.memory("VmHWM:") }
 
+// allocated returns the memory that a process occupies without its files, in bytes: the system reads and drops the pages of a
+// program as it likes.
+func (p *process) allocated() (float64, error) { return p.memory("RssAnon:") }
+
 func (p *process) memory(field string) (float64, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid()))
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,11 +23,12 @@ const (
 	unlimited = 100_000_000
 )
 
-// api is the program under test: one process with the embedded NATS and worker.
+// api is the program under test: one process with the embedded NATS and worker, or with workers of their own.
 type api struct {
 	*process
 	metrics string
 	client  *client
+	workers []*worker
 }
 
 // startAPI starts the program with data in dir, as a user would run it but for the limits. Settings of members, if not empty,
@@ -40,19 +42,25 @@ func (b *bench) startAPI(ctx context.Context, sync, dir string, settings ...stri
 	if err != nil {
 		return nil, err
 	}
-	env := append([]string{
-		"LISTEN_ADDR=" + addr, "METRICS_ADDR=" + metrics, "METRICS_ENABLED=on", "DATA_DIR=" + dir, "NATS_SYNC=" + sync,
-		"POLLINATIONS_IMAGE_API_BASE=" + b.upstream.url, "POLLINATIONS_IMAGE_API_STYLE=gen", "POLLINATIONS_API_TOKEN=sk_bench",
-		"POLLINATIONS_TEXT_API_BASE=" + b.upstream.url, "POLLINATIONS_TEXT_API_STYLE=gen",
-		"DEEPSEEK_API_URL=" + b.upstream.url, "DEEPSEEK_API_KEY=bench", "SIMULATOR=off",
-		"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0", "MAX_ACTIVE_JOBS_GUEST=0",
-		"WORKER_SLOTS_IMAGE=" + strconv.Itoa(slots), "MAX_STREAMS=0", "MAX_STREAMS_PER_CALLER=0", "WORKER_SOFT_STOP=100ms",
-	}, settings...)
+	env := slices.Concat([]string{
+		"LISTEN_ADDR=" + addr, "METRICS_ADDR=" + metrics, "DATA_DIR=" + dir, "NATS_SYNC=" + sync,
+		"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0", "MAX_ACTIVE_JOBS_GUEST=0", "MAX_STREAMS=0", "MAX_STREAMS_PER_CALLER=0",
+	}, b.workerSettings(), settings)
 	p, err := startProcess(ctx, addr, b.path("api.log"), env, b.program)
 	if err != nil {
 		return nil, fmt.Errorf("start api: %w", err)
 	}
 	return &api{process: p, metrics: "http://" + metrics + "/metrics", client: newClient(p.url())}, nil
+}
+
+// workerSettings are those of a process that works on jobs.
+func (b *bench) workerSettings() []string {
+	return []string{
+		"POLLINATIONS_IMAGE_API_BASE=" + b.upstream.url, "POLLINATIONS_IMAGE_API_STYLE=gen", "POLLINATIONS_API_TOKEN=sk_bench",
+		"POLLINATIONS_TEXT_API_BASE=" + b.upstream.url, "POLLINATIONS_TEXT_API_STYLE=gen",
+		"DEEPSEEK_API_URL=" + b.upstream.url, "DEEPSEEK_API_KEY=bench", "SIMULATOR=off",
+		"WORKER_SLOTS_IMAGE=" + strconv.Itoa(slots), "WORKER_SOFT_STOP=100ms", "METRICS_ENABLED=on",
+	}
 }
 
 // stop stops the program. Its connections are closed first, since it serves those that are open for another second.
@@ -70,13 +78,26 @@ func metered() []string {
 	}
 }
 
-// metric returns the sum of all series of a metric.
+// metric returns the sum of all series of a metric in all processes.
 func (a *api) metric(ctx context.Context, name string) (float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.metrics, nil)
+	total, err := metric(ctx, a.client.http, a.metrics, name)
+	for _, w := range a.workers {
+		if err != nil {
+			return 0, err
+		}
+		var n float64
+		n, err = metric(ctx, a.client.http, w.metrics(), name)
+		total += n
+	}
+	return total, err
+}
+
+func metric(ctx context.Context, c *http.Client, url, name string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, fmt.Errorf("read metrics: %w", err)
 	}
-	res, err := a.client.http.Do(req)
+	res, err := c.Do(req)
 	if err != nil {
 		return 0, fmt.Errorf("read metrics: %w", err)
 	}

@@ -49,6 +49,21 @@ type process struct {
 
 // startProcess starts a program and waits until it is ready. It is killed when ctx ends.
 func startProcess(ctx context.Context, addr, log string, env []string, path string, args ...string) (*process, error) {
+	began := time.Now()
+	p, err := launch(ctx, addr, log, env, path, args...)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.awaitReady(ctx); err != nil {
+		p.kill()
+		return nil, err
+	}
+	p.startTime = time.Since(began)
+	return p, nil
+}
+
+// launch starts a program. It is killed when ctx ends.
+func launch(ctx context.Context, addr, log string, env []string, path string, args ...string) (*process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // A file of the benchmark.
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
@@ -59,7 +74,6 @@ func startProcess(ctx context.Context, addr, log string, env []string, path stri
 	// A group of its own, so that an interrupt at the terminal does not reach it before it has been measured and stopped, and an
 	// end with this program.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
@@ -68,11 +82,6 @@ func startProcess(ctx context.Context, addr, log string, env []string, path stri
 		p.err = cmd.Wait()
 		close(p.exited)
 	}()
-	if err := p.awaitReady(ctx); err != nil {
-		p.kill()
-		return nil, err
-	}
-	p.startTime = time.Since(began)
 	return p, nil
 }
 
@@ -140,6 +149,18 @@ func (p *process) tail() string {
 		return ""
 	}
 	return string(data[max(0, len(data)-logTail):])
+}
+
+// freePorts returns n loopback addresses with free ports.
+func freePorts(ctx context.Context, n int) ([]string, error) {
+	addrs := make([]string, n)
+	for i := range addrs {
+		var err error
+		if addrs[i], err = freePort(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return addrs, nil
 }
 
 // freePort returns a loopback address with a free port.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -31,6 +32,10 @@ func measurements() []measurement {
 		{"burst-150k-1s", burst{sync: syncInterval, jobs: 500, size: large}.measure},
 		{"members-1k-always", burst{sync: syncAlways, jobs: 2000, size: small, members: 8}.measure},
 		{"members-1k-1s", burst{sync: syncInterval, jobs: 2000, size: small, members: 8}.measure},
+		{"workers-1", separate{workers: 1, nodes: 1}.measure},
+		{"workers-2", separate{workers: 2, nodes: 1}.measure},
+		{"workers-4", separate{workers: 4, nodes: 1}.measure},
+		{"nodes-3", separate{workers: 2, nodes: 3}.measure},
 		{"latency", measureLatency},
 		{"reads", measureReads},
 		{"streams-1000-jobs", func(ctx context.Context, b *bench) error { return measureStreams(ctx, b, 1000) }},
@@ -78,7 +83,7 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (*Report, error) {
 		_, _ = fmt.Fprintf(out, "%6.1fs  %s\n", time.Since(started).Seconds(), fmt.Sprintf(format, args...))
 	}
 	progress("building")
-	built, err := build(ctx, cfg, dir)
+	built, err := (&bench{cfg: cfg, dir: dir}).build(ctx, "./api")
 	if err != nil {
 		return nil, err
 	}
@@ -158,15 +163,18 @@ func (b *bench) note(format string, args ...any) {
 	b.notes = append(b.notes, b.name+": "+fmt.Sprintf(format, args...))
 }
 
-// build builds the API without debug information, as `make build` does, and returns its path.
-func build(ctx context.Context, cfg Config, dir string) (string, error) {
-	path := filepath.Join(dir, "api")
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", path, "./api"}
-	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // The names are constants.
-	cmd.Dir = cfg.Module
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") //nolint:forbidigo // The toolchain needs its own environment.
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
+// build builds a program without debug information, as `make build` does, unless this run has built it already, and returns its path.
+func (b *bench) build(ctx context.Context, program string) (string, error) {
+	out := filepath.Join(b.dir, filepath.Base(strings.TrimSuffix(program, "/v2")))
+	if _, err := os.Stat(out); err == nil {
+		return out, nil
 	}
-	return path, nil
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, program}
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // The names are constants.
+	cmd.Dir = b.cfg.Module
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") //nolint:forbidigo // The toolchain needs its own environment.
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", program, err, text)
+	}
+	return out, nil
 }

@@ -72,10 +72,13 @@ type watched struct {
 	faults   []string
 	requests int
 	bytes    float64
+	// fromServer are the URLs that were not answered from the browser's cache.
+	fromServer []string
+	cached     map[network.RequestID]bool
 }
 
 func watch(ctx context.Context) *watched {
-	w := &watched{}
+	w := &watched{cached: map[network.RequestID]bool{}}
 	chromedp.ListenTarget(ctx, func(event any) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -88,6 +91,12 @@ func watch(ctx context.Context) *watched {
 			}
 		case *network.EventRequestWillBeSent:
 			w.requests++
+		case *network.EventRequestServedFromCache:
+			w.cached[e.RequestID] = true
+		case *network.EventResponseReceived:
+			if !w.cached[e.RequestID] && !e.Response.FromDiskCache {
+				w.fromServer = append(w.fromServer, e.Response.URL)
+			}
 		case *network.EventLoadingFinished:
 			w.bytes += e.EncodedDataLength
 		}
@@ -155,7 +164,8 @@ func TestPageInBrowser(t *testing.T) {
 	}
 }
 
-// TestFirstLoadOfThePageIsSmall counts what a browser without a cache loads until the page can be used.
+// TestFirstLoadOfThePageIsSmall counts what a browser without a cache loads until the page can be used, and what it asks for
+// when the page is opened again.
 func TestFirstLoadOfThePageIsSmall(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir()))
@@ -164,10 +174,22 @@ func TestFirstLoadOfThePageIsSmall(t *testing.T) {
 	perform(ctx, t, "open the page", network.Enable(), chromedp.Navigate(i.URL()+"/"), chromedp.Poll(isReady, nil), chromedp.WaitVisible("#empty"),
 		chromedp.Poll(`document.querySelector('#panel-image .quota').textContent !== ''`, nil))
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	seen := fmt.Sprintf("%d requests, %.0f bytes", w.requests, w.bytes)
 	if w.requests > 15 || w.bytes > 90_000 {
 		t.Errorf("%s, want at most 15 and 90000", seen)
 	}
 	t.Log(seen)
+	w.mu.Unlock()
+	perform(ctx, t, "wait for the models", chromedp.WaitReady(`#link-state[data-state="live"]`), chromedp.Poll(`document.querySelector('#image-model').length > 1`, nil))
+	w.mu.Lock()
+	w.fromServer = nil
+	w.mu.Unlock()
+	perform(ctx, t, "open the page again", chromedp.Navigate(i.URL()+"/"), chromedp.Poll(isReady, nil), chromedp.WaitVisible("#empty"),
+		chromedp.WaitReady(`#link-state[data-state="live"]`))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.fromServer) > 3 {
+		t.Errorf("the second load asks for %v, want at most 3", w.fromServer)
+	}
+	t.Log(w.fromServer)
 }

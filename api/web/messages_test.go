@@ -10,21 +10,34 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// messages reads the messages of one language: JSON inside a module.
+// messages reads all messages of one language.
 func messages(t *testing.T, language string) map[string]string {
 	t.Helper()
-	source := read(t, "assets/i18n/"+language+".js")
+	table := messageFile(t, language)
+	for key, message := range messageFile(t, language+"-more") {
+		if _, twice := table[key]; twice {
+			t.Errorf("%q is in both files of %s", key, language)
+		}
+		table[key] = message
+	}
+	return table
+}
+
+// messageFile reads one file of messages: JSON inside a module.
+func messageFile(t *testing.T, name string) map[string]string {
+	t.Helper()
+	source := read(t, "assets/i18n/"+name+".js")
 	_, object, found := strings.Cut(source, "export default ")
 	if !found {
-		t.Fatalf("%s.js has no default export", language)
+		t.Fatalf("%s.js has no default export", name)
 	}
 	d := json.NewDecoder(strings.NewReader(object))
 	table := map[string]string{}
 	if err := d.Decode(&table); err != nil {
-		t.Fatalf("%s.js: %v", language, err)
+		t.Fatalf("%s.js: %v", name, err)
 	}
 	if lines := len(regexp.MustCompile(`(?m)^\s+"`).FindAllString(source, -1)); lines != len(table) {
-		t.Errorf("%s.js has %d lines for %d keys: one is duplicated", language, lines, len(table))
+		t.Errorf("%s.js has %d lines for %d keys: one is duplicated", name, lines, len(table))
 	}
 	return table
 }
@@ -58,20 +71,44 @@ func TestLanguagesHaveTheSameMessages(t *testing.T) {
 	}
 }
 
-// usedKeys returns the keys that the page uses, and the prefixes of those that it composes.
-func usedKeys(t *testing.T) (keys, prefixes []string) {
+// laterViews are the views whose texts are not needed when the page opens.
+var laterViews = []string{"account", "operator"}
+
+// documentKeys returns the keys that index.html uses; later are those of views that are loaded later.
+func documentKeys(t *testing.T) (first, later []string) {
 	t.Helper()
 	for _, node := range elements(t) {
+		keys := &first
+		for parent := range node.Ancestors() {
+			view, _ := attribute(parent, "data-page")
+			if id, _ := attribute(parent, "id"); slices.Contains(laterViews, view) || id == "confirm" {
+				keys = &later
+			}
+		}
 		for _, a := range node.Attr {
 			if a.Key == "data-i18n" || strings.HasPrefix(a.Key, "data-i18n-") {
-				keys = append(keys, a.Val)
+				*keys = append(*keys, a.Val)
 			}
 		}
 	}
+	return first, later
+}
+
+// usedKeys returns the keys that the page uses, and the prefixes of those that it composes.
+func usedKeys(t *testing.T) (keys, prefixes []string) {
+	t.Helper()
+	first, later := documentKeys(t)
+	inScripts, prefixes := scriptKeys(t, filesWith(t, ".js"))
+	return slices.Concat(first, later, inScripts), prefixes
+}
+
+// scriptKeys returns the keys that modules use, and the prefixes of those that they compose.
+func scriptKeys(t *testing.T, names []string) (keys, prefixes []string) {
+	t.Helper()
 	call := regexp.MustCompile(`\b(?:t|button|tool|heading|title)\((.*)`)
 	literal := regexp.MustCompile(`'([a-z]+(?:\.[a-z_]+)+)'`)
 	joined := regexp.MustCompile("`([a-z]+\\.(?:[a-z_]+\\.)*)\\$\\{")
-	for _, name := range filesWith(t, ".js") {
+	for _, name := range names {
 		if strings.Contains(name, "/i18n/") {
 			continue
 		}
@@ -132,6 +169,34 @@ func TestUsedMessagesExist(t *testing.T) {
 			slices.ContainsFunc(prefixes, func(b string) bool { return strings.HasPrefix(key, b) })
 		if !used {
 			t.Errorf("%q is unused", key)
+		}
+	}
+}
+
+// TestFirstViewHasItsMessages compares what is used before a module is loaded later with the table that is loaded first.
+func TestFirstViewHasItsMessages(t *testing.T) {
+	t.Parallel()
+	table := messageFile(t, "en")
+	var loaded []string
+	for pending := []string{"assets/js/app.js"}; len(pending) > 0; pending = pending[1:] {
+		if slices.Contains(loaded, pending[0]) {
+			continue
+		}
+		loaded = append(loaded, pending[0])
+		for _, m := range regexp.MustCompile(`(?m)^import .* from '\./([^']+)'`).FindAllStringSubmatch(read(t, pending[0]), -1) {
+			pending = append(pending, "assets/js/"+m[1])
+		}
+	}
+	keys, _ := documentKeys(t)
+	inScripts, prefixes := scriptKeys(t, loaded)
+	for key := range messageFile(t, "en-more") {
+		if slices.ContainsFunc(prefixes, func(b string) bool { return strings.HasPrefix(key, b) }) {
+			t.Errorf("the first view composes the key %q, whose message is loaded later", key)
+		}
+	}
+	for _, key := range slices.Concat(keys, inScripts) {
+		if _, ok := table[key]; !ok {
+			t.Errorf("the first view uses %q, whose message is loaded later", key)
 		}
 	}
 }

@@ -1,13 +1,13 @@
 // What can be done with a result: stop, try again, vary, keep, share, download, delete. The frames of the sheet and the dialog
 // of one work use the same.
 import { Problem, newKey } from './api.js';
-import { withSettings, saveFile } from './embed.js';
 import { textOf } from './describe.js';
+import { copyText } from './dom.js';
 import { mediaAt, missingAt } from './frame.js';
 import { t } from './i18n.js';
 import { isEnded } from './jobs.js';
+import { withModule } from './later.js';
 import { toast } from './toast.js';
-import { copyText } from './work.js';
 import { workPath } from './router.js';
 
 const maxNameLength = 40;
@@ -38,7 +38,7 @@ function fileName({ job, index }, type) {
   return `${words || job.kind}${index > 0 ? `-${index + 1}` : ''}.${extension}`;
 }
 
-/** makeActions returns the actions on {job, index}. reuse fills the composer. */
+/** makeActions returns the actions on {job, index}. reuse fills the composer; saved returns the saved pictures of a member. */
 export function makeActions({ jobs, saved, router, sheet, fill, useText }) {
   const leaving = new Map();
   const submit = async (kind, input) => {
@@ -90,8 +90,9 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText }) {
     } catch {
       throw new Problem(0);
     }
-    const file = part.job.kind === 'image' ? await withSettings(blob, { prompt: textOf(part.job), ...inputOf(part) }) : blob;
-    saveFile(file, fileName(part, media.content_type));
+    await withModule('embed', async ({ withSettings, saveFile }) => {
+      saveFile(part.job.kind === 'image' ? await withSettings(blob, inputOf(part)) : blob, fileName(part, media.content_type));
+    });
   };
 
   return {
@@ -116,12 +117,12 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText }) {
     removeAll: (parts) => remove(parts.map(({ job }) => job)),
     keep: guard(async (part) => {
       const media = mediaAt(part);
-      if (saved.has(part.job, media.index)) return;
-      await saved.save(part.job, media.index);
+      if (saved()?.has(part.job, media.index) ?? true) return;
+      await saved().save(part.job, media.index);
       toast(t('announce.saved'));
     }),
-    canKeep: () => saved.member,
-    isKept: (part) => saved.has(part.job, part.index),
+    canKeep: () => Boolean(saved()),
+    isKept: (part) => saved()?.has(part.job, part.index) ?? false,
     reuse: (part) => fill(part.job.kind, part.job.kind === 'image' && (part.job.input.n ?? 1) > 1 ? inputOf(part) : part.job.input),
     useText,
     download: guard(download),

@@ -1,29 +1,29 @@
 // The entry point of the page: creates the parts and wires them together.
-import { Account } from './account.js';
 import { makeActions } from './actions.js';
 import { Problem } from './api.js';
 import { loadCatalogue } from './catalogue.js';
 import { fillChoices } from './choices.js';
 import { Composer } from './composer.js';
-import { byId, drawIcons, el, setText } from './dom.js';
-import { readSettings } from './embed.js';
+import { byId, drawIcons, setText } from './dom.js';
 import { language, loadLanguage, onLanguage, setLanguage, t, translate } from './i18n.js';
 import { Jobs, isEnded } from './jobs.js';
 import { initKeys } from './keys.js';
+import { isLoaded, later, withModule } from './later.js';
 import { Live } from './live.js';
-import { showPages } from './pages.js';
+import { Member, hasPendingLink, takeArrival } from './member.js';
 import { Notifier } from './notify.js';
 import { initPopovers } from './popover.js';
 import { Quota } from './quota.js';
 import { Router } from './router.js';
-import { Saved } from './saved.js';
 import { Sheet } from './sheet.js';
 import { initTheme } from './theme.js';
 import { toast } from './toast.js';
-import { Verbs, ideaThemes } from './verbs.js';
-import { Work } from './work.js';
+import { Verbs } from './verbs.js';
 
 const sheets = ['studio', 'gallery', 'voice'];
+// What may come a moment after everything else, in milliseconds.
+const afterFirstView = 1000;
+const texts = ['help', 'privacy', 'terms'];
 const phone = matchMedia('(width < 62.5rem)');
 
 await loadLanguage();
@@ -34,28 +34,36 @@ fillChoices();
 
 const router = new Router();
 const jobs = new Jobs();
-const saved = new Saved();
-const quota = new Quota(jobs, (lane) => account.handleLane(lane));
+// The saved pictures of a member; guests have none.
+let saved = null;
+const member = new Member(startSaved);
+const quota = new Quota(jobs, (lane) => member.handleLane(lane));
 const composers = Object.fromEntries([...document.querySelectorAll('form.composer')]
   .map((form) => [form.dataset.kind, new Composer(form, jobs, quota, onSubmitted)]));
 for (const [kind, composer] of Object.entries(composers)) new Verbs(byId(`panel-${kind}`), composer, jobs);
-const actions = makeActions({ jobs, saved, router, sheet: () => sheet, fill, useText: (kind, text) => fill(kind, { [kind === 'image' ? 'prompt' : 'text']: text }) });
+const actions = makeActions({ jobs, saved: () => saved, router, sheet: () => sheet, fill, useText: (kind, text) => fill(kind, { [kind === 'image' ? 'prompt' : 'text']: text }) });
 const sheet = new Sheet(jobs, actions);
-const work = new Work(jobs, sheet, router, actions);
-const account = new Account(router, jobs, (user) => saved.start(user));
 new Notifier(jobs, router);
 const rail = byId('compose');
 
-// later loads a module that the first view does not need; the script element names the files.
-const laterFiles = document.querySelector('script[data-operator]').dataset;
-const loading = {};
-const later = (name) => { loading[name] ??= import(laterFiles[name]); return loading[name]; };
+// The modules of the dialog of one work and of the pages of text, once they are there.
+let work = null;
+let pagesOfText = null;
 
-async function showVoices() {
-  const { showVoices: show } = await later('voices');
-  show(byId('panel-audio'), jobs);
+const showVoices = () => withModule('voices', ({ showVoices: show }) => show(byId('panel-audio'), jobs));
+
+async function startSaved(user) {
+  await withModule('saved', async ({ Saved }) => {
+    saved ??= new Saved();
+    saved.addEventListener('change', () => {
+      sheet.showKept();
+      work?.showAgain();
+    });
+    await saved.start(user);
+  });
 }
 
+const focusTitle = () => document.querySelector('[data-page]:not([hidden]) h1')?.focus();
 const announce = (sentence) => { byId('status').textContent = sentence; };
 
 function notice(sentence) {
@@ -113,12 +121,14 @@ router.addEventListener('route', ({ detail: { route, behind, before } }) => {
     takeVoiceSettings(base.query);
   }
   if (base.view === 'studio' && base.query.has('prompt')) takePrompt(base.query.get('prompt'));
-  if (base.view === 'account' && account.user) openAccount();
-  if (overSheet) work.open(route);
-  else work.close();
+  if (base.view === 'account') showAccount();
+  if (base.view === 'operator') withModule('operator', ({ openOperator }) => openOperator(router));
+  if (texts.includes(base.view)) showPages(before.view !== route.view);
+  if (overSheet) showWork();
+  else work?.closeWork();
   if (!overSheet && before.view !== 'work' && before.view !== route.view) {
     scrollTo({ top: 0 });
-    if (!sheets.includes(route.view)) document.querySelector('[data-page]:not([hidden]) h1')?.focus();
+    if (!sheets.includes(route.view)) focusTitle();
   }
 });
 
@@ -130,11 +140,37 @@ function showTitle() {
   if (sheets.includes(view)) setText(byId('sheet-title'), t(`sheet.title.${view}`));
 }
 
-async function openAccount() {
-  saved.refresh();
-  const { openFeedback } = await later('feedback');
-  openFeedback();
+const showWork = () => withModule('work', (module) => {
+  work = module;
+  if (router.route.view === 'work') work.openWork(router.route, jobs, sheet, router, actions);
+});
+
+async function showAccount() {
+  await known;
+  await withModule('account', ({ openAccount }) => {
+    openAccount({ router, jobs, member }, arrival);
+    arrival = null;
+  });
+  if (!member.user) return;
+  saved?.refresh();
+  withModule('feedback', ({ openFeedback }) => openFeedback());
 }
+
+const startWith = (idea) => fill('image', { prompt: idea });
+
+const showPages = (moved) => withModule('pages', (module) => {
+  pagesOfText = module;
+  module.showPages(startWith);
+  if (moved && texts.includes(router.route.view)) focusTitle();
+});
+
+function showIdeas() {
+  if (byId('empty').hidden) return;
+  withModule('ideas', ({ ideaThemes, sectionsOf }) => {
+    byId('empty-ideas').replaceChildren(...sectionsOf(ideaThemes().map(({ title, ideas }) => ({ title, ideas: ideas.slice(0, 2) })), startWith));
+  });
+}
+jobs.addEventListener('list', () => setTimeout(showIdeas, afterFirstView), { once: true });
 
 function takePrompt(text) {
   composers.image.setText(text);
@@ -186,12 +222,8 @@ byId('select').addEventListener('click', () => { sheet.picking = !sheet.picking;
 
 jobs.addEventListener('changes', ({ detail }) => {
   for (const { job, before } of detail) {
-    if (before && !isEnded(before) && isEnded(job)) saved.autosave(job).catch((error) => { if (!(error instanceof Problem)) throw error; });
+    if (before && !isEnded(before) && isEnded(job)) saved?.autosave(job).catch((error) => { if (!(error instanceof Problem)) throw error; });
   }
-});
-saved.addEventListener('change', () => {
-  sheet.showKept();
-  work.showKept();
 });
 
 // The composer.
@@ -226,19 +258,12 @@ addEventListener('drop', async (event) => {
   const file = event.dataTransfer.files[0];
   if (!file) return;
   event.preventDefault();
-  const settings = await readSettings(file);
-  if (settings) fill('image', settings);
-  else toast(t('drop.none'), { bad: true });
+  await withModule('embed', async ({ readSettings }) => {
+    const settings = await readSettings(file);
+    if (settings) fill('image', settings);
+    else toast(t('drop.none'), { bad: true });
+  });
 });
-
-// The empty sheet and the prompt guide offer the same ideas.
-function showIdeas() {
-  const themes = ideaThemes();
-  const start = (idea) => el('button', { type: 'button', class: 'idea', text: idea, on: { click: () => fill('image', { prompt: idea }) } });
-  byId('empty-ideas').replaceChildren(...themes.flatMap(({ title, ideas }) => ideas.slice(0, 2).map((idea) => el('li', {}, el('span', { class: 'kind', text: title }), start(idea)))));
-  showPages(el('div', { class: 'ideas' }, ...themes.map(({ title, ideas }) => el('section', {}, el('h3', { text: title }), ...ideas.map(start)))));
-}
-showIdeas();
 
 // Connection, language and theme.
 
@@ -255,8 +280,9 @@ onLanguage(() => {
   fillChoices();
   for (const composer of Object.values(composers)) composer.translateAgain();
   sheet.rebuild();
-  work.rebuild();
-  if (loading.voices) showVoices();
+  work?.showAgain();
+  if (isLoaded('voices')) showVoices();
+  if (pagesOfText) showPages(false);
   showIdeas();
   showTitle();
   notice('');
@@ -270,24 +296,27 @@ addEventListener('signed-out', () => location.assign('/'));
 
 initKeys(router, composers, fold);
 fold(false);
-account.start().then(() => {
-  if (router.route.view === 'account' && account.user) openAccount();
-});
-// The operator's views are loaded when they are first opened.
-router.addEventListener('route', async ({ detail: { route } }) => {
-  if (route.view !== 'operator') return;
-  const { openOperator } = await later('operator');
-  openOperator(router);
+let arrival = takeArrival();
+const known = member.start();
+known.then(() => {
+  if (member.user && !member.user.hasGoogle && hasPendingLink()) router.go('/account');
 });
 router.start();
-quota.read();
+quota.start();
 new Live(jobs, showConnection, notice).start();
 loadCatalogue().then(() => {
   fillChoices();
   for (const composer of Object.values(composers)) composer.show();
-  if (loading.voices) showVoices();
+  if (isLoaded('voices')) showVoices();
 });
 document.documentElement.dataset.ready = 'true';
+
+// The dialog of a work is there before somebody opens one.
+jobs.addEventListener('list', function prepare() {
+  if (jobs.all().length === 0) return;
+  jobs.removeEventListener('list', prepare);
+  (window.requestIdleCallback ?? setTimeout)(() => later('work').catch(() => {}));
+});
 
 // Without a connection the page still opens and says so. This comes last: it must not delay anything.
 if ('serviceWorker' in navigator) {

@@ -81,3 +81,19 @@ export function drawIcons(root) {
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
+
+/** copyText copies a text; it also works on pages served without TLS, where navigator.clipboard does not exist. */
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const box = el('textarea', { class: 'hidden', 'aria-hidden': 'true' });
+    box.value = text;
+    (document.querySelector('dialog[open]') ?? document.body).append(box);
+    box.select();
+    const done = document.execCommand('copy');
+    box.remove();
+    return done;
+  }
+}

@@ -1,23 +1,7 @@
-// Sign-in with Google. The redirects happen in this window, never in a popup, and the authorization code is removed from
-// the URL at once.
+// Sign-in with Google. The redirects happen in this window, never in a popup.
 import { providers } from './api.js';
 import { byId } from './dom.js';
 import { hasMessage, t } from './i18n.js';
-import { read, write } from './storage.js';
-
-const callbackPath = '/auth/google/callback';
-// Set when somebody must first sign in with a password in order to link Google.
-const pendingLink = 'google_link';
-
-/** takeCallback returns the parameters of a redirect from Google, {code, state} or {error}, or null when there was none. */
-export function takeCallback() {
-  const query = new URLSearchParams(location.search);
-  const isRedirect = query.has('state') && (query.has('code') || query.has('error'));
-  if (location.pathname !== callbackPath && !isRedirect) return null;
-  history.replaceState(null, '', '/account');
-  if (query.has('code')) return { code: query.get('code'), state: query.get('state') ?? '' };
-  return { error: query.get('error') ?? '' };
-}
 
 /** callbackError returns the message for an error code from Google. */
 export function callbackError(error) {
@@ -44,16 +28,4 @@ export async function showGoogle(user) {
   byId('google-only').hidden = !user?.hasGoogle || user.hasPassword;
   byId('google-linked').hidden = !user?.hasGoogle;
   byId('delete-again').hidden = !enabled || !user?.hasGoogle || user.hasPassword;
-}
-
-/** setPendingLink makes the page offer the linking after the next sign-in. */
-export function setPendingLink() {
-  write(pendingLink, '1');
-}
-
-/** takePendingLink reports whether the linking is to be offered, and clears the mark. */
-export function takePendingLink() {
-  const pending = read(pendingLink) !== null;
-  write(pendingLink, null);
-  return pending;
 }

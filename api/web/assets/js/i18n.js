@@ -1,21 +1,39 @@
 // The language of the page. Elements name their message in data-i18n, and the messages of attributes in
-// data-i18n-placeholder, data-i18n-title and data-i18n-aria-label. Only the table in use is loaded.
+// data-i18n-placeholder, data-i18n-title and data-i18n-aria-label. Only the tables in use are loaded: that of the first view,
+// and another once a later view is opened.
 import { write } from './storage.js';
 
 const languages = ['en', 'zh'];
 const attributes = ['placeholder', 'title', 'aria-label'];
 const listeners = new Set();
 let table = {};
+let more = null;
 
 /** language returns the current language, "en" or "zh". start.js sets the initial one. */
 export function language() {
   return languages.includes(document.documentElement.lang) ? document.documentElement.lang : 'en';
 }
 
+const files = document.querySelector('script[data-en]').dataset;
+
 /** loadLanguage loads the table of the current language. The script element of start.js names the files. */
 export async function loadLanguage() {
-  const files = document.querySelector('script[data-en]').dataset;
-  table = (await import(files[language()])).default;
+  const tables = await Promise.all([import(files[language()]), more && import(files[`${language()}More`])]);
+  table = Object.assign({}, ...tables.map((module) => module?.default));
+}
+
+/** loadMore loads the messages of all views. */
+export function loadMore() {
+  more ??= (async () => {
+    const wanted = language();
+    const { default: messages } = await import(files[`${wanted}More`]);
+    if (wanted === language()) table = { ...table, ...messages };
+    else await loadLanguage();
+    // Only what this table has: other texts may have been changed since.
+    translate(document, messages);
+  })();
+  more.catch(() => { more = null; });
+  return more;
 }
 
 /** setLanguage changes and stores the language, and translates the page. */
@@ -48,15 +66,16 @@ export function hasMessage(key) {
   return key in table;
 }
 
-/** translate renders the messages of the current language in all elements below root. */
-export function translate(root) {
+/** translate renders messages in all elements below root: those of the current language that are there, unless others are given. */
+export function translate(root, messages = table) {
   for (const node of root.querySelectorAll('[data-i18n]')) {
-    const text = t(node.dataset.i18n);
-    if (node.textContent !== text) node.textContent = text;
+    const text = messages[node.dataset.i18n];
+    if (text !== undefined && node.textContent !== text) node.textContent = text;
   }
   for (const name of attributes) {
     for (const node of root.querySelectorAll(`[data-i18n-${name}]`)) {
-      node.setAttribute(name, t(node.getAttribute(`data-i18n-${name}`)));
+      const text = messages[node.getAttribute(`data-i18n-${name}`)];
+      if (text !== undefined) node.setAttribute(name, text);
     }
   }
 }

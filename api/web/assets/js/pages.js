@@ -1,6 +1,7 @@
 // The pages of text: help, privacy and terms.
 import { byId, el } from './dom.js';
 import { t } from './i18n.js';
+import { ideaThemes, sectionsOf } from './ideas.js';
 
 const guide = ['subject', 'light', 'view', 'style', 'not', 'seed'];
 const keys = [['slash', '/'], ['enter', 'Ctrl/⌘ + Enter'], ['arrows', '← → ↑ ↓'], ['escape', 'Esc'], ['help', '?']];
@@ -17,14 +18,14 @@ const example = () => [
 const heading = (key) => el('h2', { text: t(key) });
 const title = (key) => el('h1', { tabindex: -1, text: t(key) });
 
-/** showPages renders the pages in the current language; ideas is a list of prompts to start from. */
-export function showPages(ideas) {
+/** showPages renders the pages in the current language; pick is called with the prompt that somebody chooses. */
+export function showPages(pick) {
   byId('view-help').replaceChildren(
     title('nav.help'),
     heading('help.guide'),
     el('ol', { class: 'steps' }, ...guide.map((name) => el('li', { text: t(`help.guide.${name}`) }))),
     heading('help.ideas'),
-    ideas,
+    el('div', { class: 'ideas' }, ...sectionsOf(ideaThemes(), pick)),
     heading('help.keys'),
     el('dl', { class: 'keys' }, ...keys.flatMap(([name, key]) => [el('dt', {}, el('kbd', { text: key })), el('dd', { text: t(`help.key.${name}`) })])),
     heading('help.questions'),

@@ -3,7 +3,8 @@
 const gap = 6;
 const margin = 8;
 
-function place(popover) {
+/** placePopover places an open popover, again after its content has changed. */
+export function placePopover(popover) {
   const button = document.querySelector(`[popovertarget="${popover.id}"][aria-expanded="true"]`) ?? document.querySelector(`[popovertarget="${popover.id}"]`);
   if (!button || matchMedia('(width < 40rem)').matches) {
     popover.style.removeProperty('inset');
@@ -25,13 +26,13 @@ export function initPopovers() {
     popover.addEventListener('toggle', ({ newState }) => {
       for (const button of buttons) button.setAttribute('aria-expanded', String(newState === 'open'));
       if (newState !== 'open') return;
-      place(popover);
+      placePopover(popover);
       (popover.querySelector('[aria-invalid="true"], [autofocus], :checked') ?? popover.querySelector('button, input, select, textarea, a'))?.focus();
     });
     for (const button of buttons) button.setAttribute('aria-expanded', 'false');
   }
   addEventListener('resize', () => {
-    for (const popover of document.querySelectorAll('[popover]:popover-open:not([popover="manual"])')) place(popover);
+    for (const popover of document.querySelectorAll('[popover]:popover-open:not([popover="manual"])')) placePopover(popover);
   });
 }
 

@@ -2,11 +2,18 @@
 import { Problem, quota } from './api.js';
 import { formatClock, t } from './i18n.js';
 import { isEnded } from './jobs.js';
+import { read, write } from './storage.js';
+
+const key = 'quota';
+const interactions = ['pointermove', 'pointerdown', 'keydown', 'scroll'];
 
 const changeDelay = 300;
 const minDelay = 1000;
 const maxDelay = 3600000;
 const retryDelay = 30000;
+
+/** forgetQuota drops what is stored: the next caller is another one. */
+export const forgetQuota = () => write(key, null);
 
 /** Quota knows what is left of today's quota, if it is limited. It dispatches "change". */
 export class Quota extends EventTarget {
@@ -24,10 +31,34 @@ export class Quota extends EventTarget {
     });
   }
 
+  /**
+   * start shows what was left when the page was last open, until somebody uses it. Loading the page again then costs no
+   * request; it is read at once if nothing is known or the quota has been reset since.
+   */
+  start() {
+    try {
+      this.#quota = JSON.parse(read(key));
+    } catch {
+      // Another version's.
+    }
+    const window = this.#window();
+    if (!this.#quota || (window && !(Date.parse(window.resets_at) > Date.now()))) {
+      this.read();
+      return;
+    }
+    this.dispatchEvent(new Event('change'));
+    const used = () => {
+      for (const type of interactions) removeEventListener(type, used);
+      this.read();
+    };
+    for (const type of interactions) addEventListener(type, used, { passive: true });
+  }
+
   /** read asks the server. Nothing is shown when the request fails. */
   async read() {
     try {
       this.#quota = await quota();
+      write(key, JSON.stringify(this.#quota));
       this.#onLane(this.#quota.lane);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;

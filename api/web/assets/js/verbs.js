@@ -1,23 +1,15 @@
 // Improve, translate, ideas, undo and clear: verbs on a text box. The new text is written into the box while it arrives, and
 // every version before it can be brought back.
 import { Problem, newKey } from './api.js';
-import { el, icon, setText } from './dom.js';
-import { language, onLanguage, t } from './i18n.js';
+import { setText } from './dom.js';
+import { onLanguage, t } from './i18n.js';
 import { isEnded } from './jobs.js';
 import { failureSentence } from './describe.js';
+import { withModule } from './later.js';
+import { placePopover } from './popover.js';
 
 const maxVersions = 20;
 const kinds = { improve: 'prompt', translate: 'translation' };
-const themes = ['landscape', 'portrait', 'product', 'avatar', 'anime', 'logo'];
-const perTheme = 4;
-const speechIdeas = 5;
-
-/** ideaThemes returns the themes with their prompts in the current language. */
-export const ideaThemes = () => themes.map((theme) => ({
-  title: t(`theme.${theme}`),
-  ideas: Array.from({ length: perTheme }, (_, n) => t(`idea.${theme}.${n + 1}`)),
-}));
-
 /** Verbs are the buttons below the text box of a composer. */
 export class Verbs {
   #box;
@@ -39,8 +31,11 @@ export class Verbs {
       for (const { job } of detail) if (job.id === this.#running?.id) this.#follow(job);
     });
     this.#box.addEventListener('input', () => this.#show());
-    onLanguage(() => this.#fillIdeas());
-    this.#fillIdeas();
+    const popover = form.querySelector('.ideas').closest('[popover]');
+    popover.addEventListener('toggle', ({ newState }) => {
+      if (newState === 'open') this.#fillIdeas(popover);
+    });
+    onLanguage(() => form.querySelector('.ideas').replaceChildren());
     this.#show();
   }
 
@@ -140,22 +135,16 @@ export class Verbs {
     }
   }
 
-  #fillIdeas() {
-    const list = this.#form.querySelector('.ideas');
-    const isImage = this.#composer.kind === 'image';
-    const groups = isImage ? ideaThemes() : [{ title: t('theme.speech'), ideas: Array.from({ length: speechIdeas }, (_, n) => t(`speech.${n + 1}`)) }];
-    list.lang = language();
-    list.replaceChildren(...groups.map(({ title, ideas }) => el('section', {}, el('h3', { text: title }), ...ideas.map((idea) => el('button', {
-      type: 'button', class: 'idea', text: idea, on: { click: () => {
-        list.closest('[popover]').hidePopover();
+  #fillIdeas(popover) {
+    const list = popover.querySelector('.ideas');
+    if (list.hasChildNodes()) return;
+    withModule('ideas', ({ fillIdeas }) => {
+      fillIdeas(list, this.#composer.kind, (idea) => {
+        popover.hidePopover();
         this.#replace(idea);
-      } },
-    })))));
-    // Somebody who cannot decide gets one of them.
-    list.prepend(el('button', { type: 'button', class: 'quiet', on: { click: () => {
-      const all = groups.flatMap(({ ideas }) => ideas);
-      list.closest('[popover]').hidePopover();
-      this.#replace(all[Math.floor(Math.random() * all.length)]);
-    } } }, icon('idea'), el('span', { text: t('verb.surprise') })));
+      });
+      placePopover(popover);
+      list.querySelector('button').focus();
+    });
   }
 }

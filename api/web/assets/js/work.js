@@ -1,6 +1,6 @@
 // One work as large as it goes: a dialog with an address of its own over the sheet. The arrow keys go through the whole sheet.
 import { Problem } from './api.js';
-import { byId, el, icon, setText } from './dom.js';
+import { byId, copyText, el, icon, setText } from './dom.js';
 import { failureSentence, pendingText, recipe, textOf, tookText } from './describe.js';
 import { mediaAt, missingAt } from './frame.js';
 import { fileSize, formatTime, t } from './i18n.js';
@@ -11,24 +11,20 @@ import { toast } from './toast.js';
 
 const copiedFor = 2000;
 
-/** copyText copies a text; it also works on pages served without TLS, where navigator.clipboard does not exist. */
-export async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const box = el('textarea', { class: 'hidden', 'aria-hidden': 'true' });
-    box.value = text;
-    (document.querySelector('dialog[open]') ?? document.body).append(box);
-    box.select();
-    const done = document.execCommand('copy');
-    box.remove();
-    return done;
-  }
+let work = null;
+
+/** openWork shows the work of a route in the dialog, which is made when it is first opened. */
+export function openWork(route, ...parts) {
+  work ??= new Work(...parts);
+  work.open(route);
 }
 
+/** closeWork hides the dialog; showAgain renders it in the current language, and whether the work is saved. */
+export const closeWork = () => work?.close();
+export const showAgain = () => work?.rebuild();
+
 /** Work is the dialog. actions are those of the frames and {reuse, again, useText, download, share}. */
-export class Work {
+class Work {
   #dialog = byId('work');
   #jobs;
   #sheet;
@@ -105,11 +101,6 @@ export class Work {
     if (!this.#part) return;
     this.#shown = '';
     this.#show(this.#part.job, this.#part.index);
-  }
-
-  /** showKept shows whether the picture is saved. */
-  showKept() {
-    this.rebuild();
   }
 
   #clear() {

@@ -74,9 +74,11 @@ func (h *modelHandler) listModels(c *gin.Context) error {
 	}
 	// The page reads the list when it opens, and compressed it is a fifth.
 	respond.Vary(c, "Accept-Encoding")
-	if small := compress(data); small != nil && acceptsGzip(c.GetHeader("Accept-Encoding")) {
-		c.Header("Content-Encoding", "gzip")
-		data = small
+	if accepts(c.GetHeader("Accept-Encoding"), "gzip") {
+		if small := compress(data, gzipWriter); small != nil {
+			c.Header("Content-Encoding", "gzip")
+			data = small
+		}
 	}
 	respond.Bytes(c, http.StatusOK, "application/json; charset=utf-8", data)
 	return nil

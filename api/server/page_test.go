@@ -1,11 +1,15 @@
 package server_test
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/andybalholm/brotli"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -53,7 +57,8 @@ func TestAssetsAreCompressedAndKept(t *testing.T) {
 		deps.Web = fstest.MapFS{"index.html": {Data: []byte(`<link href="/assets/long.css">`)}, "assets/long.css": {Data: []byte(style)}}
 	})
 	path := strings.Split(string(b.get(t, "/").body), `"`)[1]
-	zipped := b.get(t, path, header("Accept-Encoding", "br, gzip")).expect(t, http.StatusOK)
+	zipped := b.get(t, path, header("Accept-Encoding", "deflate, gzip, br;q=0")).expect(t, http.StatusOK)
+	brotlied := b.get(t, path, header("Accept-Encoding", "gzip, deflate, br")).expect(t, http.StatusOK)
 	plain := b.get(t, path, header("Accept-Encoding", "gzip;q=0")).expect(t, http.StatusOK)
 	if zipped.Header.Get("Content-Encoding") != "gzip" || len(zipped.body) > len(style)/10 || zipped.Header.Get("Vary") == "" {
 		t.Errorf("%d bytes with %v", len(zipped.body), zipped.Header)
@@ -61,10 +66,15 @@ func TestAssetsAreCompressedAndKept(t *testing.T) {
 	if plain.Header.Get("Content-Encoding") != "" || string(plain.body) != strings.TrimSpace(style) {
 		t.Errorf("uncompressed: %v", plain.Header)
 	}
-	if zipped.Header.Get("ETag") == plain.Header.Get("ETag") {
+	decoded, err := io.ReadAll(brotli.NewReader(bytes.NewReader(brotlied.body)))
+	must(t, err)
+	if brotlied.Header.Get("Content-Encoding") != "br" || string(decoded) != strings.TrimSpace(style) {
+		t.Errorf("brotli: %v", brotlied.Header)
+	}
+	if zipped.Header.Get("ETag") == plain.Header.Get("ETag") || zipped.Header.Get("ETag") == brotlied.Header.Get("ETag") {
 		t.Error("the compressed file has the ETag of the other")
 	}
-	for _, resp := range []*reply{zipped, plain} {
+	for _, resp := range []*reply{zipped, brotlied, plain} {
 		if cache := resp.Header.Get("Cache-Control"); !strings.Contains(cache, "immutable") {
 			t.Errorf("Cache-Control: %s", cache)
 		}

@@ -219,19 +219,23 @@ func (f *Feed) watchOwner(ctx context.Context, r *Reader, owner string, since ti
 
 // withEnded returns the active jobs and the jobs of the owner that ended after since.
 func (f *Feed) withEnded(ctx context.Context, owner string, since time.Time, active []*job.Snapshot) ([]*job.Snapshot, error) {
-	page, err := f.jobs.List(ctx, owner, jobs.Filter{
-		Statuses: []job.Status{job.StatusSucceeded, job.StatusFailed, job.StatusCanceled}, Limit: resumeLimit,
-	})
-	if err != nil {
-		return nil, err
-	}
+	filter := jobs.Filter{Statuses: []job.Status{job.StatusSucceeded, job.StatusFailed, job.StatusCanceled}, Limit: resumeLimit}
 	all := slices.Clone(active)
-	for _, s := range page.Jobs {
-		if s.Record.FinishedAt.After(since) {
-			all = append(all, s)
+	for {
+		page, err := f.jobs.List(ctx, owner, filter)
+		if err != nil {
+			return nil, err
 		}
+		for _, s := range page.Jobs {
+			if s.Record.FinishedAt.After(since) {
+				all = append(all, s)
+			}
+		}
+		if filter.Limit -= len(page.Jobs); filter.Limit <= 0 || page.Next == nil {
+			return all, nil
+		}
+		filter.After = *page.Next
 	}
-	return all, nil
 }
 
 // event returns the event for a state, without position and estimate.

@@ -2,6 +2,8 @@ package server
 
 import (
 	"net/http"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,6 +19,8 @@ import (
 const (
 	defaultLimit = 20
 	maxLimit     = 100
+	// maxSearch is the maximum length of a text to search for, in characters.
+	maxSearch = 200
 	// positionsShown is how many jobs of a page include their queue position, which costs two requests to NATS each.
 	positionsShown = 20
 )
@@ -64,7 +68,10 @@ func listFilter(c *gin.Context) (jobs.Filter, error) {
 	var b bind.Binder
 	filter.Limit = b.Number(c, "limit", defaultLimit, 1, maxLimit)
 	filter.Kinds = bind.List(&b, c, "kind", job.Kinds())
-	filter.Statuses = bind.List(&b, c, "status", job.Statuses())
+	filter.Statuses = append(bind.List(&b, c, "status", job.Statuses()), bind.List(&b, c, "state", job.Statuses())...)
+	if filter.Text = strings.TrimSpace(c.Query("q")); utf8.RuneCountInString(filter.Text) > maxSearch {
+		b.AddMissing(bind.TooLong("?q", maxSearch))
+	}
 	if err := b.Err(); err != nil {
 		return filter, err
 	}

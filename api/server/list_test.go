@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,6 +114,12 @@ func TestListFilters(t *testing.T) {
 		"?status=succeeded,failed":                     8,
 		"?status=running":                              0,
 		"?kind=audio&status=succeeded":                 4,
+		"?kind=audio&state=succeeded":                  4,
+		"?status=queued&state=succeeded":               12,
+		"?q=P":                                         4,
+		"?q=%20T%20&state=queued":                      4,
+		"?q=&kind=image":                               4,
+		"?q=unicorn":                                   0,
 		"?kind=image&status=succeeded":                 0,
 		"?kind=image,audio,prompt,translation":         16,
 		"?status=queued,succeeded,failed&limit=100":    16,
@@ -129,14 +136,16 @@ func TestListRejectsInvalidQueries(t *testing.T) {
 	b := setup(t)
 	c, _ := guest()
 	for query, pointers := range map[string][]string{
-		"?limit=0":                      {"?limit out_of_range"},
-		"?limit=101":                    {"?limit out_of_range"},
-		"?limit=x":                      {"?limit out_of_range"},
-		"?limit=":                       {"?limit out_of_range"},
-		"?kind=video":                   {"?kind unknown_value"},
-		"?status=done":                  {"?status unknown_value"},
-		"?kind=a&status=b&limit=-1":     {"?limit out_of_range", "?kind unknown_value", "?status unknown_value"},
-		"?status=queued&status=\x00bad": {"?status unknown_value"},
+		"?limit=0":                       {"?limit out_of_range"},
+		"?limit=101":                     {"?limit out_of_range"},
+		"?limit=x":                       {"?limit out_of_range"},
+		"?limit=":                        {"?limit out_of_range"},
+		"?kind=video":                    {"?kind unknown_value"},
+		"?status=done":                   {"?status unknown_value"},
+		"?state=done":                    {"?state unknown_value"},
+		"?q=" + strings.Repeat("ä", 201): {"?q too_long"},
+		"?kind=a&status=b&limit=-1":      {"?limit out_of_range", "?kind unknown_value", "?status unknown_value"},
+		"?status=queued&status=\x00bad":  {"?status unknown_value"},
 	} {
 		query := "?" + mustQuery(t, query[1:]).Encode()
 		f := b.get(t, "/api/jobs"+query, cookie(c)).problem(t, http.StatusBadRequest, "invalid_request")

@@ -29,6 +29,7 @@ func (s *Service) Delete(ctx context.Context, owners []string, id string) error 
 		return err
 	}
 	keepTombstone := s.mayRun(snap.Record)
+	defer s.created.forget(snap.Spec.Owner, id) // The key may be used again.
 	if err := s.store.Delete(ctx, snap.Spec.Owner, id, keepTombstone); err != nil || !keepTombstone {
 		return err
 	}

@@ -38,6 +38,8 @@ type Service struct {
 	queue  *queue.Queue
 	store  *store.Store
 	now    func() time.Time
+	// created spares List reading the times of jobs again.
+	created creationTimes
 	// metrics count the jobs that this service ends, and log has a line for each; both may be nil.
 	metrics *telemetry.Metrics
 	log     *slog.Logger

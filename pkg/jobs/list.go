@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +17,8 @@ import (
 type Filter struct {
 	Kinds    []job.Kind
 	Statuses []job.Status
+	// Text selects jobs whose prompt or text, or improved prompt, contains it, in upper or lower case.
+	Text string
 	// Limit is the maximum number of jobs to return, at least one.
 	Limit int
 	// After continues after the last job of an earlier page; the zero Position starts at the newest job.
@@ -46,15 +49,20 @@ func comparePositions(a, b Position) int {
 // Page is a page of an owner's history.
 type Page struct {
 	Jobs []*job.Snapshot
-	// Next is where the next page starts; nil on the last page.
+	// Next is where the next page starts; nil on the last page. A page may be short, or empty, and not the last.
 	Next *Position
 }
 
-// readAtOnce is how many jobs of a history are read with one request per bucket.
-const readAtOnce = 100
+const (
+	// readAtOnce is how many jobs of a history are read with one request per bucket.
+	readAtOnce = 100
+	// readPerPage bounds how many jobs are read for one page, so that a search for a rare text does not read a whole history.
+	readPerPage = 1000
+)
 
 // List returns a page of an owner's history. It costs two requests to list the jobs, whatever their number, and up to three for
-// each hundred jobs that are read.
+// each hundred jobs that are read, which are at most a thousand. The time of a job with an idempotency key, which its id does not
+// have, is read once by each process.
 func (s *Service) List(ctx context.Context, owner string, f Filter) (*Page, error) {
 	positions, ended, err := s.history(ctx, owner)
 	if err != nil {
@@ -68,6 +76,12 @@ func (s *Service) List(ctx context.Context, owner string, f Filter) (*Page, erro
 		positions = positions[start:]
 	}
 	page := &Page{Jobs: []*job.Snapshot{}}
+	if len(positions) > readPerPage {
+		positions = positions[:readPerPage]
+		page.Next = &positions[readPerPage-1]
+	}
+	f.Text = foldText(f.Text)
+	var last Position // of the page so far
 	for part := range slices.Chunk(positions, readAtOnce) {
 		ids := make([]string, len(part))
 		for i, p := range part {
@@ -78,23 +92,26 @@ func (s *Service) List(ctx context.Context, owner string, f Filter) (*Page, erro
 			return nil, err
 		}
 		for _, snap := range snaps {
+			s.created.put(owner, snap.Spec) // Through another process, the key of a deleted job may have been used again.
 			if !f.matches(snap) {
 				continue
 			}
 			if len(page.Jobs) == max(1, f.Limit) {
-				next := positionOf(page.Jobs[len(page.Jobs)-1].Spec)
-				page.Next = &next
+				page.Next = &last
 				return page, nil
 			}
 			page.Jobs = append(page.Jobs, snap)
+			last = part[slices.Index(ids, snap.Spec.ID)]
 		}
 	}
 	return page, nil
 }
 
+// matches reports whether a job passes the filter, whose Text must be folded.
 func (f Filter) matches(s *job.Snapshot) bool {
 	return (len(f.Kinds) == 0 || slices.Contains(f.Kinds, s.Spec.Kind)) &&
-		(len(f.Statuses) == 0 || slices.Contains(f.Statuses, s.Status()))
+		(len(f.Statuses) == 0 || slices.Contains(f.Statuses, s.Status())) &&
+		(f.Text == "" || containsText(s, f.Text))
 }
 
 // Active returns all jobs of an owner that have not ended.
@@ -140,7 +157,11 @@ func (s *Service) history(ctx context.Context, owner string) (positions []Positi
 	positions = make([]Position, 0, len(ids))
 	var undated []string
 	for _, id := range ids {
-		if created, ok := createdAt(id); ok {
+		created, ok := createdAt(id)
+		if !ok {
+			created, ok = s.created.get(owner, id)
+		}
+		if ok {
 			positions = append(positions, Position{CreatedAt: created, ID: id})
 		} else {
 			undated = append(undated, id)
@@ -152,6 +173,7 @@ func (s *Service) history(ctx context.Context, owner string) (positions []Positi
 			return nil, nil, err
 		}
 		for _, snap := range snaps {
+			s.created.put(owner, snap.Spec)
 			positions = append(positions, positionOf(snap.Spec))
 		}
 	}
@@ -167,6 +189,40 @@ func createdAt(id string) (time.Time, bool) {
 	}
 	seconds, nanoseconds := u.Time().UnixTime()
 	return time.Unix(seconds, nanoseconds).UTC().Truncate(time.Millisecond), true
+}
+
+// creationTimes holds the times of submission of jobs whose ids do not have them, so that a list does not read each job again.
+type creationTimes struct {
+	mu    sync.Mutex
+	times map[[2]string]time.Time
+}
+
+// maxCreationTimes bounds creationTimes, to about 4 MB.
+const maxCreationTimes = 20_000
+
+func (c *creationTimes) get(owner, id string) (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, ok := c.times[[2]string{owner, id}]
+	return t, ok
+}
+
+func (c *creationTimes) forget(owner, id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.times, [2]string{owner, id})
+}
+
+func (c *creationTimes) put(owner string, spec *job.Spec) {
+	if _, ok := createdAt(spec.ID); ok {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.times == nil || len(c.times) == maxCreationTimes {
+		c.times = make(map[[2]string]time.Time)
+	}
+	c.times[[2]string{owner, spec.ID}] = spec.CreatedAt.Time
 }
 
 // readMany reads jobs of an owner and returns them in the given order, without those that no longer exist. It costs three

@@ -89,7 +89,11 @@ func (r *rig) pages(t *testing.T, f jobs.Filter, between func(page int)) []strin
 func TestListThousandsInPages(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	want := r.history(t, 2990)
+	want := r.history(t, 2989)
+	oldest := specOf("u1", keyedID(), time.Now().Add(-2*time.Hour))
+	oldest.Input = &job.ImageInput{Prompt: "Ein Ka\u0308fer"}
+	r.record(t, oldest, job.StatusSucceeded)
+	want = append(want, oldest)
 	for range 10 {
 		want = append(want, r.submit(t))
 	}
@@ -111,6 +115,78 @@ func TestListThousandsInPages(t *testing.T) {
 	failed := r.pages(t, jobs.Filter{Limit: 100, Statuses: []job.Status{job.StatusFailed}}, func(int) {})
 	if len(failed) != (2990+2)/3 {
 		t.Errorf("%d failed jobs", len(failed))
+	}
+	// A search reads at most a thousand jobs per page, so that the first pages are empty.
+	f := jobs.Filter{Limit: 5, Text: "KÄFER"}
+	for n := 0; ; n++ {
+		page, err := r.List(t.Context(), "u1", f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page.Next == nil {
+			if n != 3 || len(page.Jobs) != 1 || page.Jobs[0].Spec.ID != oldest.ID {
+				t.Errorf("page %d of the search has %d jobs", n, len(page.Jobs))
+			}
+			break
+		}
+		if f.After = *page.Next; n == 3 || len(page.Jobs) > 0 {
+			t.Fatalf("page %d of the search has %d jobs and is not the last", n, len(page.Jobs))
+		}
+	}
+}
+
+func TestListSearch(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, in := range []struct {
+		kind  job.Kind
+		input job.Input
+	}{
+		{job.KindImage, &job.ImageInput{Prompt: "Straße im Café", Negative: "people"}},
+		{job.KindAudio, &job.AudioInput{Text: "黄昏时的灯塔"}},
+		{job.KindPrompt, &job.TextInput{Text: "ΟΔΥΣΣΕΥΣ % _ .* \\"}},
+	} {
+		spec := fresh(t, "u1")
+		spec.Kind, spec.Input = in.kind, in.input
+		r.submitSpec(t, spec)
+	}
+	r.putRecord(t, &job.Record{
+		Status: job.StatusSucceeded, Spec: fresh(t, "u1"), FinishedAt: job.At(time.Now()),
+		Result: &job.Result{Prompt: &job.PromptPair{Original: "a fox", Optimized: "A vixen at dawn"}},
+	})
+	for text, want := range map[string]int{
+		"STRASSE": 1, "straße": 1, "cafe\u0301": 1, "CAFÉ": 1, "ＣＡＦÉ": 1, "people": 0, "灯塔": 1, "οδυσσεύς": 0, "οδυσσευς": 1,
+		"% _ .* \\": 1, ".": 1, "VIXEN AT": 1, "fox": 1, "": 4, "cat": 0,
+	} {
+		page, err := r.List(t.Context(), "u1", jobs.Filter{Limit: 10, Text: text})
+		if err != nil || len(page.Jobs) != want {
+			t.Errorf("%q: %d jobs, want %d, %v", text, len(page.Jobs), want, err)
+		}
+	}
+	both := jobs.Filter{Limit: 10, Text: "straße", Kinds: []job.Kind{job.KindAudio}}
+	if page, err := r.List(t.Context(), "u1", both); err != nil || len(page.Jobs) != 0 {
+		t.Errorf("of another kind: %d jobs, %v", len(page.Jobs), err)
+	}
+}
+
+// TestListOfAKeyUsedAgain lists a job whose key was that of a deleted job, which this process has listed.
+func TestListOfAKeyUsedAgain(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	first := specOf("u1", keyedID(), time.Now().Add(-time.Minute))
+	other := r.submit(t)
+	r.submitSpec(t, first)
+	if got := r.pages(t, jobs.Filter{Limit: 1}, func(int) {}); !slices.Equal(got, []string{other.ID, first.ID}) {
+		t.Fatalf("listed %v", got)
+	}
+	r.finish(t, first)
+	if err := r.Delete(t.Context(), []string{"u1"}, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	again := specOf("u1", first.ID, time.Now().Add(time.Minute))
+	r.submitSpec(t, again)
+	if got := r.pages(t, jobs.Filter{Limit: 1}, func(int) {}); !slices.Equal(got, []string{again.ID, other.ID}) {
+		t.Errorf("listed %v", got)
 	}
 }
 

@@ -172,11 +172,15 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	page, err := web.Files()
+	if err != nil {
+		return fmt.Errorf("build page: %w", err)
+	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
 		Accounts: accounts, Recovery: mailer, Feedback: feedbacks, Gallery: images, Google: a.google(),
 		Jobs: service, Store: a.store, Queue: a.queue, Control: a.control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(),
 		Catalogue: catalogue.Builtin(), Models: models.Current,
-		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: web.FS(),
+		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: page,
 		Mail: server.Mail{Off: a.cfg.Mail.URL == "", Required: a.cfg.Mail.Required()},
 		SwitchDefaults: map[control.SwitchName]string{
 			control.SwitchLogLevel: strings.ToLower(a.cfg.Telemetry.LogLevel), control.SwitchMetrics: onOff(a.cfg.Telemetry.MetricsEnabled),

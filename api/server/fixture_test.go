@@ -14,7 +14,6 @@ import (
 	"regexp"
 	"sync"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -24,6 +23,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/api/web"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
@@ -180,8 +180,8 @@ components:
   responses: {Gone: {description: There is none.}}
 `
 
-func pageFiles() fstest.MapFS {
-	return fstest.MapFS{
+func pageFiles() map[string]web.File {
+	return map[string]web.File{
 		"index.html":       {Data: []byte("<!doctype html><title>Page</title>")},
 		"assets/js/app.js": {Data: []byte("export {};")},
 		"assets/a.css":     {Data: []byte("body{}")},

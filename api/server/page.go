@@ -5,9 +5,8 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
+	"errors"
 	"io"
-	"io/fs"
 	"net/http"
 	"path"
 	"strings"
@@ -107,8 +106,8 @@ func compress(data []byte, newWriter func(w io.Writer, size int) io.WriteCloser)
 	return b.Bytes()
 }
 
-// newPage builds the page and keeps all of its files in memory. /docs is rendered when it is requested first.
-func newPage(source fs.FS, openAPI []byte) (*page, error) {
+// newPage returns the page with these files, all in memory. /docs is rendered when it is first requested.
+func newPage(files map[string]web.File, openAPI []byte) (*page, error) {
 	document, err := reference.New(openAPI)
 	if err != nil {
 		return nil, err
@@ -123,13 +122,6 @@ func newPage(source fs.FS, openAPI []byte) (*page, error) {
 	for name, data := range reference.Assets() {
 		p.assets["/assets/"+name] = newFile(assetTypes[path.Ext(name)], data)
 	}
-	if source == nil {
-		return p, nil
-	}
-	files, err := web.Build(source)
-	if err != nil {
-		return nil, fmt.Errorf("build page: %w", err)
-	}
 	for name, built := range files {
 		contentType := assetTypes[strings.ToLower(path.Ext(name))]
 		if contentType == "" {
@@ -142,6 +134,9 @@ func newPage(source fs.FS, openAPI []byte) (*page, error) {
 			continue
 		}
 		p.assets["/"+name] = f
+	}
+	if len(files) > 0 && !p.hasIndex {
+		return nil, errors.New("page: no index.html")
 	}
 	return p, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/andybalholm/brotli"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/api/web"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -53,9 +54,9 @@ func TestPage(t *testing.T) {
 func TestAssetsAreCompressedAndKept(t *testing.T) {
 	t.Parallel()
 	style := strings.Repeat("a{color:red}\n", 200)
-	b := setup(t, func(_ *server.Config, deps *server.Deps) {
-		deps.Web = fstest.MapFS{"index.html": {Data: []byte(`<link href="/assets/long.css">`)}, "assets/long.css": {Data: []byte(style)}}
-	})
+	files, err := web.Build(fstest.MapFS{"index.html": {Data: []byte(`<link href="/assets/long.css">`)}, "assets/long.css": {Data: []byte(style)}})
+	must(t, err)
+	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.Web = files })
 	path := strings.Split(string(b.get(t, "/").body), `"`)[1]
 	zipped := b.get(t, path, header("Accept-Encoding", "deflate, gzip, br;q=0")).expect(t, http.StatusOK)
 	brotlied := b.get(t, path, header("Accept-Encoding", "gzip, deflate, br")).expect(t, http.StatusOK)
@@ -152,7 +153,7 @@ func TestDocsShowTheWholeContract(t *testing.T) {
 func TestInvalidPagesAreRejectedAtStart(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*server.Deps){
-		"no index":       func(d *server.Deps) { d.Web = fstest.MapFS{"assets/a.css": {}} },
+		"no index":       func(d *server.Deps) { d.Web = map[string]web.File{"assets/a.css": {}} },
 		"no contract":    func(d *server.Deps) { d.OpenAPI = []byte("a: [") },
 		"no secret":      func(d *server.Deps) { d.Secret = nil },
 		"a list in YAML": func(d *server.Deps) { d.OpenAPI = []byte("- a\n- b\n") },

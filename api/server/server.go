@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,6 +20,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/thumbnail"
+	"github.com/text2image-audio/text2image-audio/api/web"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
@@ -79,8 +79,8 @@ type Deps struct {
 	Secret []byte
 	// OpenAPI is the contract in YAML, served unchanged and rendered at /docs.
 	OpenAPI []byte
-	// Web holds the page: index.html, and its files below assets/. Without it there is no page.
-	Web fs.FS
+	// Web holds the files of the page as web.Build returns them. Without it there is no page.
+	Web map[string]web.File
 	// Simulated reports that the simulator replaces the upstreams, for the health report.
 	Simulated bool
 	// MissingEnv names the required settings that are missing, for the health report. Optional.

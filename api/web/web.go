@@ -6,6 +6,7 @@ package web
 import (
 	"embed"
 	"io/fs"
+	"sync"
 )
 
 //go:embed index.html assets
@@ -13,3 +14,8 @@ var files embed.FS
 
 // FS returns the files of the page as they are written, with index.html at the root.
 func FS() fs.FS { return files }
+
+var built = sync.OnceValues(func() (map[string]File, error) { return Build(files) })
+
+// Files returns what Build makes of FS, which must not be changed. A process builds it once, however many servers it runs.
+func Files() (map[string]File, error) { return built() }

@@ -161,7 +161,7 @@ func TestEveryFileIsReferenced(t *testing.T) {
 			pending = append(pending, path.Join(path.Dir(name), m[1]))
 		}
 	}
-	for _, name := range filesWith(t, ".js", ".css", ".svg", ".png", ".woff2", ".webmanifest") {
+	for _, name := range filesWith(t, ".js", ".css", ".svg", ".png", ".webp", ".mp3", ".woff2", ".webmanifest") {
 		if !seen[name] {
 			t.Errorf("%s is not referenced", name)
 		}

@@ -164,13 +164,9 @@ const showPages = (moved) => withModule('pages', (module) => {
   if (moved && texts.includes(router.route.view)) focusTitle();
 });
 
-function showIdeas() {
-  if (byId('empty').hidden) return;
-  withModule('ideas', ({ ideaThemes, sectionsOf }) => {
-    byId('empty-ideas').replaceChildren(...sectionsOf(ideaThemes().map(({ title, ideas }) => ({ title, ideas: ideas.slice(0, 2) })), startWith));
-  });
-}
-jobs.addEventListener('list', () => setTimeout(showIdeas, afterFirstView), { once: true });
+const showExamples = () => withModule('examples', (module) => module.showExamples(fill));
+// They are below what somebody comes for, and must not delay it.
+sheet.addEventListener('empty', () => setTimeout(showExamples, afterFirstView));
 
 function takePrompt(text) {
   composers.image.setText(text);
@@ -283,7 +279,7 @@ onLanguage(() => {
   work?.showAgain();
   if (isLoaded('voices')) showVoices();
   if (pagesOfText) showPages(false);
-  showIdeas();
+  if (isLoaded('examples')) showExamples();
   showTitle();
   notice('');
   fold(rail.classList.contains('open'));

@@ -11,7 +11,7 @@ const announceLength = 80;
 const kindGroups = { image: ['image'], audio: ['audio'], text: ['prompt', 'translation'] };
 const made = ['image', 'audio'];
 
-/** Sheet keeps the frames in sync with a Jobs. */
+/** Sheet keeps the frames in sync with a Jobs. It dispatches "picked" when the selection changes, and "empty" when nothing is left. */
 export class Sheet extends EventTarget {
   #jobs;
   #actions;
@@ -176,7 +176,9 @@ export class Sheet extends EventTarget {
   #showEdges() {
     const count = this.#parts.length;
     const filtered = Boolean(this.#filter.kind || this.#filter.q || this.#filter.state);
-    byId('empty').hidden = count > 0 || filtered || !this.#jobs.loaded || this.#filter.view === 'voice';
+    const empty = count === 0 && !filtered && this.#jobs.loaded && this.#filter.view !== 'voice';
+    if (empty && byId('empty').hidden) this.dispatchEvent(new Event('empty'));
+    byId('empty').hidden = !empty;
     byId('sheet-head').classList.toggle('bare', !byId('empty').hidden);
     byId('none').hidden = count > 0 || !filtered || !this.#jobs.loaded;
     byId('sheet-newer').hidden = this.#from === 0;

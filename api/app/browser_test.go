@@ -164,6 +164,9 @@ func TestPageInBrowser(t *testing.T) {
 			if !strings.HasPrefix(path, "/gallery/") {
 				t.Errorf("the work has the address %s", path)
 			}
+			if screen.name == "desktop" {
+				checkArchive(ctx, t)
+			}
 			perform(ctx, t, "go back", chromedp.NavigateBack(), chromedp.WaitNotPresent("#work[open]"))
 			for _, view := range []string{"/", "/gallery", "/voice", "/account", "/help", "/privacy", "/terms", "/operator/feedback", "/operator/pauses"} {
 				perform(ctx, t, "visit "+view, chromedp.Navigate(i.URL()+view), chromedp.Poll(isReady, nil), chromedp.WaitReady("main h1"), chromedp.Evaluate(noneWider, &fits))

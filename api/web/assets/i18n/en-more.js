@@ -125,7 +125,7 @@ export default {
   "help.q.limit": "Why is there a limit?",
   "help.a.limit": "Every image and every minute of speech costs money. What is left for you today is shown below the Create button. Work that fails through no fault of yours does not count.",
   "help.q.file": "Where are my settings?",
-  "help.a.file": "In every work: open it and choose “Use settings”. A downloaded image contains them too: drop the file anywhere on the page to get them back.",
+  "help.a.file": "In every work: open it and choose “Use settings”. A downloaded file contains them too, except Opus and PCM: drop it anywhere on the page to get them back.",
   "help.q.long": "Can I have long texts read aloud?",
   "help.a.long": "Up to 10,000 characters at once. Speed changes the file itself, not only the playback.",
   "help.api": "For programs",

@@ -236,5 +236,10 @@ export default {
   "work.show": "Show",
   "work.copied": "Link copied.",
   "work.compare.slider": "Compare: drag to the side",
-  "drop.none": "This file contains no settings of ours."
+  "drop.none": "This file contains no settings of ours.",
+  "sheet.pick_all": "All",
+  "action.download_all": "Download all",
+  "archive.progress": "Packing {n} of {count}",
+  "archive.done": "{n} files in one archive.",
+  "archive.gone": "{n} are no longer there and not in the archive."
 };

@@ -236,5 +236,10 @@ export default {
   "work.show": "查看",
   "work.copied": "链接已复制。",
   "work.compare.slider": "对比：左右拖动",
-  "drop.none": "此文件不含本站的设置。"
+  "drop.none": "此文件不含本站的设置。",
+  "sheet.pick_all": "全选",
+  "action.download_all": "全部下载",
+  "archive.progress": "正在打包第 {n} 个，共 {count} 个",
+  "archive.done": "已将 {n} 个文件打包。",
+  "archive.gone": "其中 {n} 个已不存在，未打包。"
 };

@@ -3,7 +3,7 @@
 import { Problem, newKey } from './api.js';
 import { textOf } from './describe.js';
 import { copyText } from './dom.js';
-import { mediaAt, missingAt } from './frame.js';
+import { framesOf, mediaAt, missingAt } from './frame.js';
 import { t } from './i18n.js';
 import { isEnded } from './jobs.js';
 import { withModule } from './later.js';
@@ -33,13 +33,14 @@ function inputOf({ job, index }) {
 }
 
 function fileName({ job, index }, type) {
-  const words = textOf(job).normalize('NFKC').replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '').slice(0, maxNameLength);
+  const text = textOf(job).normalize('NFKC').replace(/[^\p{L}\p{N}]+/gu, '-');
+  const words = [...text].slice(0, maxNameLength).join('').replace(/^-+|-+$/g, '');
   const extension = { 'image/jpeg': 'jpg', 'image/png': 'png', 'image/webp': 'webp', 'audio/mpeg': 'mp3' }[type] ?? type.split('/')[1]?.replace(/^x-/, '').split(';')[0] ?? 'bin';
   return `${words || job.kind}${index > 0 ? `-${index + 1}` : ''}.${extension}`;
 }
 
-/** makeActions returns the actions on {job, index}. reuse fills the composer; saved returns the saved pictures of a member. */
-export function makeActions({ jobs, saved, router, sheet, fill, useText }) {
+/** makeActions returns the actions on {job, index}. fill fills the composer; saved returns the saved pictures of a member. */
+export function makeActions({ jobs, saved, router, sheet, fill, useText, progress }) {
   const leaving = new Map();
   const submit = async (kind, input) => {
     const job = await jobs.submit({ kind, input }, newKey());
@@ -70,7 +71,9 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText }) {
       leaving.set(job.id, job);
       sheet().hide(job.id);
     }
-    toast(unique.length === 1 ? t('announce.deleted') : t('announce.deleted_n', { n: unique.length }), {
+    // A set goes as a whole.
+    const count = unique.reduce((sum, job) => sum + framesOf(job).length, 0);
+    toast(count === 1 ? t('announce.deleted') : t('announce.deleted_n', { n: count }), {
       label: t('action.undo'),
       action: () => {
         for (const job of unique) {
@@ -82,18 +85,48 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText }) {
     });
   };
 
-  const download = async (part) => {
+  // The file of a work with its settings inside, as {name, blob, date}. It fails with a Problem, with status 404 if it is gone.
+  const fileOf = async (part, { withSettings }) => {
     const media = mediaAt(part);
-    let blob;
+    const date = new Date(part.job.finished_at);
+    if (!media) return { name: fileName(part, 'text/txt'), blob: new Blob([part.job.result.text], { type: 'text/plain' }), date };
+    let response;
     try {
-      blob = await (await fetch(media.url)).blob();
-    } catch {
+      response = await fetch(media.url);
+      if (!response.ok) throw new Problem(response.status);
+      return { name: fileName(part, media.content_type), blob: await withSettings(await response.blob(), inputOf(part)), date };
+    } catch (error) {
+      if (error instanceof Problem) throw error;
       throw new Problem(0);
     }
-    await withModule('embed', async ({ withSettings, saveFile }) => {
-      saveFile(part.job.kind === 'image' ? await withSettings(blob, inputOf(part)) : blob, fileName(part, media.content_type));
-    });
   };
+
+  const download = (part) => withModule('embed', async (module) => {
+    const { name, blob } = await fileOf(part, module);
+    module.saveFile(blob, name);
+  });
+
+  // Downloads several works as one archive, and says if some of them are no longer there.
+  const downloadAll = (parts) => withModule('embed', (module) => withModule('archive', async ({ zip }) => {
+    const wanted = parts.filter((part) => mediaAt(part) || part.job.result?.text);
+    let gone = 0;
+    async function* files() {
+      for (const [n, part] of wanted.entries()) {
+        progress(t('archive.progress', { n: n + 1, count: wanted.length }));
+        try {
+          yield await fileOf(part, module);
+        } catch (error) {
+          if (error.status !== 404) throw error;
+          gone += 1;
+        }
+      }
+    }
+    const archive = await zip(files());
+    if (gone < wanted.length) module.saveFile(archive, `text2image-audio-${new Date().toISOString().slice(0, 10)}.zip`);
+    progress('');
+    if (gone > 0) toast(t('archive.gone', { n: gone }), { bad: true });
+    else toast(t('archive.done', { n: wanted.length }));
+  }));
 
   return {
     stop: guard(({ job }) => jobs.cancel(job)),
@@ -126,9 +159,7 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText }) {
     reuse: (part) => fill(part.job.kind, part.job.kind === 'image' && (part.job.input.n ?? 1) > 1 ? inputOf(part) : part.job.input),
     useText,
     download: guard(download),
-    downloadAll: guard(async (parts) => {
-      for (const part of parts) if (mediaAt(part)) await download(part);
-    }),
+    downloadAll: guard((parts) => (parts.length === 1 ? download(parts[0]) : downloadAll(parts))),
     share: guard(async (part) => {
       const media = mediaAt(part);
       const url = new URL(workPath(part.job.id, part.index), location.origin).href;

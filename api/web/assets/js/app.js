@@ -41,7 +41,7 @@ const quota = new Quota(jobs, (lane) => member.handleLane(lane));
 const composers = Object.fromEntries([...document.querySelectorAll('form.composer')]
   .map((form) => [form.dataset.kind, new Composer(form, jobs, quota, onSubmitted)]));
 for (const [kind, composer] of Object.entries(composers)) new Verbs(byId(`panel-${kind}`), composer, jobs);
-const actions = makeActions({ jobs, saved: () => saved, router, sheet: () => sheet, fill, useText: (kind, text) => fill(kind, { [kind === 'image' ? 'prompt' : 'text']: text }) });
+const actions = makeActions({ jobs, saved: () => saved, router, sheet: () => sheet, fill, progress: showProgress, useText: (kind, text) => fill(kind, { [kind === 'image' ? 'prompt' : 'text']: text }) });
 const sheet = new Sheet(jobs, actions);
 new Notifier(jobs, router);
 const rail = byId('compose');
@@ -64,7 +64,15 @@ async function startSaved(user) {
 }
 
 const focusTitle = () => document.querySelector('[data-page]:not([hidden]) h1')?.focus();
-const announce = (sentence) => { byId('status').textContent = sentence; };
+function announce(sentence) {
+  byId('status').textContent = sentence;
+}
+
+// Says how far a download of many has come, in the place of their number.
+function showProgress(sentence) {
+  announce(sentence);
+  setText(byId('picked-count'), sentence || t('sheet.picked', { n: sheet.picked.length }));
+}
 
 function notice(sentence) {
   const text = sentence || (jobs.anonymous ? t('error.cookies') : '');
@@ -208,6 +216,7 @@ sheet.addEventListener('picked', () => {
 });
 byId('picked-download').addEventListener('click', () => actions.downloadAll(sheet.picked));
 byId('picked-delete').addEventListener('click', () => actions.removeAll(sheet.picked));
+byId('picked-all').addEventListener('click', () => sheet.pickAll());
 byId('picked-clear').addEventListener('click', () => {
   sheet.picking = false;
   byId('select').focus();
@@ -256,7 +265,7 @@ addEventListener('drop', async (event) => {
   event.preventDefault();
   await withModule('embed', async ({ readSettings }) => {
     const settings = await readSettings(file);
-    if (settings) fill('image', settings);
+    if (settings) fill('text' in settings ? 'audio' : 'image', settings);
     else toast(t('drop.none'), { bad: true });
   });
 });

@@ -81,13 +81,26 @@ export class Frame {
   /** update shows a newer version of the job. */
   update(part) {
     if (this.#part?.job === part.job) return;
+    const ended = Boolean(this.#part) && !isEnded(this.#part.job) && isEnded(part.job);
     this.#part = part;
     this.#updatedAt = Date.now();
     const state = stateOf(part);
     if (state !== this.#state) {
       this.#state = state;
       this.rebuild();
-    } else this.tick();
+      return;
+    }
+    if (ended) this.#showTools();
+    this.tick();
+  }
+
+  // A picture of a set may be there before the set has ended, which changes what can be done with it.
+  #showTools() {
+    const part = this.#part;
+    this.node.querySelector('.frame-tools').replaceWith(this.#tools(part));
+    const picker = this.#picker(part);
+    if (picker) this.node.querySelector('.cell').append(picker);
+    this.showKept();
   }
 
   /** rebuild renders the frame again in the current language. */
@@ -101,9 +114,8 @@ export class Frame {
     this.#bar = null;
     this.#keep = null;
     const prompt = textOf(part.job);
-    const picked = this.node.querySelector('.pick input')?.checked ?? false;
     this.node.replaceChildren(
-      el('div', { class: 'cell' }, ...this.#content(part), this.#tools(part), this.#picker(part, picked)),
+      el('div', { class: 'cell' }, ...this.#content(part), this.#tools(part), this.#picker(part)),
       el('p', { class: 'caption', title: prompt }, icon(part.job.kind === 'image' || part.job.kind === 'audio' ? part.job.kind : 'text'), el('span', { text: prompt })),
     );
     if (hadFocus) this.node.querySelector('a, button')?.focus();
@@ -191,18 +203,23 @@ export class Frame {
         this.#keep = tool('action.save', 'keep', this.#actions.keep);
         parts.push(this.#keep);
       }
-      const media = mediaAt(part);
-      if (media) parts.push(el('a', { class: 'tool-icon', href: `${media.url}?download=1`, download: '', 'aria-label': t('action.download'), title: t('action.download') }, icon('download')));
+      if (mediaAt(part)) parts.push(tool('action.download', 'download', this.#actions.download));
       parts.push(tool('action.delete', 'trash', this.#actions.remove));
     }
     return el('div', { class: 'frame-tools' }, ...parts);
   }
 
-  #picker(part, checked) {
+  /** showPicked shows whether the frame is selected. */
+  showPicked() {
+    const box = this.node.querySelector('.pick input');
+    if (box) box.checked = this.#actions.isPicked(this.#part);
+  }
+
+  #picker(part) {
     if (!isEnded(part.job)) return null;
     const box = el('input', { type: 'checkbox', 'aria-label': t('sheet.pick', { prompt: textOf(part.job) }) });
-    box.checked = checked;
-    box.addEventListener('change', () => this.#actions.pick(this.#part, box.checked));
+    box.checked = this.#actions.isPicked(part);
+    box.addEventListener('click', ({ shiftKey }) => this.#actions.pick(this.#part, box.checked, shiftKey));
     return el('label', { class: 'pick' }, box, icon('pick'));
   }
 

@@ -23,12 +23,13 @@ export class Sheet extends EventTarget {
   #hidden = new Set();
   #picked = new Map();
   #picking = false;
+  #lastPicked = '';
   #laidOut = '';
 
   constructor(jobs, actions) {
     super();
     this.#jobs = jobs;
-    this.#actions = { ...actions, pick: (part, checked) => this.#pick(part, checked) };
+    this.#actions = { ...actions, pick: (part, checked, range) => this.#pick(part, checked, range), isPicked: ({ key }) => this.#picked.has(key) };
     jobs.addEventListener('changes', ({ detail }) => {
       for (const { job, before } of detail) if (before && !isEnded(before) && isEnded(job)) this.#announce(job);
       this.show();
@@ -80,7 +81,6 @@ export class Sheet extends EventTarget {
   /** clearPicked ends the selection. */
   clearPicked() {
     this.#picked.clear();
-    for (const box of this.#list.querySelectorAll('.pick input')) box.checked = false;
     this.#emitPicked();
   }
 
@@ -211,9 +211,22 @@ export class Sheet extends EventTarget {
     byId('sheet-title').scrollIntoView({ block: 'start' });
   }
 
-  #pick(part, checked) {
-    if (checked) this.#picked.set(part.key, part);
-    else this.#picked.delete(part.key);
+  // With the shift key, everything between the last choice and this one is chosen too.
+  #pick(part, checked, range) {
+    const at = this.#parts.findIndex(({ key }) => key === part.key);
+    const last = range ? this.#parts.findIndex(({ key }) => key === this.#lastPicked) : -1;
+    const parts = last < 0 ? [part] : this.#parts.slice(Math.min(at, last), Math.max(at, last) + 1).filter(({ job }) => isEnded(job));
+    for (const one of parts) {
+      if (checked) this.#picked.set(one.key, one);
+      else this.#picked.delete(one.key);
+    }
+    this.#lastPicked = part.key;
+    this.#emitPicked();
+  }
+
+  /** pickAll selects everything that is done and matches, also what is not in the document. */
+  pickAll() {
+    for (const part of this.#parts) if (isEnded(part.job)) this.#picked.set(part.key, part);
     this.#emitPicked();
   }
 
@@ -230,6 +243,7 @@ export class Sheet extends EventTarget {
 
   #emitPicked() {
     this.#list.classList.toggle('picking', this.picking);
+    for (const frame of this.#frames.values()) frame.showPicked();
     this.dispatchEvent(new Event('picked'));
   }
 

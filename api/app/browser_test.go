@@ -168,6 +168,19 @@ func TestPageInBrowser(t *testing.T) {
 				checkArchive(ctx, t)
 			}
 			perform(ctx, t, "go back", chromedp.NavigateBack(), chromedp.WaitNotPresent("#work[open]"))
+			var kind, state string
+			perform(ctx, t, "filter", chromedp.Navigate(i.URL()+"/gallery?kind=image&state=done"), chromedp.Poll(isReady, nil), chromedp.WaitVisible(`.frame[data-state="image"]`),
+				chromedp.Reload(), chromedp.Poll(isReady, nil), chromedp.WaitVisible(`.frame[data-state="image"]`),
+				chromedp.Value(`#filters [name="kind"]:checked`, &kind, chromedp.NodeReady), chromedp.Value("#filter-state", &state, chromedp.NodeReady),
+				chromedp.Navigate(i.URL()+"/gallery?kind=audio"), chromedp.Poll(isReady, nil), chromedp.WaitVisible("#none"))
+			if kind != "image" || state != "done" {
+				t.Errorf("after a reload the filter is %q, %q", kind, state)
+			}
+			w.mu.Lock()
+			if !slices.ContainsFunc(w.fromServer, func(url string) bool { return strings.Contains(url, "kind=image&status=succeeded") }) {
+				t.Errorf("the server is not asked for what matches: %v", w.fromServer)
+			}
+			w.mu.Unlock()
 			for _, view := range []string{"/", "/gallery", "/voice", "/account", "/help", "/privacy", "/terms", "/operator/feedback", "/operator/pauses"} {
 				perform(ctx, t, "visit "+view, chromedp.Navigate(i.URL()+view), chromedp.Poll(isReady, nil), chromedp.WaitReady("main h1"), chromedp.Evaluate(noneWider, &fits))
 				if !fits {

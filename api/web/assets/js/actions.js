@@ -176,5 +176,6 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText, progres
       toast(t(await copyText(url) ? 'work.copied' : 'action.copy.failed'));
     }),
     more: guard(() => jobs.more()),
+    search: guard((query) => jobs.search(query)),
   };
 }

@@ -8,6 +8,8 @@ const outboxKey = 'outbox';
 const adoptKey = 'guest_work';
 const maxAdopted = 60;
 const pageSize = 40;
+// The server reads a limited number of jobs for a page of a search, which may find none on it.
+const maxSearchPages = 5;
 
 /** isEnded reports whether a job has ended. */
 export const isEnded = (job) => ended.has(job.status);
@@ -39,6 +41,7 @@ export class Jobs extends EventTarget {
   #anonymous = false;
   #loaded = false;
   #flushing = false;
+  #search = null;
 
   constructor() {
     super();
@@ -60,9 +63,42 @@ export class Jobs extends EventTarget {
     return this.#byId.get(id);
   }
 
-  /** hasMore reports whether the server has older jobs. */
+  /** hasMore reports whether the server has older jobs, or more that the search finds. */
   get hasMore() {
-    return this.#cursor !== '';
+    return (this.#search?.cursor ?? this.#cursor) !== '';
+  }
+
+  /** searching reports that the answer to a search has not come yet. */
+  get searching() {
+    return this.#search?.busy ?? false;
+  }
+
+  /** search has the server find jobs by {q, kind, status}; null ends the search. What it finds is added to the jobs. */
+  async search(query) {
+    const key = JSON.stringify(query);
+    if (this.#anonymous || key === (this.#search?.key ?? 'null')) return;
+    this.#search = query && { key, query, cursor: '', busy: true };
+    this.#emit('list', {});
+    if (query) await this.#find(this.#search);
+  }
+
+  async #find(search) {
+    search.busy = true;
+    try {
+      for (let n = 0; n < maxSearchPages; n += 1) {
+        const page = await api.list({ limit: pageSize, ...search.query, ...(search.cursor && { cursor: search.cursor }) });
+        if (this.#search !== search) return;
+        search.cursor = page.next_cursor ?? '';
+        for (const job of page.jobs) this.put(job);
+        if (page.jobs.length > 0 || search.cursor === '') break;
+      }
+    } catch (problem) {
+      // An older server cannot search; then only what is here is searched.
+      if (problem.status !== 400) throw problem;
+    } finally {
+      search.busy = false;
+      if (this.#search === search) this.#emit('list', {});
+    }
   }
 
   /** loaded reports that the list was read at least once. */
@@ -126,11 +162,13 @@ export class Jobs extends EventTarget {
 
   /** more loads older jobs. */
   async more() {
+    if (this.#search) return this.#find(this.#search);
     const page = await api.list({ limit: pageSize, cursor: this.#cursor });
     this.#cursor = page.next_cursor ?? '';
     this.#paged = true;
     for (const job of page.jobs) this.put(job);
     this.#emit('list', {});
+    return undefined;
   }
 
   /** load reads one job; it fails with a Problem. */

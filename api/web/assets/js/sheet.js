@@ -10,6 +10,23 @@ const tickInterval = 1000;
 const announceLength = 80;
 const kindGroups = { image: ['image'], audio: ['audio'], text: ['prompt', 'translation'] };
 const made = ['image', 'audio'];
+const stateGroups = { running: ['queued', 'running', 'retrying'], done: ['succeeded'], failed: ['failed', 'canceled', 'succeeded'] };
+const searchDelay = 250;
+
+// Text is compared as the server does it.
+const fold = (text) => text.normalize('NFKC').toLowerCase().trim();
+
+// queryOf returns what the server is asked for, to find all that a filter of the sheet shows; null if that is
+// everything.
+function queryOf({ kind, q, state, view }) {
+  if (!kind && !q.trim() && !state) return null;
+  const kinds = view === 'voice' ? ['audio'] : kind ? kindGroups[kind] : view === 'gallery' ? [] : made;
+  return {
+    ...(q.trim() && { q: q.trim() }),
+    ...(kinds?.length > 0 && { kind: kinds.join(',') }),
+    ...(stateGroups[state] && { status: stateGroups[state].join(',') }),
+  };
+}
 
 /** Sheet keeps the frames in sync with a Jobs. It dispatches "picked" when the selection changes, and "empty" when nothing is left. */
 export class Sheet extends EventTarget {
@@ -25,6 +42,7 @@ export class Sheet extends EventTarget {
   #picking = false;
   #lastPicked = '';
   #laidOut = '';
+  #searchTimer = 0;
 
   constructor(jobs, actions) {
     super();
@@ -62,7 +80,11 @@ export class Sheet extends EventTarget {
   choose(filter) {
     const changed = Object.entries(filter).some(([name, value]) => this.#filter[name] !== value);
     this.#filter = { ...this.#filter, ...filter };
-    if (changed) this.#from = 0;
+    if (changed) {
+      this.#from = 0;
+      clearTimeout(this.#searchTimer);
+      this.#searchTimer = setTimeout(() => this.#actions.search(queryOf(this.#filter)), this.#searchTimer ? searchDelay : 0);
+    }
     this.show();
   }
 
@@ -104,7 +126,7 @@ export class Sheet extends EventTarget {
     if (state === 'running' && isEnded(job)) return false;
     if (state === 'done' && !['succeeded', 'partial'].includes(status)) return false;
     if (state === 'failed' && !['failed', 'partial', 'canceled'].includes(status)) return false;
-    return q === '' || textOf(job).toLowerCase().includes(q.toLowerCase());
+    return q === '' || [textOf(job), job.result?.prompt?.optimized ?? ''].some((text) => fold(text).includes(fold(q)));
   }
 
   /** show brings the document up to date. */
@@ -180,7 +202,7 @@ export class Sheet extends EventTarget {
     if (empty && byId('empty').hidden) this.dispatchEvent(new Event('empty'));
     byId('empty').hidden = !empty;
     byId('sheet-head').classList.toggle('bare', !byId('empty').hidden);
-    byId('none').hidden = count > 0 || !filtered || !this.#jobs.loaded;
+    byId('none').hidden = count > 0 || !filtered || !this.#jobs.loaded || this.#jobs.searching;
     byId('sheet-newer').hidden = this.#from === 0;
     byId('sheet-older').hidden = !this.#jobs.hasMore && this.#from + maxFrames >= count;
     const active = this.#jobs.active().filter((job) => made.includes(job.kind));

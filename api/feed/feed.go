@@ -152,10 +152,18 @@ func (f *Feed) Watch(ctx context.Context, owners []string, id string) (*Reader, 
 	return f.open(ctx, func(ctx context.Context, r *Reader) error { return f.watch(ctx, r, owners, id) })
 }
 
-// WatchOwner returns a reader of the events of all jobs of an owner, including new ones. It starts with the active jobs and,
+// WatchOwners returns a reader of the events of all jobs of the owners, including new ones. It starts with the active jobs and,
 // if since is not zero, the jobs that ended after since. It fails with ErrStopped or with the cause of ctx.
-func (f *Feed) WatchOwner(ctx context.Context, owner string, since time.Time) (*Reader, error) {
-	return f.open(ctx, func(ctx context.Context, r *Reader) error { return f.watchOwner(ctx, r, owner, since) })
+func (f *Feed) WatchOwners(ctx context.Context, owners []string, since time.Time) (*Reader, error) {
+	return f.open(ctx, func(ctx context.Context, r *Reader) error {
+		for _, owner := range owners {
+			if err := f.watchOwner(ctx, r, owner, since); err != nil {
+				r.Close()
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // watch attaches a reader to the hub of a job. It subscribes before it reads the first state, so that no change is missed.
@@ -222,7 +230,7 @@ func (f *Feed) withEnded(ctx context.Context, owner string, since time.Time, act
 	filter := jobs.Filter{Statuses: []job.Status{job.StatusSucceeded, job.StatusFailed, job.StatusCanceled}, Limit: resumeLimit}
 	all := slices.Clone(active)
 	for {
-		page, err := f.jobs.List(ctx, owner, filter)
+		page, err := f.jobs.List(ctx, []string{owner}, filter)
 		if err != nil {
 			return nil, err
 		}

@@ -155,7 +155,7 @@ func (r *rig) watch(t testing.TB, spec *job.Spec) *feed.Reader {
 
 func (r *rig) watchOwner(t testing.TB, since time.Time) *feed.Reader {
 	t.Helper()
-	reader, err := r.feed.WatchOwner(t.Context(), owner, since)
+	reader, err := r.feed.WatchOwners(t.Context(), []string{owner}, since)
 	must(t, err)
 	t.Cleanup(reader.Close)
 	return reader

@@ -99,7 +99,9 @@ func TestOpenEndsWithContext(t *testing.T) {
 	cause := errors.New("cause")
 	for name, open := range map[string]func(context.Context) (*feed.Reader, error){
 		"one": func(ctx context.Context) (*feed.Reader, error) { return far.feed.Watch(ctx, []string{owner}, "j1") },
-		"all": func(ctx context.Context) (*feed.Reader, error) { return far.feed.WatchOwner(ctx, owner, time.Time{}) },
+		"all": func(ctx context.Context) (*feed.Reader, error) {
+			return far.feed.WatchOwners(ctx, []string{owner}, time.Time{})
+		},
 	} {
 		proxy.pause()
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -130,7 +132,7 @@ func TestOpenEndsWithContext(t *testing.T) {
 	proxy.pause()
 	outcome := make(chan error, 1)
 	go func() {
-		_, err := far.feed.WatchOwner(t.Context(), "u2", time.Time{})
+		_, err := far.feed.WatchOwners(t.Context(), []string{"u2"}, time.Time{})
 		outcome <- err
 	}()
 	eventually(t, "the hub exists", func() bool { return far.feed.Hubs() == 2 })
@@ -153,13 +155,13 @@ func TestOpenOutlivesFirstCaller(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	first := make(chan error, 1)
 	go func() {
-		_, err := far.feed.WatchOwner(ctx, owner, time.Time{})
+		_, err := far.feed.WatchOwners(ctx, []string{owner}, time.Time{})
 		first <- err
 	}()
 	eventually(t, "the hub exists", func() bool { return far.feed.Hubs() == 1 })
 	second := make(chan *feed.Reader, 1)
 	go func() {
-		reader, err := far.feed.WatchOwner(t.Context(), owner, time.Time{})
+		reader, err := far.feed.WatchOwners(t.Context(), []string{owner}, time.Time{})
 		if err != nil {
 			t.Errorf("the second: %v", err)
 		}

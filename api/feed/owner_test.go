@@ -62,6 +62,28 @@ func TestWatchOwner(t *testing.T) {
 	expectStates(t, reader, "j5 0.0")
 }
 
+// TestWatchOwners watches the jobs of a member and of a guest that it has adopted.
+func TestWatchOwners(t *testing.T) {
+	t.Parallel()
+	r := start(t, noRereads)
+	ofGuest := func(s *job.Spec) { s.Owner, s.Lane = "g-1", job.LaneGuest }
+	mine, guests, old := r.push(t, "j1"), r.push(t, "g1", ofGuest), r.push(t, "g2", ofGuest)
+	r.settle(t, old)
+	reader, err := r.feed.WatchOwners(t.Context(), []string{owner, "g-1"}, time.Now().Add(-time.Minute))
+	must(t, err)
+	expectUnordered(t, reader, "j1 0.0", "g1 0.0", "g2 end")
+	r.put(t, guests, 1, 1)
+	expectStates(t, reader, "g1 1.1")
+	r.settle(t, mine)
+	expectStates(t, reader, "j1 end")
+	reader.Close()
+	// Another reader of one of the owners is not affected.
+	other := r.watchOwner(t, time.Time{})
+	r.settle(t, guests)
+	r.push(t, "j2")
+	expectStates(t, other, "j2 0.0")
+}
+
 func TestWatchOwnerResumes(t *testing.T) {
 	t.Parallel()
 	r := start(t, noRereads)

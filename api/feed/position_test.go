@@ -73,7 +73,7 @@ func TestQueuePositionUpdates(t *testing.T) {
 		t.Errorf("event %q without a change: %+v", e.ID, e.Job)
 	case <-time.After(200 * time.Millisecond):
 	}
-	all, err := r.feed.WatchOwner(t.Context(), owner, time.Time{})
+	all, err := r.feed.WatchOwners(t.Context(), []string{owner}, time.Time{})
 	must(t, err)
 	for range 4 {
 		if e := next(t, all); e.ID != "0.0" || e.Job.QueuePosition == nil {

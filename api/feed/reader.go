@@ -24,8 +24,8 @@ var ErrNone = errors.New("no event for now")
 type Reader struct {
 	// single means that the reader ends with the terminal event of its job.
 	single bool
-	// hub is the source of the events; nil if the job had ended before.
-	hub *hub
+	// hubs are the sources of the events: one for each owner, or that of the job; none if the job had ended before.
+	hubs []*hub
 	// unfollow stops following the context with which the reader was opened.
 	unfollow func() bool
 
@@ -49,7 +49,7 @@ func (f *Feed) open(ctx context.Context, attach func(context.Context, *Reader) e
 	opening, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(f.ctx, func() { cancel(ErrStopped) })()
-	r := &Reader{}
+	r := &Reader{limit: lateEvents}
 	if err := attach(opening, r); err != nil {
 		for _, ctx := range []context.Context{f.ctx, opening} {
 			if cause := context.Cause(ctx); cause != nil && !errors.Is(err, jobs.ErrNotFound) {
@@ -58,7 +58,7 @@ func (f *Feed) open(ctx context.Context, attach func(context.Context, *Reader) e
 		}
 		return nil, err
 	}
-	if r.hub == nil {
+	if len(r.hubs) == 0 {
 		return r, nil
 	}
 	unfollow := context.AfterFunc(ctx, func() { r.fail(context.Cause(ctx)) })
@@ -139,14 +139,16 @@ func (r *Reader) detach() {
 	if unfollow != nil {
 		unfollow()
 	}
-	if r.hub != nil {
-		r.hub.detach(r)
+	for _, h := range r.hubs {
+		h.detach(r)
 	}
 }
 
-// start sets the first events and the hub of a reader.
+// start adds a hub and its first events to a reader.
 func (r *Reader) start(h *hub, first []Event) {
-	r.hub, r.queue, r.limit = h, first, lateEvents+len(first)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hubs, r.queue, r.limit = append(r.hubs, h), append(r.queue, first...), r.limit+len(first)
 }
 
 // push queues an event and reports true. If the reader is too far behind, it ends with ErrSlow, and push reports false.

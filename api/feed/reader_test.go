@@ -129,7 +129,7 @@ func TestStopEndsReaders(t *testing.T) {
 	if _, err := r.feed.Watch(t.Context(), []string{owner}, "j1"); !errors.Is(err, feed.ErrStopped) {
 		t.Errorf("watch after the stop: %v", err)
 	}
-	if _, err := r.feed.WatchOwner(t.Context(), owner, time.Time{}); !errors.Is(err, feed.ErrStopped) {
+	if _, err := r.feed.WatchOwners(t.Context(), []string{owner}, time.Time{}); !errors.Is(err, feed.ErrStopped) {
 		t.Errorf("watch all after the stop: %v", err)
 	}
 	r.settle(t, spec)
@@ -153,7 +153,7 @@ func TestStopWhileReadersOpen(t *testing.T) {
 			for _, watch := range []func() (*feed.Reader, error){
 				func() (*feed.Reader, error) { return f.Watch(t.Context(), []string{owner}, spec.ID) },
 				func() (*feed.Reader, error) { return f.Watch(t.Context(), []string{owner}, done.ID) },
-				func() (*feed.Reader, error) { return f.WatchOwner(t.Context(), owner, time.Time{}) },
+				func() (*feed.Reader, error) { return f.WatchOwners(t.Context(), []string{owner}, time.Time{}) },
 			} {
 				callers.Go(func() {
 					switch reader, err := watch(); {

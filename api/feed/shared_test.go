@@ -109,7 +109,7 @@ func TestConcurrentReadersShareReads(t *testing.T) {
 			if i%2 == 0 {
 				reader, err = r.feed.Watch(t.Context(), []string{"another", owner}, "j1")
 			} else {
-				reader, err = r.feed.WatchOwner(t.Context(), owner, time.Time{})
+				reader, err = r.feed.WatchOwners(t.Context(), []string{owner}, time.Time{})
 			}
 			if err != nil {
 				t.Errorf("open: %v", err)

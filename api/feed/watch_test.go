@@ -285,7 +285,7 @@ func TestReaderEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	one, err := r.feed.Watch(ctx, []string{owner}, "j1")
 	must(t, err)
-	all, err := r.feed.WatchOwner(ctx, owner, time.Time{})
+	all, err := r.feed.WatchOwners(ctx, []string{owner}, time.Time{})
 	must(t, err)
 	expect(t, one, "0.0")
 	expect(t, all, "0.0")
@@ -298,7 +298,7 @@ func TestReaderEndsWithContext(t *testing.T) {
 	if _, err := r.feed.Watch(ctx, []string{owner}, spec.ID); err == nil {
 		t.Error("a canceled caller can watch")
 	}
-	if _, err := r.feed.WatchOwner(ctx, owner, time.Time{}); err == nil {
+	if _, err := r.feed.WatchOwners(ctx, []string{owner}, time.Time{}); err == nil {
 		t.Error("a canceled caller can watch all")
 	}
 	if got := r.broker.Conn().NumSubscriptions(); got != before {

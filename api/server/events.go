@@ -46,14 +46,20 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 	if c.Request.Method == http.MethodHead {
 		return h.headOfEvents(c, caller, id)
 	}
-	return h.stream(c, caller, "", func(ctx context.Context) (*feed.Reader, error) { return h.feed.Watch(ctx, caller.Owners, id) })
+	return h.stream(c, caller, "", func(ctx context.Context) (reader *feed.Reader, err error) {
+		err = h.sessions.Find(ctx, caller, func(owners []string) (err error) {
+			reader, err = h.feed.Watch(ctx, owners, id)
+			return err
+		})
+		return reader, err
+	})
 }
 
 // headOfEvents responds to HEAD with the status and headers that GET would have.
 func (h *eventHandler) headOfEvents(c *gin.Context, caller session.Caller, id string) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := h.jobs.Read(ctx, caller.Owners, id)
+	snap, err := readJob(ctx, h.sessions, h.jobs, caller, id)
 	if err != nil {
 		return err
 	}
@@ -89,7 +95,11 @@ func (h *eventHandler) ownerEvents(c *gin.Context) error {
 		start = h.eventTime()
 	}
 	return h.stream(c, caller, start, func(ctx context.Context) (*feed.Reader, error) {
-		return h.feed.WatchOwner(ctx, caller.Owner, since(lastEventID(c)))
+		owners, err := h.sessions.Works(ctx, caller)
+		if err != nil {
+			return nil, err
+		}
+		return h.feed.WatchOwners(ctx, owners, since(lastEventID(c)))
 	})
 }
 

@@ -195,7 +195,7 @@ func (h *imageHandler) imageOfJob(c *gin.Context, id string, index int) (gallery
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := h.jobs.Read(ctx, caller.Owners, id)
+	snap, err := readJob(ctx, h.sessions, h.jobs, caller, id)
 	if err != nil {
 		return none, nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
 
@@ -21,7 +22,11 @@ func (h *jobHandler) cancelJob(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := h.jobs.Cancel(ctx, caller.Owners, id)
+	var snap *job.Snapshot
+	err = h.sessions.Find(ctx, caller, func(owners []string) (err error) {
+		snap, err = h.jobs.Cancel(ctx, owners, id)
+		return err
+	})
 	if errors.Is(err, jobs.ErrFinished) {
 		return &problem.Problem{Code: problem.CodeFinished, Job: snap}
 	}
@@ -40,7 +45,7 @@ func (h *jobHandler) deleteJob(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	if err := h.jobs.Delete(ctx, caller.Owners, id); err != nil {
+	if err := h.sessions.Find(ctx, caller, func(owners []string) error { return h.jobs.Delete(ctx, owners, id) }); err != nil {
 		return err
 	}
 	respond.Empty(c, http.StatusNoContent)

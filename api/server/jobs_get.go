@@ -97,7 +97,6 @@ func (h *jobHandler) readJob(c *gin.Context, id string, wait time.Duration) (*jo
 	if err != nil {
 		return nil, err
 	}
-	owners := caller.Owners
 	if wait > 0 {
 		release, err := h.limits.reserveWait(caller)
 		if err != nil {
@@ -106,13 +105,27 @@ func (h *jobHandler) readJob(c *gin.Context, id string, wait time.Duration) (*jo
 		defer release()
 		markLongRequest(c, telemetry.LongWait)
 		changed := c.GetHeader("If-None-Match") != ""
-		return h.await(c, owners, id, wait, func(snap *job.Snapshot) bool {
-			return ended(snap) || (changed && !hasCurrent(c.Request, snap))
+		var snap *job.Snapshot
+		err = h.sessions.Find(c.Request.Context(), caller, func(owners []string) (err error) {
+			snap, err = h.await(c, owners, id, wait, func(snap *job.Snapshot) bool {
+				return ended(snap) || (changed && !hasCurrent(c.Request, snap))
+			})
+			return err
 		})
+		return snap, err
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	return h.jobs.Read(ctx, owners, id)
+	return readJob(ctx, h.sessions, h.jobs, caller, id)
+}
+
+// readJob returns a job that the caller may read.
+func readJob(ctx context.Context, sessions *session.Sessions, service *jobs.Service, caller session.Caller, id string) (snap *job.Snapshot, err error) {
+	err = sessions.Find(ctx, caller, func(owners []string) (err error) {
+		snap, err = service.Read(ctx, owners, id)
+		return err
+	})
+	return snap, err
 }
 
 // queryWait returns the parameter wait, in whole seconds from 0 to 60.

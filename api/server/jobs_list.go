@@ -38,7 +38,11 @@ func (h *jobHandler) listJobs(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	page, err := h.jobs.List(ctx, caller.Owner, filter)
+	owners, err := h.sessions.Works(ctx, caller)
+	if err != nil {
+		return err
+	}
+	page, err := h.jobs.List(ctx, owners, filter)
 	if err != nil {
 		return err
 	}

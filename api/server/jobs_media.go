@@ -36,7 +36,7 @@ func (h *jobHandler) getMedia(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	snap, err := h.jobs.Read(ctx, caller.Owners, id)
+	snap, err := readJob(ctx, h.sessions, h.jobs, caller, id)
 	if err != nil {
 		return err
 	}

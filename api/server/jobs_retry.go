@@ -61,7 +61,11 @@ func (h *jobHandler) retryJob(c *gin.Context) error {
 func (h *jobHandler) retry(c *gin.Context, caller session.Caller, r jobs.Retry, key string) (*jobs.Submission, error) {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	old, err := h.jobs.Retryable(ctx, caller.Owners, r.ID)
+	var old *job.Snapshot
+	err := h.sessions.Find(ctx, caller, func(owners []string) (err error) {
+		old, err = h.jobs.Retryable(ctx, owners, r.ID)
+		return err
+	})
 	switch {
 	case errors.Is(err, jobs.ErrNotFound) && key != "":
 		snap, err := h.submitter.FindRetry(ctx, caller.Submitter(c), key, r)

@@ -51,14 +51,20 @@ var errOwnerDeleted = errors.New("owner of the dead letter is deleted")
 // undoReplayIfDeleted removes a replayed job and fails with errOwnerDeleted if the account of its owner was deleted in the
 // meantime. If that cannot be determined, the job remains until the sweeper of deletions removes it.
 func (o *owners) undoReplayIfDeleted(ctx context.Context, spec *job.Spec) error {
-	if spec.Lane != job.LaneMember {
+	if spec.Owner == job.OwnerAnonymous {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lifetime.OperationTimeout)
 	defer cancel()
-	pending, err := o.eraser.Pending(ctx, spec.Owner)
+	owner, err := spec.Owner, error(nil)
+	if spec.Lane == job.LaneGuest {
+		if owner, err = o.accounts.Adopter(ctx, spec.Owner); err != nil || owner == "" {
+			return nil
+		}
+	}
+	pending, err := o.eraser.Pending(ctx, owner)
 	if err != nil || !pending {
 		return nil
 	}
-	return errors.Join(errOwnerDeleted, o.eraser.Erase(ctx, spec.Owner))
+	return errors.Join(errOwnerDeleted, o.eraser.Erase(ctx, owner))
 }

@@ -176,7 +176,9 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 	if err != nil {
 		return nil, err
 	}
-	sessions := session.New(d.Accounts, derived.GuestCookie, m.proxies, d.VerifyEmail)
+	sessions := session.New(session.Config{
+		Accounts: d.Accounts, Jobs: d.Jobs, GuestKey: derived.GuestCookie, Proxies: m.proxies, VerifyEmail: d.VerifyEmail, Log: d.Log,
+	})
 	accountOwners := &owners{accounts: d.Accounts, eraser: d.Eraser}
 	subs := &submissions{
 		submitter: submitter, queue: d.Queue, sessions: sessions, owners: accountOwners, problems: problems, metrics: d.Metrics,

@@ -42,6 +42,10 @@ type Accounts struct {
 	signups   *kv.Bucket[signups]
 	consumed  *kv.Bucket[int]
 	probes    *kv.Bucket[string]
+	adopters  *kv.Bucket[adoption]
+	adoptions *kv.Bucket[adoptions]
+	// worksAge is after which time no work of an adopted guest is left.
+	worksAge time.Duration
 
 	cfg    Config
 	secret []byte
@@ -55,7 +59,7 @@ type Option func(*Accounts)
 // WithClock replaces time.Now.
 func WithClock(now func() time.Time) Option { return func(a *Accounts) { a.now = now } }
 
-// New returns the accounts stored in a broker. secret is JWT_SECRET. It costs two requests.
+// New returns the accounts stored in a broker. secret is JWT_SECRET. It costs three requests.
 func New(ctx context.Context, b *broker.Broker, cfg Config, secret []byte, options ...Option) (*Accounts, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -72,6 +76,10 @@ func New(ctx context.Context, b *broker.Broker, cfg Config, secret []byte, optio
 	if err != nil {
 		return nil, fmt.Errorf("open account tokens: %w", err)
 	}
+	results, err := js.Stream(ctx, broker.ResultsStream)
+	if err != nil {
+		return nil, fmt.Errorf("open accounts: %w", err)
+	}
 	a := &Accounts{
 		js: js, usersStream: users, cfg: cfg, secret: secret, hasher: newHasher(cfg.parameters()), now: time.Now,
 		users:     kv.New(js, users, kv.Config[User]{Name: "account", Check: (*User).check}),
@@ -84,6 +92,14 @@ func New(ctx context.Context, b *broker.Broker, cfg Config, secret []byte, optio
 		}),
 		consumed: kv.New(js, tokens, kv.Config[int]{Name: "use of a token"}),
 	}
+	a.worksAge = results.CachedInfo().Config.MaxAge + adoptionSlack
+	a.adopters = kv.New(js, users, kv.Config[adoption]{
+		Name: "adoption", Check: func(d *adoption) error { return kv.CheckVersion(d.V) }, TTL: func(*adoption) time.Duration { return a.worksAge },
+	})
+	a.adoptions = kv.New(js, users, kv.Config[adoptions]{
+		Name: "list of adoptions", Check: func(l *adoptions) error { return kv.CheckVersion(l.V) },
+		TTL: func(*adoptions) time.Duration { return a.worksAge },
+	})
 	for _, option := range options {
 		option(a)
 	}

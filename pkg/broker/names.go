@@ -300,6 +300,12 @@ func DeletionSubject(owner string) string { return kvSubject(BucketUsers, "delet
 // DeletionsSubject matches every account that is being deleted.
 func DeletionsSubject() string { return DeletionSubject("*") }
 
+// AdoptionSubject is the key of the account that has adopted a guest. It is not an account, and UsersSubject does not match it.
+func AdoptionSubject(guest string) string { return kvSubject(BucketUsers, "adopted."+guest) }
+
+// AdoptionsSubject is the key of the list of guests that an account has adopted, by the owner of its jobs.
+func AdoptionsSubject(owner string) string { return kvSubject(BucketUsers, "adoptions."+owner) }
+
 // VerificationSubject is the key of the latest token that verifies the e-mail address of an account.
 func VerificationSubject(key string) string { return kvSubject(BucketResets, "verify."+key) }
 

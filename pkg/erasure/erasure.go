@@ -130,12 +130,16 @@ func (e *Eraser) removeAccount(ctx context.Context, d *account.Deletion) error {
 	return e.passed(stepAccount)
 }
 
-// Erase removes all data of an owner except the account. If a part fails, it continues with the others. It is idempotent.
+// Erase removes all data of an owner except the account, and that of the guests that it has adopted. If a part fails, it continues
+// with the others. It is idempotent.
 func (e *Eraser) Erase(ctx context.Context, owner string) error {
-	var errs []error
-	for _, part := range e.parts {
-		if err := part.Erase(ctx, owner); err != nil {
-			errs = append(errs, fmt.Errorf("erase %s: %w", part.Name, err))
+	guests, err := e.accounts.Adopted(ctx, owner)
+	errs := []error{err}
+	for _, owner := range append([]string{owner}, guests...) {
+		for _, part := range e.parts {
+			if err := part.Erase(ctx, owner); err != nil {
+				errs = append(errs, fmt.Errorf("erase %s: %w", part.Name, err))
+			}
 		}
 	}
 	return errors.Join(errs...)

@@ -111,6 +111,21 @@ func (r *rig) fill(t testing.TB) *account.User {
 	return u
 }
 
+// adopt creates a guest with a queued and an ended job, whom an account adopts.
+func (r *rig) adopt(t testing.TB, u *account.User) (guest string) {
+	t.Helper()
+	guest = "g-of-ann"
+	queued, ended := spec(t, guest), spec(t, guest)
+	for _, s := range []*job.Spec{queued, ended} {
+		s.Lane = job.LaneGuest
+		_, _, err := r.jobs.Enqueue(t.Context(), s, false)
+		must(t, err)
+	}
+	r.end(t, ended)
+	must(t, r.accounts.Adopt(t.Context(), u, guest))
+	return guest
+}
+
 // end fails a queued job as a worker does, which stores a dead letter.
 func (r *rig) end(t testing.TB, s *job.Spec) {
 	t.Helper()
@@ -183,6 +198,7 @@ func TestDeletionInterrupted(t *testing.T) {
 			cfg := erasure.Config{Grace: time.Nanosecond}
 			r := on(t, b, cfg)
 			u := r.fill(t)
+			r.adopt(t, u)
 			r.eraser.WithSteps(func(step erasure.Step) error {
 				if step == last {
 					return killed
@@ -206,6 +222,30 @@ func TestDeletionInterrupted(t *testing.T) {
 				t.Errorf("login to the deleted account: %v", err)
 			}
 		})
+	}
+}
+
+// TestDeleteAdopted checks that the works of an adopted guest are deleted with the account, and once more as long as a worker may
+// store some.
+func TestDeleteAdopted(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	r := on(t, b, erasure.Config{})
+	u := r.fill(t)
+	guest := r.adopt(t, u)
+	must(t, r.eraser.Delete(t.Context(), u))
+	if left := r.left(t, guest+".", false); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	_, _, err := r.jobs.Enqueue(t.Context(), spec(t, guest), false)
+	must(t, err)
+	must(t, r.eraser.Sweep(t.Context()))
+	if left := r.left(t, guest+".", false); len(left) > 0 {
+		t.Errorf("left behind after a late write: %v", left)
+	}
+	must(t, on(t, b, erasure.Config{Grace: time.Nanosecond}).eraser.Sweep(t.Context()))
+	if left := append(r.left(t, guest, true), r.left(t, u.Owner(), true)...); len(left) > 0 {
+		t.Errorf("left behind at the end: %v", left)
 	}
 }
 

@@ -107,10 +107,19 @@ func (e *Eraser) finish(ctx context.Context, d *account.Deletion) error {
 	if err := e.passed(stepErase); err != nil || !over {
 		return err
 	}
-	if err := e.jobs.EraseTombstones(ctx, d.Owner); err != nil {
+	guests, err := e.accounts.Adopted(ctx, d.Owner)
+	if err != nil {
 		return err
 	}
+	for _, owner := range append(guests, d.Owner) {
+		if err := e.jobs.EraseTombstones(ctx, owner); err != nil {
+			return err
+		}
+	}
 	if err := e.passed(stepMarks); err != nil {
+		return err
+	}
+	if err := e.accounts.ForgetAdoptions(ctx, d.Owner); err != nil {
 		return err
 	}
 	return e.accounts.ForgetDeletion(ctx, d)

@@ -31,7 +31,7 @@ func BenchmarkList3000(b *testing.B) {
 	r := start(b)
 	r.history(b, 3000)
 	for b.Loop() {
-		if page, err := r.List(b.Context(), "u1", jobs.Filter{Limit: 20}); err != nil || len(page.Jobs) != 20 {
+		if page, err := r.List(b.Context(), []string{"u1"}, jobs.Filter{Limit: 20}); err != nil || len(page.Jobs) != 20 {
 			b.Fatal(page, err)
 		}
 	}

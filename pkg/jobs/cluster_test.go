@@ -186,7 +186,7 @@ func readsAtEveryNode(t *testing.T, rigs []*rig) {
 			continue
 		}
 		for i, r := range rigs {
-			page, err := r.List(t.Context(), "u2", jobs.Filter{Limit: 1000})
+			page, err := r.List(t.Context(), []string{"u2"}, jobs.Filter{Limit: 1000})
 			if err != nil || len(page.Jobs) != n+1 {
 				t.Fatalf("list at node %d: %d jobs, want %d, %v", i, len(page.Jobs), n+1, err)
 			}
@@ -228,7 +228,7 @@ func TestEachNodeAway(t *testing.T) {
 			return err
 		})
 		retry(t, func() error {
-			page, err := r.List(t.Context(), "u1", jobs.Filter{Limit: 100})
+			page, err := r.List(t.Context(), []string{"u1"}, jobs.Filter{Limit: 100})
 			if err == nil && len(page.Jobs) != 2*(i+1) {
 				t.Errorf("node %d away: %d jobs listed", i, len(page.Jobs))
 			}

@@ -96,7 +96,7 @@ func TestSubmitStoppedBeforeItsAnswer(t *testing.T) {
 	if _, _, err := r.crashes(jobs.StepPush).Enqueue(t.Context(), plain, false); !errors.Is(err, errCrash) {
 		t.Fatal(err)
 	}
-	if page, err := r.List(t.Context(), "u2", jobs.Filter{Limit: 10}); err != nil || len(page.Jobs) != 1 || page.Jobs[0].Spec.ID != plain.ID {
+	if page, err := r.List(t.Context(), []string{"u2"}, jobs.Filter{Limit: 10}); err != nil || len(page.Jobs) != 1 || page.Jobs[0].Spec.ID != plain.ID {
 		t.Errorf("%+v, %v", page, err)
 	}
 }

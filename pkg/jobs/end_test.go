@@ -242,7 +242,7 @@ func deletedStaysDeleted(t *testing.T, end func(*rig, *job.Spec) error) {
 	if _, err := r.store.MediaInfo(t.Context(), "u1", spec.ID, 0); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the late media: %v", err)
 	}
-	page, err := r.List(t.Context(), "u1", jobs.Filter{Limit: 10})
+	page, err := r.List(t.Context(), []string{"u1"}, jobs.Filter{Limit: 10})
 	if err != nil || len(page.Jobs) != 0 {
 		t.Errorf("list: %+v, %v", page, err)
 	}

@@ -60,51 +60,73 @@ const (
 	readPerPage = 1000
 )
 
-// List returns a page of an owner's history. It costs two requests to list the jobs, whatever their number, and up to three for
-// each hundred jobs that are read, which are at most a thousand. The time of a job with an idempotency key, which its id does not
-// have, is read once by each process.
-func (s *Service) List(ctx context.Context, owner string, f Filter) (*Page, error) {
-	positions, ended, err := s.history(ctx, owner)
+// listed is a job of a list.
+type listed struct {
+	Position
+	owner string
+}
+
+// List returns a page of the history of owners. It costs two requests per owner to list the jobs, whatever their number, and up to
+// three for each hundred jobs that are read, which are at most a thousand, and each owner among them. The time of a job with an
+// idempotency key, which its id does not have, is read once by each process.
+func (s *Service) List(ctx context.Context, owners []string, f Filter) (*Page, error) {
+	all, ended, err := s.history(ctx, owners)
 	if err != nil {
 		return nil, err
 	}
 	if f.After.ID != "" {
-		start, found := slices.BinarySearchFunc(positions, f.After, comparePositions)
+		start, found := slices.BinarySearchFunc(all, f.After, func(l listed, p Position) int { return comparePositions(l.Position, p) })
 		if found {
 			start++
 		}
-		positions = positions[start:]
+		all = all[start:]
 	}
 	page := &Page{Jobs: []*job.Snapshot{}}
-	if len(positions) > readPerPage {
-		positions = positions[:readPerPage]
-		page.Next = &positions[readPerPage-1]
+	if len(all) > readPerPage {
+		all = all[:readPerPage]
+		page.Next = &all[readPerPage-1].Position
 	}
 	f.Text = foldText(f.Text)
-	var last Position // of the page so far
-	for part := range slices.Chunk(positions, readAtOnce) {
-		ids := make([]string, len(part))
-		for i, p := range part {
-			ids[i] = p.ID
+	var last *Position // of the page so far
+	for part := range slices.Chunk(all, readAtOnce) {
+		snaps, err := s.readListed(ctx, part, ended)
+		if err != nil {
+			return nil, err
 		}
+		for i := range part {
+			snap := snaps[part[i].ID]
+			if snap == nil || !f.matches(snap) {
+				continue
+			}
+			if len(page.Jobs) == max(1, f.Limit) {
+				page.Next = last
+				return page, nil
+			}
+			page.Jobs = append(page.Jobs, snap)
+			last = &part[i].Position
+		}
+	}
+	return page, nil
+}
+
+// readListed reads the listed jobs, and returns those that still exist by id.
+func (s *Service) readListed(ctx context.Context, part []listed, ended map[string]bool) (map[string]*job.Snapshot, error) {
+	ids := make(map[string][]string, 1)
+	for _, l := range part {
+		ids[l.owner] = append(ids[l.owner], l.ID)
+	}
+	found := make(map[string]*job.Snapshot, len(part))
+	for owner, ids := range ids {
 		snaps, err := s.readMany(ctx, owner, ids, ended)
 		if err != nil {
 			return nil, err
 		}
 		for _, snap := range snaps {
 			s.created.put(owner, snap.Spec) // Through another process, the key of a deleted job may have been used again.
-			if !f.matches(snap) {
-				continue
-			}
-			if len(page.Jobs) == max(1, f.Limit) {
-				page.Next = &last
-				return page, nil
-			}
-			page.Jobs = append(page.Jobs, snap)
-			last = part[slices.Index(ids, snap.Spec.ID)]
+			found[snap.Spec.ID] = snap
 		}
 	}
-	return page, nil
+	return found, nil
 }
 
 // matches reports whether a job passes the filter, whose Text must be folded.
@@ -112,6 +134,15 @@ func (f Filter) matches(s *job.Snapshot) bool {
 	return (len(f.Kinds) == 0 || slices.Contains(f.Kinds, s.Spec.Kind)) &&
 		(len(f.Statuses) == 0 || slices.Contains(f.Statuses, s.Status())) &&
 		(f.Text == "" || containsText(s, f.Text))
+}
+
+// Any reports whether an owner has jobs, or had one until shortly ago. It costs up to two requests.
+func (s *Service) Any(ctx context.Context, owner string) (bool, error) {
+	ids, err := s.queue.OwnerIDs(ctx, owner)
+	if err == nil && len(ids) == 0 {
+		ids, err = s.store.OwnerIDs(ctx, owner)
+	}
+	return len(ids) > 0, err
 }
 
 // Active returns all jobs of an owner that have not ended.
@@ -135,26 +166,36 @@ func (s *Service) Active(ctx context.Context, owner string) ([]*job.Snapshot, er
 	return active, nil
 }
 
-// history returns the positions of all jobs of an owner, newest first, and the set of those that have ended according to the
-// leader.
-func (s *Service) history(ctx context.Context, owner string) (positions []Position, ended map[string]bool, err error) {
+// history returns all jobs of owners, newest first, and the set of those that have ended according to the leader.
+func (s *Service) history(ctx context.Context, owners []string) (all []listed, ended map[string]bool, err error) {
+	ended = make(map[string]bool)
+	for _, owner := range owners {
+		if all, err = s.addHistory(ctx, owner, all, ended); err != nil {
+			return nil, nil, err
+		}
+	}
+	slices.SortFunc(all, func(a, b listed) int { return comparePositions(a.Position, b.Position) })
+	return all, ended, nil
+}
+
+// addHistory adds the jobs of an owner to a history.
+func (s *Service) addHistory(ctx context.Context, owner string, all []listed, ended map[string]bool) ([]listed, error) {
 	// The queue is read first: a job that is settled in between is then in at least one of the lists.
 	queued, err := s.queue.OwnerIDs(ctx, owner)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	stored, err := s.store.OwnerIDs(ctx, owner)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	ended = make(map[string]bool, len(stored))
 	for _, id := range stored {
 		ended[id] = true
 	}
 	ids := append(stored, queued...)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	positions = make([]Position, 0, len(ids))
+	all = slices.Grow(all, len(ids))
 	var undated []string
 	for _, id := range ids {
 		created, ok := createdAt(id)
@@ -162,7 +203,7 @@ func (s *Service) history(ctx context.Context, owner string) (positions []Positi
 			created, ok = s.created.get(owner, id)
 		}
 		if ok {
-			positions = append(positions, Position{CreatedAt: created, ID: id})
+			all = append(all, listed{Position{CreatedAt: created, ID: id}, owner})
 		} else {
 			undated = append(undated, id)
 		}
@@ -170,15 +211,14 @@ func (s *Service) history(ctx context.Context, owner string) (positions []Positi
 	for part := range slices.Chunk(undated, readAtOnce) {
 		snaps, err := s.readMany(ctx, owner, part, ended)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for _, snap := range snaps {
 			s.created.put(owner, snap.Spec)
-			positions = append(positions, positionOf(snap.Spec))
+			all = append(all, listed{positionOf(snap.Spec), owner})
 		}
 	}
-	slices.SortFunc(positions, comparePositions)
-	return positions, ended, nil
+	return all, nil
 }
 
 // createdAt returns the time of submission from an id that is a UUIDv7. The id of a keyed job has no time.

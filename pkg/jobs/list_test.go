@@ -63,7 +63,7 @@ func (r *rig) pages(t *testing.T, f jobs.Filter, between func(page int)) []strin
 	t.Helper()
 	var ids []string
 	for page := 0; page < 10_000; page++ {
-		p, err := r.List(t.Context(), "u1", f)
+		p, err := r.List(t.Context(), []string{"u1"}, f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestListThousandsInPages(t *testing.T) {
 	// A search reads at most a thousand jobs per page, so that the first pages are empty.
 	f := jobs.Filter{Limit: 5, Text: "KÄFER"}
 	for n := 0; ; n++ {
-		page, err := r.List(t.Context(), "u1", f)
+		page, err := r.List(t.Context(), []string{"u1"}, f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,14 +158,55 @@ func TestListSearch(t *testing.T) {
 		"STRASSE": 1, "straße": 1, "cafe\u0301": 1, "CAFÉ": 1, "ＣＡＦÉ": 1, "people": 0, "灯塔": 1, "οδυσσεύς": 0, "οδυσσευς": 1,
 		"% _ .* \\": 1, ".": 1, "VIXEN AT": 1, "fox": 1, "": 4, "cat": 0,
 	} {
-		page, err := r.List(t.Context(), "u1", jobs.Filter{Limit: 10, Text: text})
+		page, err := r.List(t.Context(), []string{"u1"}, jobs.Filter{Limit: 10, Text: text})
 		if err != nil || len(page.Jobs) != want {
 			t.Errorf("%q: %d jobs, want %d, %v", text, len(page.Jobs), want, err)
 		}
 	}
 	both := jobs.Filter{Limit: 10, Text: "straße", Kinds: []job.Kind{job.KindAudio}}
-	if page, err := r.List(t.Context(), "u1", both); err != nil || len(page.Jobs) != 0 {
+	if page, err := r.List(t.Context(), []string{"u1"}, both); err != nil || len(page.Jobs) != 0 {
 		t.Errorf("of another kind: %d jobs, %v", len(page.Jobs), err)
+	}
+}
+
+// TestListOfOwners lists the jobs of two owners together.
+func TestListOfOwners(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	var want []*job.Spec
+	for i := range 9 {
+		owner := []string{"u1", "g-1", "u2"}[i%3]
+		spec := fresh(t, owner)
+		if i%2 == 0 {
+			spec = specOf(owner, keyedID(), spec.CreatedAt.Time)
+		}
+		r.submitSpec(t, spec)
+		if i > 5 {
+			r.finish(t, spec)
+		}
+		if owner != "u2" {
+			want = append(want, spec)
+		}
+	}
+	sortNewestFirst(want)
+	for limit := range 8 {
+		var got []string
+		for f := (jobs.Filter{Limit: limit}); ; {
+			page, err := r.List(t.Context(), []string{"u1", "g-1"}, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, snap := range page.Jobs {
+				got = append(got, snap.Spec.ID)
+			}
+			if page.Next == nil {
+				break
+			}
+			f.After = *page.Next
+		}
+		if !slices.Equal(got, idsOf(want)) {
+			t.Errorf("by %d: %v, want %v", limit, got, idsOf(want))
+		}
 	}
 }
 
@@ -245,14 +286,14 @@ func TestListFilters(t *testing.T) {
 func TestListEdges(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	page, err := r.List(t.Context(), "u1", jobs.Filter{Limit: 10})
+	page, err := r.List(t.Context(), []string{"u1"}, jobs.Filter{Limit: 10})
 	if err != nil || page.Next != nil || page.Jobs == nil || len(page.Jobs) != 0 {
 		t.Errorf("nothing: %+v, %v", page, err)
 	}
 	old, young := r.submit(t), r.submit(t)
 	// An invalid limit is treated as 1.
 	for _, limit := range []int{0, -1, 1} {
-		page, err = r.List(t.Context(), "u1", jobs.Filter{Limit: limit})
+		page, err = r.List(t.Context(), []string{"u1"}, jobs.Filter{Limit: limit})
 		if err != nil || len(page.Jobs) != 1 || page.Jobs[0].Spec.ID != young.ID || page.Next == nil {
 			t.Errorf("limit %d: %+v, %v", limit, page, err)
 		}
@@ -262,7 +303,7 @@ func TestListEdges(t *testing.T) {
 	if err := r.Delete(t.Context(), []string{"u1"}, young.ID); err != nil {
 		t.Fatal(err)
 	}
-	page, err = r.List(t.Context(), "u1", jobs.Filter{Limit: 1, After: *page.Next})
+	page, err = r.List(t.Context(), []string{"u1"}, jobs.Filter{Limit: 1, After: *page.Next})
 	if err != nil || len(page.Jobs) != 1 || page.Jobs[0].Spec.ID != old.ID || page.Next != nil {
 		t.Errorf("after a deleted job: %+v, %v", page, err)
 	}
@@ -281,7 +322,7 @@ func TestListOmitsJobsOfANewerVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	page, err := r.List(t.Context(), "u1", jobs.Filter{Limit: 10})
+	page, err := r.List(t.Context(), []string{"u1"}, jobs.Filter{Limit: 10})
 	if err != nil || len(page.Jobs) != 1 || page.Jobs[0].Spec.ID != spec.ID {
 		t.Errorf("%+v, %v", page, err)
 	}

@@ -3,6 +3,7 @@ package session
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"slices"
 
@@ -22,19 +23,36 @@ type Sessions struct {
 	proxies  Proxies
 	// verifyEmail requires members to verify their email address before they submit anything.
 	verifyEmail bool
+	// hasWorks reports whether a guest has jobs.
+	hasWorks func(ctx context.Context, guest string) (bool, error)
+	log      *slog.Logger
 }
 
-// New returns Sessions. guestKey signs the cookies of guests; with verifyEmail, RequireVerified fails for members who have not
-// verified their email address.
-func New(accounts *account.Accounts, guestKey []byte, proxies Proxies, verifyEmail bool) *Sessions {
-	return &Sessions{accounts: accounts, guestKey: guestKey, proxies: proxies, verifyEmail: verifyEmail}
+// Config configures Sessions.
+type Config struct {
+	Accounts *account.Accounts
+	Jobs     *jobs.Service
+	// GuestKey signs the cookies of guests.
+	GuestKey []byte
+	Proxies  Proxies
+	// VerifyEmail has RequireVerified fail for members who have not verified their email address.
+	VerifyEmail bool
+	Log         *slog.Logger
+}
+
+// New returns Sessions.
+func New(cfg Config) *Sessions {
+	return &Sessions{
+		accounts: cfg.Accounts, guestKey: cfg.GuestKey, proxies: cfg.Proxies, verifyEmail: cfg.VerifyEmail, hasWorks: cfg.Jobs.Any, log: cfg.Log,
+	}
 }
 
 // Caller is the sender of a request.
 type Caller struct {
 	// Owner is the owner of new jobs, or job.OwnerAnonymous if the caller has no identity.
 	Owner string
-	// Owners are the owners whose jobs the caller may read, in the order in which they are tried.
+	// Owners are the owners whose jobs the caller may read, in the order in which they are tried, the account of a member first.
+	// Sessions.Find adds those that the account has adopted.
 	Owners []string
 	Lane   job.Lane
 	// Address is the ratelimit.ClientKey of the caller, by which guests are counted.

@@ -85,6 +85,19 @@ func (s *Sessions) EnsureGuest(c *gin.Context) {
 	s.SetCookie(c, name, SealGuest(s.guestKey, guest), "/", int(guestAge.Seconds()))
 }
 
+// replaceGuest makes the browser a new guest.
+func (s *Sessions) replaceGuest(c *gin.Context) {
+	name := GuestCookie
+	if s.proxies.Secure(c) {
+		name = hostGuestCookie
+	}
+	value := SealGuest(s.guestKey, NewGuest())
+	s.SetCookie(c, name, value, "/", int(guestAge.Seconds()))
+	if _, err := c.Request.Cookie(GuestCookie); err == nil && name != GuestCookie {
+		s.SetCookie(c, GuestCookie, value, "/", int(guestAge.Seconds()))
+	}
+}
+
 // SetCookie sets a cookie with HttpOnly and SameSite=Lax. A negative maxAge, in seconds, deletes it.
 func (s *Sessions) SetCookie(c *gin.Context, name, value, path string, maxAge int) {
 	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // Without TLS, as in development, a Secure cookie would not come back.

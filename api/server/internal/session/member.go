@@ -136,12 +136,13 @@ func (s *Sessions) StillValid(ctx context.Context, token string) bool {
 	return tokenCause(err) == ""
 }
 
-// SignIn returns a new token of an account and sets it as a cookie.
+// SignIn returns a new token of an account, sets it as a cookie and gives the account the works of the browser's guest.
 func (s *Sessions) SignIn(c *gin.Context, u *account.User) (string, error) {
 	token, err := s.accounts.Token(u)
 	if err != nil {
 		return "", err
 	}
+	s.adopt(c, u)
 	s.SetToken(c, token)
 	return token, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/feed"
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/api/web"
+	"github.com/text2image-audio/text2image-audio/pkg/apikey"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
@@ -147,6 +148,10 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	apiKeys, err := apikey.New(ctx, b, accounts, a.log)
+	if err != nil {
+		return err
+	}
 	feedbacks, err := feedback.New(ctx, b)
 	if err != nil {
 		return err
@@ -157,6 +162,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	quotas := a.quota()
 	eraser := erasure.New(accounts, service, []erasure.Part{
+		{Name: "API keys", Erase: apiKeys.Erase},
 		{Name: "feedback", Erase: feedbacks.Erase},
 		{Name: "saved images", Erase: images.Erase},
 		{Name: "jobs", Erase: service.Erase},
@@ -177,7 +183,7 @@ func (a *App) start(ctx context.Context) error {
 		return fmt.Errorf("build page: %w", err)
 	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
-		Accounts: accounts, Recovery: mailer, Feedback: feedbacks, Gallery: images, Google: a.google(),
+		Accounts: accounts, Recovery: mailer, Keys: apiKeys, Feedback: feedbacks, Gallery: images, Google: a.google(),
 		Jobs: service, Store: a.store, Queue: a.queue, Control: a.control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(),
 		Catalogue: catalogue.Builtin(), Models: models.Current,
 		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: page,

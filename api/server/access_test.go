@@ -68,6 +68,9 @@ func accessCases() map[string]accessCase {
 		"POST /api/auth/google-login":        sameForAll(401, "/api/auth/google-login", fields{"idToken": "x"}),
 		"POST /api/auth/google-unlink":       membersOnly(200, "/api/auth/google-unlink", nil),
 
+		"POST /api/keys":       membersOnly(400, "/api/keys", fields{}),
+		"DELETE /api/keys/:id": membersOnly(404, "/api/keys/key_1", nil),
+
 		"POST /api/feedback": membersOnly(400, "/api/feedback", fields{}),
 	}
 	// {image} is the id of an image that Ann has saved. Deleting another member's image is 400, as in the original.
@@ -84,6 +87,8 @@ func accessCases() map[string]accessCase {
 		"/api/jobs/:id/events":        ownersOnly(200, "/api/jobs/done/events"),
 		"/api/jobs/:id/media/:index":  ownersOnly(200, "/api/jobs/done/media/0"),
 		"/api/auth/validate":          membersOnly(200, "/api/auth/validate", nil),
+		"/api/keys":                   membersOnly(200, "/api/keys", nil),
+		"/api/admin/keys":             sameForAll(401, "/api/admin/keys", nil),
 		"/api/models":                 sameForAll(200, "/api/models", nil),
 		"/api/quota":                  {"/api/quota", nil, 200, 200, 200, 200, 401},
 		"/":                           sameForAll(200, "/", nil),
@@ -125,6 +130,7 @@ func accessCases() map[string]accessCase {
 		"POST /api/admin/upstreams/:name/probe":  "/api/admin/upstreams/pollinations/probe",
 		"POST /api/admin/feedback/:id/processed": "/api/admin/feedback/1/processed", "POST /api/admin/feedback/:id/pending": "/api/admin/feedback/1/pending",
 		"DELETE /api/admin/feedback/:id": "/api/admin/feedback/1",
+		"POST /api/admin/keys":           "/api/admin/keys", "DELETE /api/admin/keys/:id": "/api/admin/keys/key_1",
 		"POST /api/admin/switches/:name": "/api/admin/switches/accept", "DELETE /api/admin/switches/:name": "/api/admin/switches/accept",
 	} {
 		table[name] = sameForAll(401, path, fields{"all": true})

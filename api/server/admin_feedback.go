@@ -11,14 +11,15 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/pkg/apikey"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 )
 
-// operatorsFeedbackOnly is operatorOnly for the list of feedback. As in the original, it also accepts the key in the URL,
-// which a proxy may log, and rejects with 403. Only the first key in the URL counts: a URL has room for hundreds of guesses.
+// operatorsFeedbackOnly is operatorOnly for the list of feedback. As in the original, it also accepts ADMIN_KEY in the
+// URL, which a proxy may log, and rejects with 403. Only the first key in the URL counts: a URL has room for hundreds of guesses.
 func (o *operator) operatorsFeedbackOnly(c *gin.Context) {
 	keys := operatorKeys(c)
-	if key := c.Query("admin_key"); key != "" {
+	if key := c.Query("admin_key"); key != "" && !apikey.Looks(key) {
 		keys = append(keys, key)
 	}
 	o.admitOperator(c, keys, http.StatusForbidden)

@@ -129,7 +129,7 @@ func (h *controlHandler) resetSwitch(c *gin.Context) error {
 func (h *controlHandler) changeSwitch(c *gin.Context, act string, next control.Switch) error {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	next.By = control.Actor{Address: c.ClientIP(), Key: h.keyID}
+	next.By = control.Actor{Address: c.ClientIP(), Key: h.keyIDOf(c)}
 	before, after, err := h.control.SetSwitch(ctx, next)
 	now := h.now()
 	attrs := []slog.Attr{slog.String("switch", string(next.Name))}

@@ -2,7 +2,9 @@ package server
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -164,3 +166,15 @@ func IsProblem(err error) (code string, status int, ok bool) {
 	}
 	return p.Code, p.HTTPStatus(), true
 }
+
+// PermissionOf returns what an API key needs on a route, and whether the route is in the table.
+func PermissionOf(method, path string) (need string, listed bool) {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	p, ok := routePermissions[method+" "+path]
+	return string(p), ok
+}
+
+// Permissions returns the routes in the table of permissions.
+func Permissions() []string { return slices.Collect(maps.Keys(routePermissions)) }

@@ -24,6 +24,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/api/web"
+	"github.com/text2image-audio/text2image-audio/pkg/apikey"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
@@ -123,16 +124,19 @@ func setup(t testing.TB, changes ...change) *bundle {
 	var cfg server.Config
 	must(t, env.Load(nil, &cfg))
 	accounts, recovery := newAccounts(t, b.broker, log)
+	apiKeys, err := apikey.New(t.Context(), b.broker, accounts, log)
+	must(t, err)
 	b.box, err = feedback.New(t.Context(), b.broker)
 	must(t, err)
 	images, err := gallery.New(t.Context(), b.broker)
 	must(t, err)
 	deps := server.Deps{
-		Accounts: accounts, Recovery: recovery, Feedback: b.box, Gallery: images,
+		Accounts: accounts, Recovery: recovery, Keys: apiKeys, Feedback: b.box, Gallery: images,
 		Jobs: b.jobs, Store: b.store, Queue: b.queue, Control: b.control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Plans{}, nil), Catalogue: catalogue.Builtin(),
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}
 	deps.Eraser = erasure.New(accounts, b.jobs, []erasure.Part{
+		{Name: "API keys", Erase: apiKeys.Erase},
 		{Name: "feedback", Erase: b.box.Erase},
 		{Name: "saved images", Erase: images.Erase},
 		{Name: "jobs", Erase: b.jobs.Erase},

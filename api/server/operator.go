@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
+	"github.com/text2image-audio/text2image-audio/pkg/apikey"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -31,20 +33,23 @@ type operator struct {
 	// keyID identifies the key in logs. Without the installation's secret it reveals nothing about the key.
 	keyID    string
 	guesses  *ratelimit.Limiter
+	sessions *session.Sessions
 	problems *problem.Writer
 	// log is the audit log, which ignores LOG_LEVEL.
 	log *slog.Logger
 }
 
-func newOperator(key env.Secret, derived keys.Keys, problems *problem.Writer, now func() time.Time, log *slog.Logger) *operator {
+func newOperator(
+	key env.Secret, derived keys.Keys, sessions *session.Sessions, problems *problem.Writer, now func() time.Time, log *slog.Logger,
+) *operator {
 	return &operator{
 		key: key, keyID: hex.EncodeToString(keys.Sum(derived.AdminKeyID, key.Reveal())[:4]), guesses: ratelimit.New(now, maxKeyGuesses, keyGuessWindow),
-		problems: problems, log: telemetry.Audit(log),
+		sessions: sessions, problems: problems, log: telemetry.Audit(log),
 	}
 }
 
-// operatorOnly admits requests with ADMIN_KEY, as a Bearer token or in X-Admin-Key, but not in the URL, which proxies log.
-// If ADMIN_KEY is not set it admits none. A client that has sent too many wrong keys is rejected even with the right one:
+// operatorOnly admits requests with ADMIN_KEY or an API key of the operator, as a Bearer token or in X-Admin-Key, but not in the URL,
+// which proxies log. If ADMIN_KEY is not set it admits none. A client that has sent too many wrong keys is rejected even with the right one:
 // otherwise a correct guess would still succeed.
 func (o *operator) operatorOnly(c *gin.Context) { o.admitOperator(c, operatorKeys(c), 0) }
 
@@ -63,12 +68,27 @@ func (o *operator) admitOperator(c *gin.Context, given []string, status int) {
 		o.problems.Write(c, tooManyGuesses(wait))
 		return
 	}
+	var refusal error = &problem.Problem{Code: problem.CodeAdminKey, Status: status}
+	c.Header("WWW-Authenticate", `Bearer realm="operator"`)
 	for _, key := range given {
 		if isKey(key, want) {
+			c.Writer.Header().Del("WWW-Authenticate")
 			return
 		}
+		if !apikey.Looks(key) {
+			continue
+		}
+		err := o.admitAPIKey(c, key)
+		if err == nil {
+			c.Writer.Header().Del("WWW-Authenticate")
+			return
+		}
+		if p, ok := errors.AsType[*problem.Problem](err); !ok || p.Code != problem.CodeAPIKey {
+			o.problems.Write(c, err)
+			return
+		}
+		refusal = err
 	}
-	c.Header("WWW-Authenticate", `Bearer realm="operator"`)
 	if len(given) > 0 {
 		wait := o.guesses.Take(ratelimit.ClientKey(address))
 		o.log.WarnContext(c.Request.Context(), "operator action",
@@ -78,7 +98,7 @@ func (o *operator) admitOperator(c *gin.Context, given []string, status int) {
 			return
 		}
 	}
-	o.problems.Write(c, &problem.Problem{Code: problem.CodeAdminKey, Status: status})
+	o.problems.Write(c, refusal)
 }
 
 func tooManyGuesses(wait time.Duration) *problem.Problem {
@@ -111,7 +131,7 @@ func (o *operator) audit(ctx context.Context, c *gin.Context, act string, err er
 		attrs = append(attrs, slog.String("code", o.problems.ToProblem(ctx, err).Code))
 	}
 	attrs = append([]slog.Attr{
-		slog.String("act", act), slog.String("outcome", outcome), slog.String("address", c.ClientIP()), slog.String("key", o.keyID),
+		slog.String("act", act), slog.String("outcome", outcome), slog.String("address", c.ClientIP()), slog.String("key", o.keyIDOf(c)),
 	}, attrs...)
 	o.log.LogAttrs(ctx, level, "operator action", attrs...)
 }

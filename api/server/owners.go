@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
@@ -17,6 +18,7 @@ import (
 // owners removes data that was stored for an account while the account was deleted.
 type owners struct {
 	accounts *account.Accounts
+	sessions *session.Sessions
 	eraser   *erasure.Eraser
 }
 
@@ -25,11 +27,15 @@ type owners struct {
 func (o *owners) undoIfDeleted(ctx context.Context, m *session.Member, erase func(ctx context.Context, owner string) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lifetime.OperationTimeout)
 	defer cancel()
-	_, _, err := o.accounts.Identify(ctx, m.Token)
+	err := o.sessions.Exists(ctx, m)
 	if !errors.Is(err, account.ErrUnknown) {
 		return nil
 	}
-	return errors.Join(account.ErrUnknown, erase(ctx, m.User.Owner()))
+	gone := account.ErrUnknown
+	if m.Key != nil {
+		gone = problem.New(problem.CodeAPIKey)
+	}
+	return errors.Join(gone, erase(ctx, m.User.Owner()))
 }
 
 // undoSubmissionIfDeleted is undoIfDeleted for a submission, which may have created a job despite err. Guests have no

@@ -21,6 +21,8 @@ var queries = map[string][]string{
 	"/api/jobs/:id/retry":        nil,
 	"/api/events":                {"last_event_id"},
 	"/api/models":                nil,
+	"/api/keys":                  nil,
+	"/api/keys/:id":              nil,
 }
 
 // repeatable are the parameters that may appear more than once.

@@ -35,6 +35,9 @@ type windowsView struct {
 	Minute  *windowView `json:"minute"`
 	Day     *windowView `json:"day"`
 	Address *windowView `json:"address"`
+	// KeyMinute and KeyDay are those of the API key of the request, absent without one or without such a limit.
+	KeyMinute *windowView `json:"key_minute,omitempty"`
+	KeyDay    *windowView `json:"key_day,omitempty"`
 }
 
 type windowView struct {
@@ -71,6 +74,10 @@ func (h *quotaHandler) getQuota(c *gin.Context) error {
 			group.Day = w
 		case quota.WindowAddress:
 			group.Address = w
+		case quota.WindowKeyMinute:
+			group.KeyMinute = w
+		case quota.WindowKeyDay:
+			group.KeyDay = w
 		}
 	}
 	h.problems.SetUsage(c, list)

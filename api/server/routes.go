@@ -11,10 +11,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 )
 
-// read registers a handler for GET and HEAD. Responses to HEAD have the headers of GET and no body.
-func read(routes gin.IRoutes, path string, h gin.HandlerFunc) {
-	routes.GET(path, h)
-	routes.HEAD(path, h)
+// read registers handlers for GET and HEAD. Responses to HEAD have the headers of GET and no body.
+func read(routes gin.IRoutes, path string, h ...gin.HandlerFunc) {
+	routes.GET(path, h...)
+	routes.HEAD(path, h...)
 }
 
 // pageViews are the addresses of the page: each shows a view of its own.
@@ -28,7 +28,7 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Use(h.cors)
+	e.Use(h.cors, h.requirePermission)
 	handle := h.problems.Handle
 	member := func(f func(*gin.Context, *session.Member) error) gin.HandlerFunc {
 		return handle(h.sessions.ForMember(f))
@@ -77,6 +77,11 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	auth.POST("/google-login", handle(h.google.loginGoogle))
 	auth.POST("/google-unlink", member(h.google.unlinkGoogle))
 
+	// API keys of members.
+	native.POST("/api/keys", member(h.keys.createKey))
+	read(native, "/api/keys", member(h.keys.listKeys))
+	native.DELETE("/api/keys/:id", member(h.keys.revokeKey))
+
 	// Feedback of members.
 	members := account.Group("/feedback", limitBody)
 	members.POST("", member(h.feedback.submitFeedback))
@@ -108,6 +113,9 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	admin.DELETE("/switches/:name", handle(h.control.resetSwitch))
 	read(admin, "/deployments", handle(h.control.listDeployments))
 	admin.GET("/backup", handle(h.backup.downloadBackup))
+	admin.POST("/keys", h.operator.noAPIKey, handle(h.adminKeys.createKey))
+	read(admin, "/keys", h.operator.noAPIKey, handle(h.adminKeys.listKeys))
+	admin.DELETE("/keys/:id", h.operator.noAPIKey, handle(h.adminKeys.revokeKey))
 	for _, status := range feedback.Statuses() {
 		admin.POST("/feedback/:id/"+string(status), handle(h.adminFeedback.markFeedback(status)))
 	}

@@ -26,7 +26,7 @@ func expectations() map[string]expectation {
 		"/livez": {anonymous: 200}, "/readyz": {anonymous: 200}, "/internal/health": {anonymous: 401},
 		"/api/models": {anonymous: 200}, "/api/quota": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/events": {anonymous: 401},
 		"/api/admin/dead-letters": {anonymous: 401}, "/api/admin/dead-letters/:id": {anonymous: 401},
-		"/api/admin/control": {anonymous: 401}, "/api/admin/switches": {anonymous: 401}, "/api/admin/deployments": {anonymous: 401}, "/reset-password": {anonymous: 200}, "/verify-email": {anonymous: 200}, server.GooglePath: {anonymous: 200},
+		"/api/admin/control": {anonymous: 401}, "/api/admin/switches": {anonymous: 401}, "/api/admin/deployments": {anonymous: 401}, "/api/keys": {anonymous: 401}, "/api/admin/keys": {anonymous: 401}, "/reset-password": {anonymous: 200}, "/verify-email": {anonymous: 200}, server.GooglePath: {anonymous: 200},
 		"/api/auth/providers": {anonymous: 200}, "/api/auth/google": {anonymous: 401, original: true}, "/api/auth/validate": {anonymous: 401, original: true},
 		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
 	}
@@ -34,13 +34,13 @@ func expectations() map[string]expectation {
 		read[view] = expectation{anonymous: 200}
 	}
 	all := map[string]expectation{
-		"GET /api/admin/backup": {anonymous: 401},
-		"POST /api/jobs":        {anonymous: 400}, "POST /api/jobs/:id/cancel": {anonymous: 404}, "POST /api/jobs/:id/retry": {anonymous: 404}, "DELETE /api/jobs/:id": {anonymous: 404},
+		"GET /api/admin/backup": {anonymous: 401}, "POST /api/keys": {anonymous: 401}, "DELETE /api/keys/:id": {anonymous: 401},
+		"POST /api/jobs": {anonymous: 400}, "POST /api/jobs/:id/cancel": {anonymous: 404}, "POST /api/jobs/:id/retry": {anonymous: 404}, "DELETE /api/jobs/:id": {anonymous: 404},
 	}
 	for _, route := range []string{
 		"POST /api/admin/dead-letters/:id/replay", "DELETE /api/admin/dead-letters/:id", "POST /api/admin/dead-letters/replay", "POST /api/admin/dead-letters/purge",
 		"POST /api/admin/kinds/:kind/pause", "POST /api/admin/kinds/:kind/resume", "POST /api/admin/upstreams/:name/probe",
-		"POST /api/admin/switches/:name", "DELETE /api/admin/switches/:name",
+		"POST /api/admin/switches/:name", "DELETE /api/admin/switches/:name", "POST /api/admin/keys", "DELETE /api/admin/keys/:id",
 	} {
 		all[route] = expectation{anonymous: 401}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/thumbnail"
 	"github.com/text2image-audio/text2image-audio/api/web"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/apikey"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
@@ -55,7 +56,9 @@ type Deps struct {
 	// Accounts are those of members, and Recovery sends emails to reset passwords and verify addresses.
 	Accounts *account.Accounts
 	Recovery *account.Mailer
-	Quota    *quota.Quota
+	// Keys are the API keys of members and the operator.
+	Keys  *apikey.Keys
+	Quota *quota.Quota
 	// Eraser deletes accounts with all their data.
 	Eraser *erasure.Eraser
 	// VerifyEmail requires new accounts with a password to verify their email address before they can submit jobs.
@@ -115,6 +118,8 @@ type handlers struct {
 	original      *originalHandler
 	auth          *authHandler
 	google        *googleHandler
+	keys          *keyHandler
+	adminKeys     *adminKeyHandler
 	feedback      *feedbackHandler
 	images        *imageHandler
 	models        *modelHandler
@@ -177,9 +182,9 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		return nil, err
 	}
 	sessions := session.New(session.Config{
-		Accounts: d.Accounts, Jobs: d.Jobs, GuestKey: derived.GuestCookie, Proxies: m.proxies, VerifyEmail: d.VerifyEmail, Log: d.Log,
+		Accounts: d.Accounts, Keys: d.Keys, Jobs: d.Jobs, GuestKey: derived.GuestCookie, Proxies: m.proxies, VerifyEmail: d.VerifyEmail, Log: d.Log,
 	})
-	accountOwners := &owners{accounts: d.Accounts, eraser: d.Eraser}
+	accountOwners := &owners{accounts: d.Accounts, sessions: sessions, eraser: d.Eraser}
 	subs := &submissions{
 		submitter: submitter, queue: d.Queue, sessions: sessions, owners: accountOwners, problems: problems, metrics: d.Metrics,
 		maxPending: cfg.MaxPending, timeout: cmp.Or(cfg.hooks.SubmitTimeout, submitTimeout),
@@ -188,7 +193,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 	streams := &streamLimits{maxPerCaller: cfg.MaxStreamsPerCaller, maxTotal: cfg.MaxStreams}
 	limits := newAccountLimits(derived.Attempts, d.Now)
 	signups := &signupLimit{accounts: d.Accounts, max: cfg.MaxSignups, key: derived.Attempts, log: d.Log}
-	op := newOperator(cfg.AdminKey, derived, problems, d.Now, d.Log)
+	op := newOperator(cfg.AdminKey, derived, sessions, problems, d.Now, d.Log)
 	return &handlers{
 		middleware: m,
 		sessions:   sessions,
@@ -213,7 +218,9 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 			google: d.Google, accounts: d.Accounts, recovery: d.Recovery, sessions: sessions, limits: limits, signups: signups,
 			problems: problems, flowKey: derived.GoogleFlow, now: d.Now, log: d.Log,
 		},
-		feedback: &feedbackHandler{feedback: d.Feedback, sessions: sessions, owners: accountOwners, now: d.Now},
+		keys:      &keyHandler{keys: d.Keys, owners: accountOwners, created: ratelimit.New(d.Now, maxKeysCreated, keyWindow)},
+		adminKeys: &adminKeyHandler{operator: op, keys: d.Keys},
+		feedback:  &feedbackHandler{feedback: d.Feedback, sessions: sessions, owners: accountOwners, now: d.Now},
 		images: &imageHandler{
 			gallery: d.Gallery, jobs: d.Jobs, store: d.Store, sessions: sessions, owners: accountOwners,
 			uploads: newUploads(cmp.Or(cfg.hooks.UploadGrace, uploadGrace)),

@@ -139,6 +139,21 @@ func (a *Accounts) Identify(ctx context.Context, token string) (*User, Session, 
 	return u, session, nil
 }
 
+// Find returns the active account with a key, as Key returns it, and an ID. It returns ErrDisabled or ErrUnknown. It costs one
+// request.
+func (a *Accounts) Find(ctx context.Context, key, id string) (*User, error) {
+	u, _, err := a.read(ctx, key)
+	switch {
+	case err != nil:
+		return nil, err
+	case u.ID != id:
+		return nil, ErrUnknown
+	case !u.IsActive:
+		return nil, ErrDisabled
+	}
+	return u, nil
+}
+
 // SignOut revokes the token of a session or, if everywhere is set, all tokens of the account.
 func (a *Accounts) SignOut(ctx context.Context, u *User, s Session, everywhere bool) error {
 	_, err := a.update(ctx, u, func(stored *User) error {

@@ -67,6 +67,9 @@ func (u *User) Owner() string {
 	return hashedPrefix + hexHash(u.ID)[:32]
 }
 
+// Key returns the key under which the account is stored: a hash of its email address.
+func (u *User) Key() string { return keyOf(u.Email) }
+
 // hexHash returns the SHA-256 of a string in hexadecimal digits.
 func hexHash(s string) string {
 	sum := sha256.Sum256([]byte(s))

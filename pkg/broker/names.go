@@ -323,3 +323,12 @@ func OwnerProgressSubject(owner string) string { return kvSubject(BucketProgress
 
 // WhoUsageSubject matches all counters of one user or client in a window.
 func WhoUsageSubject(window, who string) string { return UsageSubject(window, who, "*") }
+
+// APIKeySubject is the key of an API key; kind separates keys of members from those of the operator. It is not an account, and
+// UsersSubject does not match it.
+func APIKeySubject(kind, owner, id string) string {
+	return kvSubject(BucketUsers, "apikey."+kind+"."+owner+"."+id)
+}
+
+// AnyAPIKeySubject matches the API key with the given ID.
+func AnyAPIKeySubject(id string) string { return APIKeySubject("*", "*", id) }

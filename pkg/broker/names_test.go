@@ -40,6 +40,8 @@ func TestNames(t *testing.T) {
 		broker.AdoptionSubject("g-1"):                               "$KV.USERS.adopted.g-1",
 		broker.AdoptionsSubject("o"):                                "$KV.USERS.adoptions.o",
 		broker.UsersSubject():                                       "$KV.USERS.*",
+		broker.APIKeySubject("member", "o", "key_1"):                "$KV.USERS.apikey.member.o.key_1",
+		broker.AnyAPIKeySubject("key_1"):                            "$KV.USERS.apikey.*.*.key_1",
 		broker.ResetSubject("k"):                                    "$KV.RESET_TOKENS.k",
 		broker.ImagesSubject("o", "2026-01-02"):                     "$KV.IMAGES_CACHE.o.2026-01-02",
 		broker.ImageSubject("o", "2026-01-02", "k"):                 "$KV.IMAGES_CACHE.o.2026-01-02.k.*",

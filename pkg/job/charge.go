@@ -9,6 +9,9 @@ type Charge struct {
 	// Address is the counter of the client's network address, which was charged the same units; empty if there is none. Versions
 	// older than the field do not refund it.
 	Address string `json:"address,omitempty"`
+	// Key is the counter of the API key, which was charged the same units; empty if there is none. Versions older than the field do
+	// not refund it.
+	Key string `json:"key,omitempty"`
 	// Day is the day of the quota, as returned by DayOf.
 	Day string `json:"day"`
 	// Units is the number of images, audio files or texts.

@@ -32,6 +32,8 @@ type Spec struct {
 	RetriedFrom string `json:"retried_from,omitempty"`
 	// RequestID is the id of the HTTP request that submitted the job; the logs of workers have it too.
 	RequestID string `json:"request_id,omitempty"`
+	// APIKey is the ID of the API key with which the job was submitted, if any.
+	APIKey string `json:"api_key,omitempty"`
 	// Charge is nil if the job was not charged.
 	Charge *Charge `json:"charge,omitempty"`
 }

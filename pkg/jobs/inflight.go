@@ -12,7 +12,11 @@ import (
 )
 
 // TooManyActiveError refuses a submission because its owner has Max queued or running jobs, the most it may have.
-type TooManyActiveError struct{ Max int }
+type TooManyActiveError struct {
+	Max int
+	// OfKey reports that the limit is that of the API key.
+	OfKey bool
+}
 
 // Error names the limit.
 func (e *TooManyActiveError) Error() string { return fmt.Sprintf("%d jobs are active already", e.Max) }
@@ -24,18 +28,18 @@ type inflight struct {
 	byOwner map[string][]*reservation
 }
 
-// reservation is a submission in progress.
-type reservation struct{ owner, id string }
+// reservation is a submission in progress. apiKey is the ID of the API key, if any.
+type reservation struct{ owner, id, apiKey string }
 
 // reserve adds a submission after the existing ones.
-func (f *inflight) reserve(owner, id string) *reservation {
+func (f *inflight) reserve(spec *job.Spec) *reservation {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.byOwner == nil {
 		f.byOwner = make(map[string][]*reservation)
 	}
-	r := &reservation{owner, id}
-	f.byOwner[owner] = append(f.byOwner[owner], r)
+	r := &reservation{spec.Owner, spec.ID, spec.APIKey}
+	f.byOwner[r.owner] = append(f.byOwner[r.owner], r)
 	return r
 }
 
@@ -51,56 +55,72 @@ func (f *inflight) release(r *reservation) {
 	f.byOwner[r.owner] = left
 }
 
-// ahead returns the ids of the owner's submissions in progress that were added before r. It must be called before the queue is
-// read: a submission that is released in between is then counted in one of the two, or in both.
-func (f *inflight) ahead(r *reservation) map[string]bool {
+// ahead returns the ids of the owner's submissions in progress that were added before r, and of those the ones with the same API key.
+// It must be called before the queue is read: a submission that is released in between is then counted in one of the two, or in both.
+func (f *inflight) ahead(r *reservation) (all, ofKey map[string]bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	ids := make(map[string]bool)
+	all, ofKey = make(map[string]bool), make(map[string]bool)
 	for _, other := range f.byOwner[r.owner] {
 		if other == r {
 			break
 		}
-		ids[other.id] = true
+		all[other.id] = true
+		if r.apiKey != "" && other.apiKey == r.apiKey {
+			ofKey[other.id] = true
+		}
 	}
-	return ids
+	return all, ofKey
 }
 
+// activeLimits are the limits of a submission; 0 means none.
+type activeLimits struct{ owner, key int }
+
 // reserve counts a submission as active until release is called, or fails with a *TooManyActiveError. A repeated submission,
-// which creates no job, is never refused. It costs one request, and four more when it refuses.
-func (s *Submitter) reserve(ctx context.Context, spec *job.Spec, keyed bool) (release func(), err error) {
-	most := s.cfg.maxActive(spec.Owner, spec.Lane)
-	if most == 0 {
+// which creates no job, is never refused. It costs one request, and four more when it refuses or an API key with a limit of its own
+// belongs to an owner with as many jobs.
+func (s *Submitter) reserve(ctx context.Context, key *CallerKey, spec *job.Spec, keyed bool) (release func(), err error) {
+	limits := activeLimits{owner: s.cfg.maxActive(spec.Owner, spec.Lane)}
+	if key != nil {
+		limits.key = key.MaxActive
+	}
+	if limits == (activeLimits{}) {
 		return func() {}, nil
 	}
-	r := s.inflight.reserve(spec.Owner, spec.ID)
-	if err := s.checkActive(ctx, r, most, keyed); err != nil {
+	r := s.inflight.reserve(spec)
+	if err := s.checkActive(ctx, r, limits, keyed); err != nil {
 		s.inflight.release(r)
 		return nil, err
 	}
 	return func() { s.inflight.release(r) }, nil
 }
 
-func (s *Submitter) checkActive(ctx context.Context, r *reservation, most int, keyed bool) error {
-	ahead := s.inflight.ahead(r)
+func (s *Submitter) checkActive(ctx context.Context, r *reservation, limits activeLimits, keyed bool) error {
+	ahead, _ := s.inflight.ahead(r)
 	queued, err := s.jobs.queue.OwnerIDs(ctx, r.owner)
 	if err != nil {
 		return err
 	}
-	if countWith(ahead, queued, r.id) < most || slices.Contains(queued, r.id) {
+	// An API key has at most as many jobs as its owner.
+	n := countWith(ahead, queued, r.id)
+	if limits.exceeded(n, n) == nil || slices.Contains(queued, r.id) {
 		return nil
 	}
 	// A job that has just ended is in the queue until it is settled, and a client that has seen its end may submit before that.
-	ahead = s.inflight.ahead(r)
+	ahead, aheadOfKey := s.inflight.ahead(r)
 	snaps, err := s.jobs.Active(ctx, r.owner)
 	if err != nil {
 		return err
 	}
-	ids := make([]string, len(snaps))
-	for i, snap := range snaps {
-		ids[i] = snap.Spec.ID
+	var ids, idsOfKey []string
+	for _, snap := range snaps {
+		ids = append(ids, snap.Spec.ID)
+		if r.apiKey != "" && snap.Spec.APIKey == r.apiKey {
+			idsOfKey = append(idsOfKey, snap.Spec.ID)
+		}
 	}
-	if countWith(ahead, ids, r.id) < most {
+	refusal := limits.exceeded(countWith(ahead, ids, r.id), countWith(aheadOfKey, idsOfKey, r.id))
+	if refusal == nil {
 		return nil
 	}
 	if keyed {
@@ -109,7 +129,19 @@ func (s *Submitter) checkActive(ctx context.Context, r *reservation, most int, k
 			return err
 		}
 	}
-	return &TooManyActiveError{Max: most}
+	return refusal
+}
+
+// exceeded returns a *TooManyActiveError if as many jobs of the owner, or of its API key, are active as there may be, and otherwise
+// nil.
+func (l activeLimits) exceeded(owner, key int) error {
+	switch {
+	case l.owner > 0 && owner >= l.owner:
+		return &TooManyActiveError{Max: l.owner}
+	case l.key > 0 && key >= l.key:
+		return &TooManyActiveError{Max: l.key, OfKey: true}
+	}
+	return nil
 }
 
 // countWith adds ids to set and returns how many there are without own.

@@ -56,7 +56,7 @@ func (n names) replayID(letter *store.DeadLetter) string {
 }
 
 // quotaKey returns the names of the counters of a caller in a group. Members are counted by id, guests by address, since a
-// cookie is easily discarded; and all callers by address in a second counter. A version without groups reads and changes only
+// cookie is easily discarded; and all callers by address in a second counter. An API key with limits has counters of its own. A version without groups reads and changes only
 // the names of the media group.
 func (n names) quotaKey(caller Caller, group quota.Group) quota.Key {
 	key := quota.Key{
@@ -65,6 +65,10 @@ func (n names) quotaKey(caller Caller, group quota.Group) quota.Key {
 	}
 	if caller.Lane == job.LaneMember {
 		key.Owner = n.counter(group, "member", caller.Owner)
+	}
+	if k := caller.Key; k != nil && (k.PerMinute > 0 || k.PerDay > 0) {
+		key.APIKey = n.counter(group, "api key", k.ID)
+		key.APIKeyLimits = quota.LimitsOf(group, quota.Limits{PerMinute: k.PerMinute, PerDay: k.PerDay})
 	}
 	return key
 }

@@ -14,9 +14,20 @@ type Caller struct {
 	Lane  job.Lane
 	// Address is the network address by which guests are counted.
 	Address string
+	// Key is the API key of a member, or nil.
+	Key *CallerKey
 	// OnGone calls a function when the caller disconnects, which ends a submission that is not charged yet, unless stop is called
 	// before. It may be nil.
 	OnGone func(func()) (stop func() bool)
+}
+
+// CallerKey is an API key of a caller, with its limits; 0 means none. Those of the member apply too.
+type CallerKey struct {
+	ID string
+	// PerMinute and PerDay are the limits of images and audio files, from which those of texts follow.
+	PerMinute, PerDay int
+	// MaxActive bounds the jobs of the key that are queued or running.
+	MaxActive int
 }
 
 // Order is a valid request for a job, completed with defaults. Use NewOrder or NewRetry to create one.
@@ -121,9 +132,13 @@ func (s *Submitter) spec(caller Caller, o *Order, requestID string) (*job.Spec, 
 	if err != nil {
 		return nil, err
 	}
-	return &job.Spec{
+	spec := &job.Spec{
 		ID: id, Kind: o.Kind, Lane: caller.Lane, Owner: caller.Owner, Input: o.Input,
 		CreatedAt: job.At(o.created), Deadline: job.At(o.created.Add(o.allowance)), MaxAttempts: s.cfg.MaxAttempts,
 		Fingerprint: o.fingerprint, RetriedFrom: o.retriedFrom, RequestID: requestID,
-	}, nil
+	}
+	if caller.Key != nil {
+		spec.APIKey = caller.Key.ID
+	}
+	return spec, nil
 }

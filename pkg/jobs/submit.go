@@ -97,13 +97,13 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 	callerCtx, cancel := caller.context(ctx)
 	defer cancel()
 	// The limit of active jobs is checked first, so that a refusal needs no refund of the quota.
-	release, err := s.reserve(callerCtx, spec, keyed)
+	release, err := s.reserve(callerCtx, caller.Key, spec, keyed)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	group := quota.GroupOf(spec.Kind)
-	if !s.quota.Limited(quota.Key{Group: group, Lane: caller.Lane}) {
+	key := s.names.quotaKey(caller, quota.GroupOf(spec.Kind))
+	if !s.quota.Limited(key) {
 		snap, replayed, err := s.jobs.Enqueue(callerCtx, spec, keyed)
 		if err != nil {
 			return nil, err
@@ -127,7 +127,6 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 		}
 		tombstone = deleted
 	}
-	key := s.names.quotaKey(caller, group)
 	end, err := s.quota.Reserve(callerCtx, key, spec.Units())
 	if err != nil {
 		return nil, err

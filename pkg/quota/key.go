@@ -13,6 +13,15 @@ const (
 	GroupText Group = "text"
 )
 
+// LimitsOf returns the limits of a group that follow from those of images and audio files: texts, which cost less, have three times
+// as much.
+func LimitsOf(group Group, media Limits) Limits {
+	if group == GroupText {
+		return Limits{multiple(media.PerMinute), multiple(media.PerDay)}
+	}
+	return media
+}
+
 // GroupOf returns the group of a kind of job.
 func GroupOf(kind job.Kind) Group {
 	switch kind {
@@ -32,4 +41,7 @@ type Key struct {
 	Owner string
 	// Address identifies all guests and members at one client address.
 	Address string
+	// APIKey identifies the API key of a member, whose limits are APIKeyLimits; empty if it has none.
+	APIKey       string
+	APIKeyLimits Limits
 }

@@ -82,7 +82,7 @@ func (q *Quota) limits(key Key) Limits {
 
 // Limited reports whether anything is limited for a key.
 func (q *Quota) Limited(key Key) bool {
-	return q.limits(key) != Limits{} || q.plan(key.Group).AddressPerDay > 0
+	return q.limits(key) != Limits{} || q.plan(key.Group).AddressPerDay > 0 || key.APIKey != ""
 }
 
 // Reservation is a successful charge.
@@ -218,11 +218,16 @@ func chargeOf(key Key, list []Usage, now time.Time, units int) *job.Charge {
 			charge.Who = key.Owner
 		case WindowAddress:
 			charge.Address = key.Address
+		case WindowKeyDay:
+			charge.Key = key.APIKey
 		}
 	}
 	if charge.Who == "" {
 		// Versions without address limits refund to Who.
 		charge.Who, charge.Address = charge.Address, ""
+	}
+	if charge.Who == "" {
+		charge.Who, charge.Key = charge.Key, ""
 	}
 	if charge.Who == "" {
 		return nil
@@ -263,7 +268,7 @@ func (r *Reservation) ReleaseIfAbsent(ctx context.Context, spec *job.Spec) error
 	defer cancel()
 	var minutes []Usage
 	for _, u := range r.Usage {
-		if u.Window == WindowMinute {
+		if !u.Daily() {
 			minutes = append(minutes, u)
 		}
 	}

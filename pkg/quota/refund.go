@@ -44,6 +44,9 @@ func refundUnits(ctx context.Context, b *broker.Broker, mark string, charge *job
 	if job.ValidToken(charge.Address) {
 		batch = append(batch, change(broker.UsageSubject(broker.UsageDay, charge.Address, charge.Day), -units, mark+".address"))
 	}
+	if job.ValidToken(charge.Key) {
+		batch = append(batch, change(broker.UsageSubject(broker.UsageDay, charge.Key, charge.Day), -units, mark+".key"))
+	}
 	_, err = jetstreamext.PublishMsgBatch(ctx, b.JetStream(), batch)
 	var api *jetstream.APIError
 	if err == nil || (errors.As(err, &api) && int(api.ErrorCode) == codeDuplicate) {

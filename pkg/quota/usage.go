@@ -15,12 +15,15 @@ const (
 	WindowDay    = broker.UsageDay
 	// WindowAddress is the daily window of all guests and members at one client address.
 	WindowAddress = "address"
+	// WindowKeyMinute and WindowKeyDay are the windows of an API key.
+	WindowKeyMinute = "key-minute"
+	WindowKeyDay    = "key-day"
 )
 
 // Usage is the usage of one window of a quota.
 type Usage struct {
 	Group Group
-	// Window is WindowMinute, WindowDay or WindowAddress.
+	// Window is one of the constants.
 	Window string
 	Limit  int
 	Used   int
@@ -42,12 +45,18 @@ func (u Usage) Policy() string {
 func Policies() []string {
 	var names []string
 	for _, group := range []Group{GroupMedia, GroupText} {
-		for _, window := range []string{WindowMinute, WindowDay, WindowAddress} {
+		for _, window := range []string{WindowMinute, WindowDay, WindowAddress, WindowKeyMinute, WindowKeyDay} {
 			names = append(names, Usage{Group: group, Window: window}.Policy())
 		}
 	}
 	return names
 }
+
+// Daily reports whether the window is a day, whose charges are refunded when a job fails, and not a minute.
+func (u Usage) Daily() bool { return u.Length > time.Minute }
+
+// OfKey reports whether the window is one of an API key.
+func (u Usage) OfKey() bool { return u.Window == WindowKeyMinute || u.Window == WindowKeyDay }
 
 // Remaining returns how many units remain, at least 0.
 func (u Usage) Remaining() int { return min(max(0, u.Limit-u.Used), u.Limit) }
@@ -65,12 +74,15 @@ func (q *Quota) windows(key Key, now time.Time) []Usage {
 	plan, limits := q.plan(key.Group), q.limits(key)
 	now = now.UTC()
 	var list []Usage
-	if limits.PerMinute > 0 {
+	minute := func(window, name string, limit int) {
+		if limit <= 0 {
+			return
+		}
 		start := now.Truncate(time.Minute)
 		bucket := strconv.FormatInt(start.Unix()/60, 10)
 		list = append(list, Usage{
-			Group: key.Group, Window: WindowMinute, Limit: limits.PerMinute, Length: time.Minute, Ends: start.Add(time.Minute),
-			counter: counterOf(broker.UsageMinute, key.Owner, bucket),
+			Group: key.Group, Window: window, Limit: limit, Length: time.Minute, Ends: start.Add(time.Minute),
+			counter: counterOf(broker.UsageMinute, name, bucket),
 		})
 	}
 	day := func(window, name string, limit int) {
@@ -83,8 +95,13 @@ func (q *Quota) windows(key Key, now time.Time) []Usage {
 			counter: counterOf(broker.UsageDay, name, job.DayOf(now)),
 		})
 	}
+	minute(WindowMinute, key.Owner, limits.PerMinute)
 	day(WindowDay, key.Owner, limits.PerDay)
 	day(WindowAddress, key.Address, plan.AddressPerDay)
+	if key.APIKey != "" {
+		minute(WindowKeyMinute, key.APIKey, key.APIKeyLimits.PerMinute)
+		day(WindowKeyDay, key.APIKey, key.APIKeyLimits.PerDay)
+	}
 	return list
 }
 

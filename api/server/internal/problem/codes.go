@@ -43,6 +43,10 @@ const (
 	CodeStoreFull          = "store_full"
 	CodeSignIn             = "sign_in_required"
 	CodeToken              = "invalid_token"
+	CodeAPIKey             = "invalid_api_key"
+	CodeScope              = "insufficient_scope"
+	CodeSessionRequired    = "session_required"
+	CodeTooManyKeys        = "too_many_api_keys"
 	CodeWrongCredentials   = "wrong_credentials" //nolint:gosec // The code of an error.
 	CodeWrongPassword      = "wrong_password"
 	CodeAccountDisabled    = "account_disabled"
@@ -109,6 +113,7 @@ var codes = map[string]definition{
 	CodeNotFound: {status: http.StatusNotFound, sentence: Words{"The job does not exist or has expired.", "任务不存在或已过期。"}, reasons: map[string]Words{
 		"dead_letter": {"The dead letter does not exist: it was replayed, purged, or has expired.", "死信不存在：已被重放、清除或已过期。"},
 		"kind":        {"Unknown kind of job.", "未知的任务类型。"},
+		"api_key":     {"The API key does not exist or was revoked.", "API 密钥不存在或已被吊销。"},
 		"switch":      {"Unknown switch.", "未知的开关。"},
 		"upstream":    {"Unknown upstream.", "未知的上游服务。"},
 		"feedback":    {"The feedback does not exist or was deleted.", "反馈不存在或已被删除。"},
@@ -136,25 +141,50 @@ var codes = map[string]definition{
 	CodeTooManyGuesses:    {status: http.StatusTooManyRequests, sentence: Words{"Too many wrong keys from this address; try again later.", "该地址发送错误密钥的次数过多，请稍后重试。"}},
 	CodeThrottledUpstream: {status: http.StatusConflict, sentence: Words{"The generation service asked us to wait until then; it is not called earlier.", "生成服务要求在此之前不再请求，因此不会提前重试。"}},
 	CodeStillRunning:      {status: http.StatusGatewayTimeout, sentence: Words{"The job has not finished yet; it keeps running and can be read at its URL.", "任务尚未完成，仍在运行，可通过其 URL 查询。"}},
-	CodeTooManyActive:     {status: http.StatusTooManyRequests, sentence: Words{"You already have {max} jobs waiting or running, the maximum; cancel one, or wait until one has finished.", "您已有 {max} 个任务在等待或运行，达到上限；请取消其中一个，或等其中一个结束。"}},
+	CodeTooManyActive: {status: http.StatusTooManyRequests, sentence: Words{"You already have {max} jobs waiting or running, the maximum; cancel one, or wait until one has finished.", "您已有 {max} 个任务在等待或运行，达到上限；请取消其中一个，或等其中一个结束。"}, reasons: map[string]Words{
+		"key": {"This API key already has {max} jobs waiting or running, its maximum; cancel one, or wait until one has finished.", "该 API 密钥已有 {max} 个任务在等待或运行，达到其上限；请取消其中一个，或等其中一个结束。"},
+	}},
 	CodeRateLimited: {status: http.StatusTooManyRequests, sentence: Words{"You have reached the limit of {max} images and audio files per minute; try again in the next minute.", "已达到每分钟 {max} 个图片和音频的上限，请在下一分钟重试。"}, reasons: map[string]Words{
 		"some":  {"You asked for {asked}, but only {left} of {max} per minute are left; ask for fewer, or try again in the next minute.", "您请求了 {asked} 个，但每分钟的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或在下一分钟重试。"},
 		"never": {"You asked for {asked} at once, but the limit is {max} per minute; ask for fewer.", "您一次请求了 {asked} 个，但每分钟的上限为 {max} 个；请减少数量。"},
 		"text":  {"You have reached the limit of {max} texts per minute; try again in the next minute.", "已达到每分钟 {max} 条文本的上限，请在下一分钟重试。"},
+
+		"key":       {"This API key has reached its limit of {max} images and audio files per minute; try again in the next minute.", "该 API 密钥已达到其每分钟 {max} 个图片和音频的上限，请在下一分钟重试。"},
+		"key_some":  {"You asked for {asked}, but only {left} of the {max} per minute of this API key are left; ask for fewer, or try again in the next minute.", "您请求了 {asked} 个，但该 API 密钥每分钟的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或在下一分钟重试。"},
+		"key_never": {"You asked for {asked} at once, but the limit of this API key is {max} per minute; ask for fewer.", "您一次请求了 {asked} 个，但该 API 密钥每分钟的上限为 {max} 个；请减少数量。"},
+		"key_text":  {"This API key has reached its limit of {max} texts per minute; try again in the next minute.", "该 API 密钥已达到其每分钟 {max} 条文本的上限，请在下一分钟重试。"},
 	}},
 	CodeQuotaExceeded: {status: http.StatusPaymentRequired, sentence: Words{"You have used today's quota of {max} images and audio files; it resets at midnight UTC.", "今天 {max} 个图片和音频的配额已用完，将于 UTC 零点重置。"}, reasons: map[string]Words{
 		"some":          {"You asked for {asked}, but only {left} of today's {max} are left; ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 个，但今天的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或等到 UTC 零点。"},
 		"never":         {"You asked for {asked} at once, but the limit is {max} per day; ask for fewer.", "您一次请求了 {asked} 个，但每天的上限为 {max} 个；请减少数量。"},
 		"text":          {"You have used today's quota of {max} texts; it resets at midnight UTC.", "今天 {max} 条文本的配额已用完，将于 UTC 零点重置。"},
+		"key":           {"This API key has used its quota of {max} images and audio files for today; it resets at midnight UTC.", "该 API 密钥今天 {max} 个图片和音频的配额已用完，将于 UTC 零点重置。"},
+		"key_some":      {"You asked for {asked}, but only {left} of today's {max} of this API key are left; ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 个，但该 API 密钥今天的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或等到 UTC 零点。"},
+		"key_never":     {"You asked for {asked} at once, but the limit of this API key is {max} per day; ask for fewer.", "您一次请求了 {asked} 个，但该 API 密钥每天的上限为 {max} 个；请减少数量。"},
+		"key_text":      {"This API key has used its quota of {max} texts for today; it resets at midnight UTC.", "该 API 密钥今天 {max} 条文本的配额已用完，将于 UTC 零点重置。"},
 		"address":       {"Your network address has used today's quota of {max} images and audio files, which everyone at that address shares; it resets at midnight UTC.", "您所在网络地址今天 {max} 个图片和音频的配额已用完；该配额由此地址的所有用户共享，将于 UTC 零点重置。"},
 		"address_some":  {"You asked for {asked}, but only {left} of today's {max} for your network address are left, which everyone at that address shares; ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 个，但您所在网络地址今天的共享配额仅剩 {left} 个（共 {max} 个）；请减少数量，或等到 UTC 零点。"},
 		"address_never": {"You asked for {asked} at once, but the limit for your network address, which everyone at that address shares, is {max} per day; ask for fewer.", "您一次请求了 {asked} 个，但您所在网络地址的所有用户每天合计上限为 {max} 个；请减少数量。"},
 		"address_text":  {"Your network address has used today's quota of {max} texts, which everyone at that address shares; it resets at midnight UTC.", "您所在网络地址今天 {max} 条文本的配额已用完；该配额由此地址的所有用户共享，将于 UTC 零点重置。"},
 	}},
-	CodeQueueFull:         {status: http.StatusServiceUnavailable, retryAfter: retryFull, sentence: Words{"The queue is full; try again later.", "任务队列已满，请稍后重试。"}},
-	CodeStoreFull:         {status: http.StatusServiceUnavailable, retryAfter: retryFull, sentence: Words{"The storage of the service is full; try again later.", "服务存储空间已满，请稍后重试。"}},
-	CodeSignIn:            {status: http.StatusUnauthorized, sentence: Words{"Sign in first.", "请先登录。"}},
-	CodeToken:             {status: http.StatusUnauthorized, sentence: Words{"You are no longer signed in; sign in again.", "登录已失效，请重新登录。"}},
+	CodeQueueFull: {status: http.StatusServiceUnavailable, retryAfter: retryFull, sentence: Words{"The queue is full; try again later.", "任务队列已满，请稍后重试。"}},
+	CodeStoreFull: {status: http.StatusServiceUnavailable, retryAfter: retryFull, sentence: Words{"The storage of the service is full; try again later.", "服务存储空间已满，请稍后重试。"}},
+	CodeSignIn:    {status: http.StatusUnauthorized, sentence: Words{"Sign in first.", "请先登录。"}},
+	CodeToken: {status: http.StatusUnauthorized, sentence: Words{"You are no longer signed in; sign in again.", "登录已失效，请重新登录。"}, reasons: map[string]Words{
+		"program": {"The bearer token is neither an API key of this service, which begins with t2i_, nor a token of a sign-in.", "该令牌既不是本服务的 API 密钥（以 t2i_ 开头），也不是登录令牌。"},
+	}},
+	CodeAPIKey: {status: http.StatusUnauthorized, sentence: Words{"This API key does not exist or was revoked.", "该 API 密钥不存在或已被吊销。"}, reasons: map[string]Words{
+		"malformed": {"This API key is incomplete or mistyped; copy it again.", "该 API 密钥不完整或有误，请重新复制。"},
+		"expired":   {"This API key has expired; create another one.", "该 API 密钥已过期，请创建新的密钥。"},
+		"disabled":  {"The account of this API key is disabled.", "该 API 密钥所属的账户已被禁用。"},
+	}},
+	CodeScope: {status: http.StatusForbidden, sentence: Words{"This API key does not have the scope {scope} that this request requires; it has: {has}.", "该 API 密钥缺少此请求所需的权限 {scope}；它具有的权限：{has}。"}, reasons: map[string]Words{
+		"admin": {"Only the operator creates keys with the scope admin: POST /api/admin/keys with ADMIN_KEY.", "只有管理员能创建具有 admin 权限的密钥：使用 ADMIN_KEY 请求 POST /api/admin/keys。"},
+	}},
+	CodeSessionRequired: {status: http.StatusForbidden, sentence: Words{"An API key can neither manage API keys nor change the account; sign in as the member instead.", "API 密钥不能管理 API 密钥，也不能更改账户；请改为登录账户。"}, reasons: map[string]Words{
+		"admin": {"An API key cannot manage the keys of the operator; use ADMIN_KEY.", "API 密钥不能管理管理员的密钥，请使用 ADMIN_KEY。"},
+	}},
+	CodeTooManyKeys:       {status: http.StatusConflict, sentence: Words{"There are {max} API keys already, the maximum; revoke one first.", "已有 {max} 个 API 密钥，达到上限；请先吊销其中一个。"}},
 	CodeWrongCredentials:  {status: http.StatusUnauthorized, sentence: Words{"Wrong email address or password.", "邮箱或密码错误。"}},
 	CodeWrongPassword:     {status: http.StatusBadRequest, sentence: Words{"Wrong password.", "密码错误。"}},
 	CodeAccountDisabled:   {status: http.StatusUnauthorized, sentence: Words{"This account is disabled.", "账户已被禁用。"}},

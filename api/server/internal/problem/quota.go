@@ -30,7 +30,11 @@ func (w *Writer) refusedSubmission(err error) *Problem {
 		return w.exceededQuota(refusal)
 	}
 	if tooMany, ok := errors.AsType[*jobs.TooManyActiveError](err); ok {
-		return (&Problem{Code: CodeTooManyActive, Args: map[string]string{"max": strconv.Itoa(tooMany.Max)}}).RetryIn(retryActive)
+		p := &Problem{Code: CodeTooManyActive, Args: map[string]string{"max": strconv.Itoa(tooMany.Max)}}
+		if tooMany.OfKey {
+			p.Reason = "key"
+		}
+		return p.RetryIn(retryActive)
 	}
 	if closed, ok := errors.AsType[*jobs.NotAcceptingError](err); ok {
 		return w.notAccepting(closed)
@@ -58,7 +62,7 @@ func (w *Writer) exceededQuota(r *quota.Refusal) *Problem {
 		Code: CodeRateLimited, Reason: quotaReason(r), usage: []quota.Usage{r.Usage},
 		Args: map[string]string{"max": strconv.Itoa(r.Limit), "left": strconv.Itoa(left), "asked": strconv.Itoa(r.Asked)},
 	}).RetryIn(wait)
-	if r.Window != quota.WindowMinute {
+	if r.Daily() {
 		p.Code, p.Extra = CodeQuotaExceeded, map[string]any{"remaining": left, "total": r.Limit}
 	}
 	return p
@@ -69,6 +73,9 @@ func quotaReason(r *quota.Refusal) string {
 	var parts []string
 	if r.Window == quota.WindowAddress {
 		parts = append(parts, "address")
+	}
+	if r.OfKey() {
+		parts = append(parts, "key")
 	}
 	switch {
 	case r.Group == quota.GroupText:

@@ -1,4 +1,4 @@
-// Package session identifies callers: members by a token, guests by a signed cookie, and anonymous callers.
+// Package session identifies callers: members by a token or an API key, guests by a signed cookie, and anonymous callers.
 package session
 
 import (
@@ -11,6 +11,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/apikey"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 )
@@ -18,6 +19,7 @@ import (
 // Sessions identifies callers, and signs members in and out.
 type Sessions struct {
 	accounts *account.Accounts
+	keys     *apikey.Keys
 	// guestKey signs the cookies of guests.
 	guestKey []byte
 	proxies  Proxies
@@ -31,6 +33,7 @@ type Sessions struct {
 // Config configures Sessions.
 type Config struct {
 	Accounts *account.Accounts
+	Keys     *apikey.Keys
 	Jobs     *jobs.Service
 	// GuestKey signs the cookies of guests.
 	GuestKey []byte
@@ -43,7 +46,7 @@ type Config struct {
 // New returns Sessions.
 func New(cfg Config) *Sessions {
 	return &Sessions{
-		accounts: cfg.Accounts, guestKey: cfg.GuestKey, proxies: cfg.Proxies, verifyEmail: cfg.VerifyEmail, hasWorks: cfg.Jobs.Any, log: cfg.Log,
+		accounts: cfg.Accounts, keys: cfg.Keys, guestKey: cfg.GuestKey, proxies: cfg.Proxies, verifyEmail: cfg.VerifyEmail, hasWorks: cfg.Jobs.Any, log: cfg.Log,
 	}
 }
 
@@ -68,13 +71,13 @@ func (c Caller) Named() bool { return c.Owner != job.OwnerAnonymous }
 func (c Caller) Submitter(request *gin.Context) jobs.Caller {
 	ctx := request.Request.Context()
 	return jobs.Caller{
-		Owner: c.Owner, Lane: c.Lane, Address: c.Address,
+		Owner: c.Owner, Lane: c.Lane, Address: c.Address, Key: c.submitterKey(),
 		OnGone: func(f func()) (stop func() bool) { return context.AfterFunc(ctx, f) },
 	}
 }
 
 // Caller returns the sender of a request. A member may still read jobs that the same browser has submitted as a guest, and
-// everyone may read jobs of anonymous callers. Caller fails if the request has an invalid token.
+// everyone may read jobs of anonymous callers. Caller fails if the request has an invalid token or API key.
 func (s *Sessions) Caller(c *gin.Context) (Caller, error) {
 	caller := Caller{Owner: job.OwnerAnonymous, Lane: job.LaneGuest, Address: ratelimit.ClientKey(c.ClientIP())}
 	m, err := s.Member(c)

@@ -12,16 +12,21 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/apikey"
 )
 
 // memberCookie holds the token of a member who is signed in on the page.
 const memberCookie = "auth_token"
 
-// Member is a signed-in member.
+// Member is a signed-in member, or one for whom an API key acts.
 type Member struct {
-	User    *account.User
+	User *account.User
+	// Session is that of the token, and zero with an API key.
 	Session account.Session
-	Token   string
+	// Key is the API key; nil for a signed-in member.
+	Key *apikey.Key
+	// Token is the token or the API key as it was sent.
+	Token string
 	// ByCookie reports whether the token is from a cookie, which browsers send by themselves.
 	ByCookie bool
 }
@@ -57,7 +62,7 @@ const memberKey = "member"
 
 // Member returns the signed-in member, or nil if the request has no token. It fails for an invalid token, so that a caller who
 // expects to be signed in does not submit jobs as a guest. The response then deletes the cookie with the token, so that the
-// browser is a guest with its next request. Member costs one request to NATS, once per request.
+// browser is a guest with its next request. Member costs one request to NATS, once per request, or what IdentifyKey costs.
 func (s *Sessions) Member(c *gin.Context) (*Member, error) {
 	if m := FoundMember(c); m != nil {
 		return m, nil
@@ -67,6 +72,13 @@ func (s *Sessions) Member(c *gin.Context) (*Member, error) {
 	if token == "" {
 		return nil, nil
 	}
+	if key, ok := APIKey(c.Request); ok {
+		m, err := s.memberByKey(c, key)
+		if err == nil {
+			c.Set(memberKey, m)
+		}
+		return m, err
+	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	user, session, err := s.accounts.Identify(ctx, token)
@@ -75,12 +87,16 @@ func (s *Sessions) Member(c *gin.Context) (*Member, error) {
 			s.SignOut(c)
 		}
 		c.Header("WWW-Authenticate", `Bearer realm="account", error="invalid_token"`)
-		return nil, &problem.Problem{Code: problem.CodeToken, Extra: map[string]any{"cause": cause}}
+		p := &problem.Problem{Code: problem.CodeToken, Extra: map[string]any{"cause": cause}}
+		if !byCookie && !strings.Contains(token, ".") {
+			p.Reason = "program" // It was never a token of this program: somebody has configured a key of another service.
+		}
+		return nil, p
 	}
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{user, session, token, byCookie}
+	m := &Member{User: user, Session: session, Token: token, ByCookie: byCookie}
 	c.Set(memberKey, m)
 	return m, nil
 }
@@ -127,11 +143,16 @@ func (s *Sessions) RequireVerified(m *Member) error {
 	return nil
 }
 
-// StillValid reports whether the token of a long request is still valid. It returns true while NATS is unreachable. It costs one
-// request to NATS.
+// StillValid reports whether the token or API key of a long request is still valid. It returns true while NATS is unreachable. It
+// costs one request to NATS.
 func (s *Sessions) StillValid(ctx context.Context, token string) bool {
 	ctx, cancel := lifetime.Bounded(ctx)
 	defer cancel()
+	if apikey.Looks(token) {
+		_, err := s.keys.Identify(ctx, token)
+		_, invalid := keyReason(err)
+		return !invalid
+	}
 	_, _, err := s.accounts.Identify(ctx, token)
 	return tokenCause(err) == ""
 }

@@ -281,3 +281,34 @@ func TestStoredForm(t *testing.T) {
 	_, err = r.Identify(ctx, secret)
 	wantErr(t, "a key of a later version", err, kv.ErrNewer)
 }
+
+// TestRevokedStaysRevoked cuts the power right after a key was created and another one, which was used before, was revoked.
+func TestRevokedStaysRevoked(t *testing.T) {
+	t.Parallel()
+	ctx, dir, syncs := t.Context(), t.TempDir(), filepath.Join(t.TempDir(), "syncs")
+	observer, err := brokertest.NewSyncLog(syncs)
+	must(t, err)
+	open := func(dir string) *rig {
+		r := &rig{log: &bytes.Buffer{}, clock: clocktest.New(time.Now())}
+		r.broker = brokertest.Start(t, func(c *broker.Config) { c.DataDir, c.Sync, c.SyncObserver = dir, "always", observer })
+		r.accounts, err = account.New(ctx, r.broker, accounttest.Config(t), []byte("a secret of the tests"))
+		must(t, err)
+		r.Keys = r.open(t)
+		return r
+	}
+	r := open(dir)
+	r.user, err = r.accounts.Register(ctx, "Ann", "ann@example.org", "correct horse")
+	must(t, err)
+	revoked, secret, err := r.Create(ctx, r.user, apikey.Request{Name: "a", Scopes: []string{"read"}})
+	must(t, err)
+	_, err = r.Identify(ctx, secret)
+	must(t, err)
+	must(t, r.Revoke(ctx, r.user.Owner(), revoked.ID))
+	_, kept, err := r.Create(ctx, r.user, apikey.Request{Name: "b", Scopes: []string{"read"}})
+	must(t, err)
+	after := open(brokertest.CutPower(t, dir, syncs))
+	_, err = after.Identify(ctx, secret)
+	wantErr(t, "a revoked key after a power failure", err, apikey.ErrUnknown)
+	_, err = after.Identify(ctx, kept)
+	must(t, err)
+}

@@ -24,7 +24,7 @@ type Config struct {
 	jobs.Config
 
 	FrontendURLs   []string   `env:"FRONTEND_URL" doc:"URLs of front ends on other hosts, separated by commas; their origins are trusted."`
-	AdminKey       env.Secret `env:"ADMIN_KEY" doc:"Key for the operator routes under /api/admin and the commands that use them, at least 8 characters; the routes are off if empty."`
+	AdminKey       env.Secret `env:"ADMIN_KEY" doc:"Key for the operator routes under /api/admin and the commands that use them, at least 8 characters; the routes are off if empty. It creates the API keys of operators."`
 	PublicHosts    []string   `env:"PUBLIC_HOSTS" doc:"Host names by which clients reach the API, with or without a port, separated by commas. A request for another host returns 421, which protects against DNS rebinding. * allows all. If empty, all are allowed, but on loopback without TRUSTED_PROXIES only localhost, loopback addresses and the hosts of FRONTEND_URL."`
 	AllowedOrigins string     `env:"ALLOWED_ORIGINS" doc:"Further origins that may send requests, separated by commas or spaces."`
 	MaxSignups     int        `env:"SIGNUPS_PER_HOUR" envDefault:"5" doc:"Accounts that may be created per hour from one IPv4 address or IPv6 /64, counted across all processes; 0 means no limit."`

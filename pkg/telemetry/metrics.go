@@ -67,8 +67,8 @@ type Metrics struct {
 	HTTPDuration *prometheus.HistogramVec
 	// HTTPLongDuration is the same for long requests: see LongRequest. Labels: route, method, mode (wait, sync, stream, backup).
 	HTTPLongDuration *prometheus.HistogramVec
-	// QuotaRefusals counts submissions rejected because of a quota. Labels: policy (minute, day, address, and the same
-	// prefixed with text-), lane.
+	// QuotaRefusals counts submissions rejected because of a quota. Labels: policy (minute, day, address, key-minute, key-day,
+	// and the same prefixed with text-), lane.
 	QuotaRefusals *prometheus.CounterVec
 	// StoreWrites counts publishes to JetStream; prefer ObserveWrite. Labels: stream, result (stored, conflict, full, failed).
 	StoreWrites *prometheus.CounterVec

@@ -70,6 +70,8 @@ func accessCases() map[string]accessCase {
 
 		"POST /api/keys":       membersOnly(400, "/api/keys", fields{}),
 		"DELETE /api/keys/:id": membersOnly(404, "/api/keys/key_1", nil),
+		"POST /v1/images/generations": submission("/v1/images/generations", fields{"prompt": "a"}),
+		"POST /v1/audio/speech":       submission("/v1/audio/speech", fields{"input": "a"}),
 
 		"POST /api/feedback": membersOnly(400, "/api/feedback", fields{}),
 	}
@@ -90,6 +92,9 @@ func accessCases() map[string]accessCase {
 		"/api/keys":                   membersOnly(200, "/api/keys", nil),
 		"/api/admin/keys":             sameForAll(401, "/api/admin/keys", nil),
 		"/api/models":                 sameForAll(200, "/api/models", nil),
+		"/v1/models":                  {"/v1/models", nil, 200, 200, 200, 200, 401},
+		"/v1/models/*id":              {"/v1/models/flux", nil, 200, 200, 200, 200, 401},
+		"/v1/media/:token":            sameForAll(404, "/v1/media/x", nil),
 		"/api/quota":                  {"/api/quota", nil, 200, 200, 200, 200, 401},
 		"/":                           sameForAll(200, "/", nil),
 		"/gallery":                    sameForAll(200, "/gallery", nil),

@@ -17,7 +17,7 @@ const (
 	// corsMethods are the methods that the routes use.
 	corsMethods = "GET, HEAD, POST, DELETE, OPTIONS"
 	// corsExposed are the response headers that scripts of other origins may read, besides the safelisted ones.
-	corsExposed = "Content-Disposition, ETag, Idempotent-Replayed, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, Warning, X-Job-Id, X-Request-Id"
+	corsExposed = "Content-Disposition, ETag, Idempotent-Replayed, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, Warning, X-Job-Id, X-Ratelimit-Limit-Requests, X-Ratelimit-Remaining-Requests, X-Ratelimit-Reset-Requests, X-Request-Id, X-Should-Retry"
 	// maxCORSHeaders bounds the length of an Access-Control-Request-Headers that is echoed.
 	maxCORSHeaders = 1024
 )
@@ -26,7 +26,7 @@ const (
 // origins it does nothing.
 func (m *middleware) cors(c *gin.Context) {
 	origin := c.GetHeader("Origin")
-	if origin == "" || !strings.HasPrefix(c.Request.URL.Path, "/api/") {
+	if path := c.Request.URL.Path; origin == "" || (!strings.HasPrefix(path, "/api/") && !isOpenAIPath(path)) {
 		return
 	}
 	trusted := slices.Contains(m.origins, strings.ToLower(origin))

@@ -63,7 +63,7 @@ func (m *middleware) engine() (*gin.Engine, error) {
 	if err := e.SetTrustedProxies(m.trustedProxies); err != nil {
 		return nil, fmt.Errorf("set trusted proxies: %w", err)
 	}
-	e.Use(m.closeWhileDraining, identify, m.trace, m.observe, m.recoverPanic, m.secureHeaders, m.checkHost, m.checkPath, m.discardBody)
+	e.Use(m.closeWhileDraining, identify, setOpenAIShape, m.trace, m.observe, m.recoverPanic, m.secureHeaders, m.checkHost, m.checkPath, m.discardBody)
 	e.NoRoute(m.problems.Handle(notFound))
 	e.NoMethod(m.problems.Handle(methodNotAllowed))
 	return e, nil
@@ -92,6 +92,16 @@ func methodOf(c *gin.Context, other string) string {
 	}
 	return other
 }
+
+// setOpenAIShape gives every error below /v1 the format of the OpenAI API.
+func setOpenAIShape(c *gin.Context) {
+	if isOpenAIPath(c.Request.URL.Path) {
+		problem.OpenAIShape(c)
+	}
+}
+
+// isOpenAIPath reports whether a path is one of the OpenAI-compatible API.
+func isOpenAIPath(path string) bool { return path == "/v1" || strings.HasPrefix(path, "/v1/") }
 
 // setErrorShape sets the error format of the routes of a path while the process starts and has no routes.
 func setErrorShape(c *gin.Context) {

@@ -148,9 +148,14 @@ func (h *originalHandler) firstMedia(c *gin.Context, r *job.Record) (job.Media, 
 	if r.Result == nil || len(r.Result.Media) == 0 {
 		return job.Media{}, nil, &problem.Problem{Code: problem.CodeInternal, Cause: errors.New("job succeeded without media")}
 	}
+	return readMedia(c, h.store, r.Spec, r.Result.Media[0].Index)
+}
+
+// readMedia returns an image or audio file of a job with its content.
+func readMedia(c *gin.Context, st *store.Store, spec *job.Spec, index int) (job.Media, []byte, error) {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	reader, err := h.store.OpenMedia(ctx, r.Spec.Owner, r.Spec.ID, r.Result.Media[0].Index)
+	reader, err := st.OpenMedia(ctx, spec.Owner, spec.ID, index)
 	if err != nil {
 		return job.Media{}, nil, fmt.Errorf("open media: %w", err)
 	}

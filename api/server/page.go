@@ -210,7 +210,7 @@ func (h *pageHandler) asset(c *gin.Context) error {
 // missing responds to a path without a route: browsers get the page, which says so, and programs the problem.
 func (h *pageHandler) missing(c *gin.Context) error {
 	if !h.page.hasIndex || c.Request.Method != http.MethodGet || strings.HasPrefix(c.Request.URL.Path, "/api/") ||
-		!strings.Contains(c.GetHeader("Accept"), "text/html") {
+		isOpenAIPath(c.Request.URL.Path) || !strings.Contains(c.GetHeader("Accept"), "text/html") {
 		return notFound(c)
 	}
 	respond.Vary(c, "Accept")

@@ -10,10 +10,11 @@ import (
 )
 
 // checkPath rejects a path that matches a route only after decoding or cleaning. Routes match the decoded path, but a proxy
-// that restricts /api/admin may compare the raw one. Parameters may be percent-encoded, except for separators.
+// that restricts /api/admin may compare the raw one. Parameters may be percent-encoded, except for separators outside the names of models,
+// which contain slashes.
 func (m *middleware) checkPath(c *gin.Context) {
 	raw := c.Request.URL.EscapedPath()
-	if hasEncodedSeparator(raw) || (c.FullPath() != "" && !matchesPattern(raw, c.FullPath())) {
+	if (hasEncodedSeparator(raw) && c.FullPath() != openAIModelPath) || (c.FullPath() != "" && !matchesPattern(raw, c.FullPath())) {
 		m.problems.Write(c, problem.New(problem.CodeInvalidPath))
 	}
 }

@@ -36,6 +36,7 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	limitBody, limitUpload := h.limitBody(bind.MaxBody), h.limitBody(maxImageBody)
 	native := e.Group("", h.refuseCrossOrigin, h.checkQuery, limitBody)
 	original := e.Group("", problem.OriginalShape, h.refuseCrossOrigin, limitBody)
+	openAI := e.Group("/v1", h.refuseCrossOrigin, limitBody)
 	account := e.Group("/api", problem.OriginalShape, problem.SuccessFalse, h.refuseCrossOrigin)
 
 	// Jobs.
@@ -57,6 +58,13 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	original.POST("/api/prompts/optimize", handle(h.original.optimizePrompt))
 	original.POST("/api/optimize", handle(h.original.optimizePrompt))
 	original.POST("/api/translate", handle(h.original.translateText))
+
+	// The routes of the OpenAI API.
+	openAI.POST("/images/generations", handle(h.openAI.generateImages))
+	openAI.POST("/audio/speech", handle(h.openAI.speak))
+	read(openAI, "/models", handle(h.openAI.listModels))
+	read(openAI, "/models/*id", handle(h.openAI.getModel))
+	read(openAI, "/media/:token", handle(h.openAI.getLinkedMedia))
 
 	// Accounts.
 	auth := account.Group("/auth", limitBody)

@@ -28,6 +28,7 @@ func expectations() map[string]expectation {
 		"/api/admin/dead-letters": {anonymous: 401}, "/api/admin/dead-letters/:id": {anonymous: 401},
 		"/api/admin/control": {anonymous: 401}, "/api/admin/switches": {anonymous: 401}, "/api/admin/deployments": {anonymous: 401}, "/api/keys": {anonymous: 401}, "/api/admin/keys": {anonymous: 401}, "/reset-password": {anonymous: 200}, "/verify-email": {anonymous: 200}, server.GooglePath: {anonymous: 200},
 		"/api/auth/providers": {anonymous: 200}, "/api/auth/google": {anonymous: 401, original: true}, "/api/auth/validate": {anonymous: 401, original: true},
+		"/v1/models": {anonymous: 200}, "/v1/models/*id": {anonymous: 404}, "/v1/media/:token": {anonymous: 404},
 		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
 	}
 	for _, view := range []string{"/gallery", "/gallery/:id", "/voice", "/account", "/help", "/privacy", "/terms", "/operator", "/operator/:name"} {
@@ -59,6 +60,7 @@ func expectations() map[string]expectation {
 		read["/api/images/"+path] = expectation{anonymous: 401, original: true}
 	}
 	all["POST /api/images/save"], all["DELETE /api/images/:id"] = expectation{anonymous: 401, original: true, largest: server.MaxImageBody}, expectation{anonymous: 401, original: true}
+	all["POST /v1/images/generations"], all["POST /v1/audio/speech"] = expectation{anonymous: 400}, expectation{anonymous: 400}
 	for path, e := range read {
 		all["GET "+path], all["HEAD "+path] = e, e
 	}
@@ -82,7 +84,7 @@ func TestEveryRouteRejectsUnauthorizedCallers(t *testing.T) {
 		}
 		delete(expected, name)
 		methods[r.Path] = append(methods[r.Path], r.Method)
-		path := strings.NewReplacer(":id", "unknown-id", ":index", "0", "*path", "none.js").Replace(r.Path)
+		path := strings.NewReplacer(":id", "unknown-id", "*id", "unknown-id", ":token", "unknown", ":index", "0", "*path", "none.js").Replace(r.Path)
 		anonymous := b.request(t, r.Method, path, nil)
 		if anonymous.StatusCode != e.anonymous {
 			t.Errorf("%s: a caller without a cookie gets %d, want %d", name, anonymous.StatusCode, e.anonymous)
@@ -121,13 +123,17 @@ func TestEveryRouteRejectsUnauthorizedCallers(t *testing.T) {
 		methods[path] = append(methods[path], http.MethodDelete)
 	}
 	for path, served := range methods {
-		path = strings.NewReplacer(":id", "unknown-id", ":index", "0", "*path", "none.js").Replace(path)
+		path = strings.NewReplacer(":id", "unknown-id", "*id", "unknown-id", ":token", "unknown", ":index", "0", "*path", "none.js").Replace(path)
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"} {
 			if slices.Contains(served, method) {
 				continue
 			}
 			resp := b.request(t, method, path, nil)
-			resp.problem(t, http.StatusMethodNotAllowed, "method_not_allowed")
+			if strings.HasPrefix(path, "/v1/") {
+				resp.openAIError(t, http.StatusMethodNotAllowed, "method_not_allowed")
+			} else {
+				resp.problem(t, http.StatusMethodNotAllowed, "method_not_allowed")
+			}
 			allowed := strings.Split(resp.Header.Get("Allow"), ", ")
 			slices.Sort(allowed)
 			slices.Sort(served)

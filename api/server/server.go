@@ -16,6 +16,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/keys"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/openai"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
@@ -116,6 +117,7 @@ type handlers struct {
 	jobs          *jobHandler
 	events        *eventHandler
 	original      *originalHandler
+	openAI        *openAIHandler
 	auth          *authHandler
 	google        *googleHandler
 	keys          *keyHandler
@@ -194,6 +196,10 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 	limits := newAccountLimits(derived.Attempts, d.Now)
 	signups := &signupLimit{accounts: d.Accounts, max: cfg.MaxSignups, key: derived.Attempts, log: d.Log}
 	op := newOperator(cfg.AdminKey, derived, sessions, problems, d.Now, d.Log)
+	links, err := openai.NewLinks(derived.MediaLinks)
+	if err != nil {
+		return nil, err
+	}
 	return &handlers{
 		middleware: m,
 		sessions:   sessions,
@@ -209,6 +215,10 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		original: &originalHandler{
 			submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, models: d.Models, catalogue: d.Catalogue,
 			syncWait: cfg.SyncWait, log: d.Log,
+		},
+		openAI: &openAIHandler{
+			submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, limits: streams, links: links, models: d.Models, catalogue: d.Catalogue,
+			syncWait: cfg.SyncWait, keepAlive: cmp.Or(cfg.hooks.KeepAlive, keepAlive), now: d.Now,
 		},
 		auth: &authHandler{
 			accounts: d.Accounts, recovery: d.Recovery, eraser: d.Eraser, sessions: sessions, limits: limits, signups: signups,

@@ -36,6 +36,7 @@ var fieldSentences = map[string]words{
 	"invalid_email":      {"must be an e-mail address", "必须是有效的邮箱地址"},
 	"control_character":  {"must not contain control characters", "不能包含控制字符"},
 	"out_of_range":       {"must be between {min} and {max}", "必须在 {min} 到 {max} 之间"},
+	"invalid_size":       {"must be auto, or width and height in pixels such as 1024x1024", "必须是 auto，或以像素表示的宽高，例如 1024x1024"},
 	"too_many_pixels":    {"width times height must be at most {max} pixels", "宽乘高不能超过 {max} 像素"},
 	"unknown_value":      {"must be one of: {known}", "必须是以下之一：{known}"},
 	"unknown_voice":      {"is not a voice of any speech model", "不是任何语音模型的声音"},

@@ -12,6 +12,7 @@ type Keys struct {
 	Attempts    []byte
 	GoogleFlow  []byte
 	AdminKeyID  []byte
+	MediaLinks  []byte
 }
 
 // Derive returns the keys of an installation. Its labels must not change: cookies and stored names depend on them.
@@ -21,6 +22,7 @@ func Derive(secret []byte) Keys {
 		Attempts:    Sum(secret, "attempts v1"),
 		GoogleFlow:  Sum(secret, "google flow v1"),
 		AdminKeyID:  Sum(secret, "admin key id v1"),
+		MediaLinks:  Sum(secret, "media links v1"),
 	}
 }
 

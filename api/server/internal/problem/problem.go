@@ -23,6 +23,8 @@ type Problem struct {
 	Status int
 	// RetryAfter overrides the Retry-After of the code, in seconds, if it is not 0.
 	RetryAfter int
+	// ShouldRetry says in the format of the OpenAI API whether to repeat the request, if that does not follow from the code.
+	ShouldRetry *bool
 	// Failed is the error of a failed job, whose sentence replaces that of the code.
 	Failed *job.Error
 	// Extra is added to the body.

@@ -89,7 +89,7 @@ func quotaReason(r *quota.Refusal) string {
 	return strings.Join(parts, "_")
 }
 
-// SetUsage sets the header fields of draft-ietf-httpapi-ratelimit-headers-11.
+// SetUsage sets the header fields of draft-ietf-httpapi-ratelimit-headers-11 and, on its routes, those of the OpenAI API.
 func (w *Writer) SetUsage(c *gin.Context, list []quota.Usage) {
 	if len(list) == 0 {
 		return
@@ -102,4 +102,7 @@ func (w *Writer) SetUsage(c *gin.Context, list []quota.Usage) {
 	}
 	c.Header("RateLimit-Policy", strings.Join(policies, ", "))
 	c.Header("RateLimit", strings.Join(left, ", "))
+	if c.GetBool(openAIShape) {
+		setOpenAIUsage(c, list, now)
+	}
 }

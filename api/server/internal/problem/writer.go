@@ -73,7 +73,10 @@ func (w *Writer) Write(c *gin.Context, err error) {
 		c.Abort()
 		return
 	}
-	p := w.ToProblem(c.Request.Context(), err)
+	p, isOpenAI := w.ToProblem(c.Request.Context(), err), c.GetBool(openAIShape)
+	if isOpenAI {
+		p = p.forOpenAI()
+	}
 	d := definitionOf(p)
 	c.Set(codeKey, p.Code)
 	if d.status >= http.StatusInternalServerError && p.Cause != nil {
@@ -84,7 +87,7 @@ func (w *Writer) Write(c *gin.Context, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	lang := Lang(c)
-	sentence := p.detail(d.sentence, c.GetBool(originalShape), lang)
+	sentence := p.detail(d.sentence, isOpenAI || c.GetBool(originalShape), lang)
 	if d.retryAfter > 0 {
 		c.Header("Retry-After", strconv.Itoa(d.retryAfter))
 	}
@@ -92,6 +95,11 @@ func (w *Writer) Write(c *gin.Context, err error) {
 	c.Header("Content-Language", string(lang))
 	c.Header("Cache-Control", "no-store")
 	respond.Vary(c, "Accept-Language")
+	if isOpenAI {
+		c.Header("X-Should-Retry", strconv.FormatBool(p.shouldRetry(d.status)))
+		respond.JSON(c, d.status, openAIBodyOf(p, d.status, sentence))
+		return
+	}
 	body := p.body(c, sentence, lang)
 	if c.GetBool(originalShape) {
 		respond.JSON(c, d.status, body)
@@ -135,13 +143,13 @@ func (p *Problem) body(c *gin.Context, sentence string, lang job.Lang) map[strin
 const maxSentences = 5
 
 // detail returns the sentence of a problem, or those of its fields.
-func (p *Problem) detail(sentence Words, isOriginal bool, lang job.Lang) string {
+func (p *Problem) detail(sentence Words, plainNames bool, lang job.Lang) string {
 	if len(p.Fields) == 0 {
 		return fillIn(sentence.In(lang), p.Args)
 	}
-	// The original names fields without a slash; native routes use JSON pointers.
+	// The original and OpenAI name fields without a slash; native routes use JSON pointers.
 	prefix := "?"
-	if isOriginal {
+	if plainNames {
 		prefix = "/"
 	}
 	var sentences []string

@@ -98,6 +98,9 @@ func (s *Sessions) Caller(c *gin.Context) (Caller, error) {
 	return caller, nil
 }
 
+// Secure reports whether the client sent a request over TLS.
+func (s *Sessions) Secure(c *gin.Context) bool { return s.proxies.Secure(c) }
+
 // Proxies are the addresses of trusted proxies.
 type Proxies []netip.Prefix
 

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"encoding/base64"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/openai"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// generateImages is POST /v1/images/generations.
+func (h *openAIHandler) generateImages(c *gin.Context) error {
+	var r openai.ImageRequest
+	b, err := bind.Lenient(c, &r)
+	if err != nil {
+		return err
+	}
+	models := h.models(c.Request.Context())
+	in := r.Input(b)
+	in.Model = h.model(c, in.Model, h.submitter.Defaults().ImageModel, models.Images, h.catalogue.Images, openai.ImageModel)
+	o, err := h.order(job.KindImage, in, models, b, openai.ImageFaults)
+	if err != nil {
+		return err
+	}
+	call, err := h.submitCall(c, o)
+	if err != nil || call == nil {
+		return err
+	}
+	defer call.release()
+	if r.Stream {
+		return h.streamImages(c, call, "image_generation.completed")
+	}
+	record, err := h.finish(c, call)
+	if err != nil {
+		return err
+	}
+	return h.respondImages(c, record, r.ResponseFormat)
+}
+
+// respondImages responds with the images of a job, in one format or in both.
+func (h *openAIHandler) respondImages(c *gin.Context, r *job.Record, format string) error {
+	images := openai.NewImages(r.Spec)
+	for _, m := range r.Result.Media {
+		image := openai.Image{Seed: m.Seed}
+		if format != openai.FormatBase64 {
+			image.URL = h.imageURL(c, r.Spec, m)
+		}
+		if format != openai.FormatURL {
+			_, data, err := readMedia(c, h.store, r.Spec, m.Index)
+			if err != nil {
+				return err
+			}
+			image.B64JSON = base64.StdEncoding.EncodeToString(data)
+		}
+		images.Add(image, m)
+	}
+	if missing := len(r.Result.Missing); missing > 0 {
+		warn(c, "%d of %d images could not be generated; the job has the reasons.", missing, missing+len(r.Result.Media))
+	}
+	c.Header("Cache-Control", "no-store")
+	respond.JSON(c, http.StatusOK, images)
+	return nil
+}

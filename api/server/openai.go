@@ -30,6 +30,7 @@ type openAIHandler struct {
 	store     *store.Store
 	limits    *streamLimits
 	links     *openai.Links
+	claims    claims
 	models    func(context.Context) *job.Catalogue
 	catalogue *job.Catalogue
 	// syncWait is how long a route waits for its job, and keepAlive how often a silent stream gets a comment.
@@ -57,51 +58,82 @@ type call struct {
 	caller session.Caller
 	job    *job.Snapshot
 	began  time.Time
-	// repeatable is set if a repetition of the request gets the same job.
-	repeatable bool
-	// release ends the reservation of the wait. It is set unless the request has been responded to.
+	// repeatable is set if a repetition of the request gets the same job, and pending if the response was that the job still runs.
+	repeatable, pending bool
+	// release ends the call.
 	release func()
 }
 
 // submitCall submits a job. With Prefer: respond-async it responds at once and returns nil, otherwise the caller calls release.
 func (h *openAIHandler) submitCall(c *gin.Context, o *jobs.Order) (*call, error) {
-	began := time.Now()
+	call := &call{began: time.Now()}
 	respond.Vary(c, "Accept-Language", "Cookie", "Prefer")
 	var err error
 	if o.Key, err = idempotencyKey(c.Request); err != nil {
 		return nil, err
 	}
-	caller, err := h.sessions.Caller(c)
+	if call.caller, err = h.sessions.Caller(c); err != nil {
+		return nil, err
+	}
+	if prefer(c.Request).async {
+		return nil, h.respondAsync(c, call, o)
+	}
+	// It comes first: after the submission it would be too late to refuse the request.
+	release, err := h.limits.reserveWait(call.caller)
 	if err != nil {
 		return nil, err
 	}
-	async := prefer(c.Request).async
-	release := func() {}
-	if !async {
-		// It comes first: after the submission it would be too late to refuse the request.
-		if release, err = h.limits.reserveWait(caller); err != nil {
-			return nil, err
-		}
-	}
-	submitted, err := h.submit(c, caller, o)
-	if err != nil {
+	if err := h.enqueue(c, call, o); err != nil {
 		release()
 		return nil, err
 	}
-	if submitted.Replayed {
+	_, isLibrary := retryCount(c)
+	call.repeatable = o.Key != "" || (isLibrary && call.caller.Named())
+	call.release = func() {
+		release()
+		if call.pending || c.Request.Context().Err() != nil {
+			h.claims.release(call.job.Spec.ID)
+		}
+	}
+	return call, nil
+}
+
+// enqueue submits the job of a call, unless the call repeats another one.
+func (h *openAIHandler) enqueue(c *gin.Context, call *call, o *jobs.Order) error {
+	repeated, err := h.findRepeated(c, call.caller, o)
+	if err != nil {
+		return err
+	}
+	if call.job = repeated; repeated == nil {
+		submitted, err := h.submit(c, call.caller, o)
+		if err != nil {
+			return err
+		}
+		call.job = submitted.Job
+		if submitted.Replayed {
+			repeated = call.job
+		} else {
+			h.claims.take(call.job.Spec.ID)
+		}
+	}
+	if repeated != nil {
 		c.Header("Idempotent-Replayed", "true")
 	}
-	id := submitted.Job.Spec.ID
-	c.Header("X-Job-Id", id)
-	c.Header("Location", jobview.Path(id))
-	if !async {
-		return &call{caller: caller, job: submitted.Job, began: began, repeatable: o.Key != "", release: release}, nil
+	c.Header("X-Job-Id", call.job.Spec.ID)
+	c.Header("Location", jobview.Path(call.job.Spec.ID))
+	return nil
+}
+
+// respondAsync submits the job of a call and responds with it.
+func (h *openAIHandler) respondAsync(c *gin.Context, call *call, o *jobs.Order) error {
+	if err := h.enqueue(c, call, o); err != nil {
+		return err
 	}
 	c.Header("Preference-Applied", "respond-async")
-	if submitted.Job.Record == nil {
+	if call.job.Record == nil {
 		c.Header("Retry-After", "1")
 	}
-	return nil, h.showSubmitted(c, http.StatusAccepted, submitted.Job)
+	return h.showSubmitted(c, http.StatusAccepted, call.job)
 }
 
 // finish waits for the end of a job and returns its record. Any outcome but success is a *problem.Problem.
@@ -122,7 +154,8 @@ func (call *call) outcome(snap *job.Snapshot) (*job.Record, error) {
 	record, err := outcome(snap)
 	if p, ok := errors.AsType[*problem.Problem](err); ok {
 		// A job that has ended stays as it is, and without a key another request would be another job.
-		p.ShouldRetry = new(p.Code == problem.CodeStillRunning && call.repeatable)
+		call.pending = p.Code == problem.CodeStillRunning
+		p.ShouldRetry = new(call.pending && call.repeatable)
 		if *p.ShouldRetry {
 			p.RetryAfter = 1 // The repetition waits too.
 		}

@@ -206,6 +206,43 @@ func TestOpenAIRepetition(t *testing.T) {
 	failed.expectHeaders(t, map[string]string{"X-Should-Retry": "false"})
 }
 
+// TestOpenAILibraryRepeats repeats requests as the libraries of OpenAI do after a timeout: without a key, with a count.
+func TestOpenAILibraryRepeats(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(cfg *server.Config, _ *server.Deps) { cfg.SyncWait, cfg.MaxActiveGuest = 20*time.Millisecond, 0 })
+	c, owner := guest()
+	count := func(n string) option { return header("X-Stainless-Retry-Count", n) }
+	post := func(prompt string, options ...option) *reply {
+		return b.post(t, openAIImages, fields{"prompt": prompt}, append(options, cookie(c))...)
+	}
+	b.submit(t, fields{"kind": "image", "input": fields{"prompt": "a"}}, cookie(c)) // It has nothing to do with the others.
+	first := post("a", count("0"))
+	first.openAIError(t, http.StatusGatewayTimeout, "still_running")
+	first.expectHeaders(t, map[string]string{"X-Should-Retry": "true", "Retry-After": "1"})
+	again := post("a", count("1"))
+	again.expectHeaders(t, map[string]string{"X-Job-Id": first.Header.Get("X-Job-Id"), "Idempotent-Replayed": "true", "X-Should-Retry": "true"})
+	for name, other := range map[string]*reply{
+		"another call": post("a", count("0")), "another request": post("b", count("1")), "another caller": b.post(t, openAIImages, fields{"prompt": "a"}, count("1")),
+	} {
+		if id := other.Header.Get("X-Job-Id"); id == "" || id == first.Header.Get("X-Job-Id") || other.Header.Get("Idempotent-Replayed") != "" {
+			t.Errorf("%s: job %q", name, id)
+		}
+	}
+	if n := len(b.queued(t, owner)); n != 4 {
+		t.Errorf("%d jobs in the queue", n)
+	}
+	// One that has been answered is not the one that a repetition means.
+	d, _ := guest()
+	patient := b.secondProcess(t, func(cfg *server.Config, _ *server.Deps) { cfg.SyncWait = hang })
+	b.work(t, job.KindAudio, succeedJob)
+	answered := patient.post(t, openAISpeech, fields{"input": "a"}, count("0"), cookie(d)).expect(t, http.StatusOK)
+	b.work(t, job.KindAudio, succeedJob)
+	next := patient.post(t, openAISpeech, fields{"input": "a"}, count("1"), cookie(d)).expect(t, http.StatusOK)
+	if next.Header.Get("X-Job-Id") == answered.Header.Get("X-Job-Id") {
+		t.Error("the job of an earlier call was returned")
+	}
+}
+
 // TestOpenAILimits checks what the libraries of OpenAI do after a refusal.
 func TestOpenAILimits(t *testing.T) {
 	t.Parallel()

@@ -30,6 +30,7 @@ type openAIHandler struct {
 	store     *store.Store
 	limits    *streamLimits
 	links     *openai.Links
+	converter *openai.Converter
 	claims    claims
 	models    func(context.Context) *job.Catalogue
 	catalogue *job.Catalogue

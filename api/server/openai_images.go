@@ -32,26 +32,30 @@ func (h *openAIHandler) generateImages(c *gin.Context) error {
 	}
 	defer call.release()
 	if r.Stream {
-		return h.streamImages(c, call, "image_generation.completed")
+		return h.streamImages(c, call, "image_generation.completed", r.OutputFormat)
 	}
 	record, err := h.finish(c, call)
 	if err != nil {
 		return err
 	}
-	return h.respondImages(c, record, r.ResponseFormat)
+	return h.respondImages(c, record, r.ResponseFormat, r.OutputFormat)
 }
 
-// respondImages responds with the images of a job, in one format or in both.
-func (h *openAIHandler) respondImages(c *gin.Context, r *job.Record, format string) error {
+// respondImages responds with the images of a job, as base64, URL or both, in an output format if there is one.
+func (h *openAIHandler) respondImages(c *gin.Context, r *job.Record, format, output string) error {
 	images := openai.NewImages(r.Spec)
 	for _, m := range r.Result.Media {
 		image := openai.Image{Seed: m.Seed}
 		if format != openai.FormatBase64 {
-			image.URL = h.imageURL(c, r.Spec, m)
+			image.URL = h.imageURL(c, r.Spec, m, output)
+			if openai.Convertible(m.ContentType, output) {
+				m.ContentType = "image/" + output
+			}
 		}
 		if format != openai.FormatURL {
-			_, data, err := readMedia(c, h.store, r.Spec, m.Index)
-			if err != nil {
+			var data []byte
+			var err error
+			if m, data, err = h.readImage(c, r.Spec, m.Index, output); err != nil {
 				return err
 			}
 			image.B64JSON = base64.StdEncoding.EncodeToString(data)
@@ -64,4 +68,14 @@ func (h *openAIHandler) respondImages(c *gin.Context, r *job.Record, format stri
 	c.Header("Cache-Control", "no-store")
 	respond.JSON(c, http.StatusOK, images)
 	return nil
+}
+
+// readImage returns an image of a job with its content, in an output format if there is one.
+func (h *openAIHandler) readImage(c *gin.Context, spec *job.Spec, index int, output string) (job.Media, []byte, error) {
+	m, data, err := readMedia(c, h.store, spec, index)
+	if err != nil {
+		return job.Media{}, nil, err
+	}
+	data, m.ContentType, err = h.converter.Convert(c.Request.Context(), data, m.ContentType, output)
+	return m, data, err
 }

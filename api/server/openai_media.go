@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+	"io"
 	"net/url"
 	"strconv"
 
@@ -15,10 +17,12 @@ import (
 const openAIMediaPath = "/v1/media/"
 
 // imageURL returns a URL of an image that is valid without a key for an hour: programs written for OpenAI fetch it without one.
-func (h *openAIHandler) imageURL(c *gin.Context, spec *job.Spec, m job.Media) string {
-	u := url.URL{Scheme: "http", Host: c.Request.Host, Path: openAIMediaPath + h.links.Token(openai.Link{
-		Owner: spec.Owner, Job: spec.ID, Index: m.Index, Expires: h.now().Add(openai.LinkAge).Unix(),
-	})}
+func (h *openAIHandler) imageURL(c *gin.Context, spec *job.Spec, m job.Media, output string) string {
+	link := openai.Link{Owner: spec.Owner, Job: spec.ID, Index: m.Index, Expires: h.now().Add(openai.LinkAge).Unix()}
+	if openai.Convertible(m.ContentType, output) {
+		link.Format = output
+	}
+	u := url.URL{Scheme: "http", Host: c.Request.Host, Path: openAIMediaPath + h.links.Token(link)}
 	if h.sessions.Secure(c) {
 		u.Scheme = "https"
 	}
@@ -41,14 +45,25 @@ func (h *openAIHandler) getLinkedMedia(c *gin.Context) error {
 	if err != nil {
 		return mediaProblem(err)
 	}
+	// Whoever has the link may show the image on a page of another site.
+	serve := func(m job.Media, size int64, content io.ReadSeeker) error {
+		mediaHeaders(c, snap.Spec, m)
+		c.Header("Cross-Origin-Resource-Policy", "cross-origin")
+		c.Header("Cache-Control", "private, max-age=3600, immutable")
+		return serveContent(c, size, content)
+	}
+	if openai.Convertible(m.ContentType, link.Format) {
+		converted, data, err := h.readImage(c, snap.Spec, m.Index, link.Format)
+		if err != nil {
+			return mediaProblem(err)
+		}
+		converted.SHA256 += "-" + link.Format
+		return serve(converted, int64(len(data)), bytes.NewReader(data))
+	}
 	reader, err := h.store.OpenMedia(transfer, link.Owner, link.Job, m.Index)
 	opened()
 	if err != nil {
 		return mediaProblem(err)
 	}
-	mediaHeaders(c, snap.Spec, m)
-	// Whoever has the link may show the image on a page of another site.
-	c.Header("Cross-Origin-Resource-Policy", "cross-origin")
-	c.Header("Cache-Control", "private, max-age=3600, immutable")
-	return serveContent(c, m.Bytes, reader)
+	return serve(m, m.Bytes, reader)
 }

@@ -104,14 +104,14 @@ func storedMedia(snap *job.Snapshot) []job.Media {
 }
 
 // streamImages responds with an event for each image, as soon as it is there. There are no partial images: the upstream has none.
-func (h *openAIHandler) streamImages(c *gin.Context, call *call, name string) error {
+func (h *openAIHandler) streamImages(c *gin.Context, call *call, name, output string) error {
 	sent := map[int]bool{}
 	return h.stream(c, call, func(s *openAIStream, snap *job.Snapshot) error {
 		for _, m := range storedMedia(snap) {
 			if sent[m.Index] {
 				continue
 			}
-			_, data, err := readMedia(c, h.store, snap.Spec, m.Index)
+			m, data, err := h.readImage(c, snap.Spec, m.Index, output)
 			if err != nil {
 				return err
 			}

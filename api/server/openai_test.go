@@ -2,8 +2,11 @@ package server_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/base64"
 	"fmt"
+	"image"
+	"image/png"
 	"net/http"
 	"regexp"
 	"strings"
@@ -173,6 +176,45 @@ func TestOpenAILinks(t *testing.T) {
 	b.post(t, openAIImages, fields{"prompt": "a"}).expect(t, http.StatusOK).decode(t, &images)
 	clock = clock.Add(time.Hour)
 	b.get(t, strings.TrimPrefix(images.Data[0].URL, b.url)).openAIError(t, http.StatusNotFound, "media_not_found")
+}
+
+// TestOpenAIOutputFormats requests images in another format than that of the upstream.
+func TestOpenAIOutputFormats(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	picture := image.NewNRGBA(image.Rect(0, 0, 8, 8)) // It is transparent.
+	var encoded bytes.Buffer
+	must(t, png.Encode(&encoded, picture))
+	for _, tc := range []struct{ wanted, stored, got string }{{"jpeg", "png", "jpeg"}, {"png", "png", "png"}, {"webp", "png", "png"}, {"", "png", "png"}, {"png", "jpeg", "png"}} {
+		data := encoded.Bytes()
+		if tc.stored == "jpeg" {
+			data = jpegImage(t, 8)
+		}
+		b.work(t, job.KindImage, func(*job.Spec) (*job.Record, []store.Product) {
+			return &job.Record{Status: job.StatusSucceeded}, []store.Product{{Media: job.Media{ContentType: "image/" + tc.stored}, Data: data}}
+		})
+		var images struct {
+			OutputFormat string `json:"output_format"`
+			Data         []struct {
+				URL     string
+				B64JSON []byte `json:"b64_json"`
+			}
+		}
+		b.post(t, openAIImages, fields{"prompt": "a", "output_format": tc.wanted}).expect(t, http.StatusOK).decode(t, &images)
+		linked := b.get(t, strings.TrimPrefix(images.Data[0].URL, b.url)).expect(t, http.StatusOK)
+		decoded, format, err := image.Decode(bytes.NewReader(images.Data[0].B64JSON))
+		if err != nil || format != tc.got || images.OutputFormat != tc.got || !bytes.Equal(linked.body, images.Data[0].B64JSON) || linked.Header.Get("Content-Type") != "image/"+tc.got {
+			t.Errorf("%v: %s, %s, %v, %v", tc, format, images.OutputFormat, linked.Header, err)
+		} else if r, _, _, _ := decoded.At(0, 0).RGBA(); tc.got == "jpeg" && r < 0xfd00 {
+			t.Errorf("transparent pixels became %x", r)
+		}
+		if tc.wanted == "webp" || tc.wanted == "" {
+			continue
+		}
+		if tag := linked.Header.Get("ETag"); strings.HasSuffix(tag, "-"+tc.got+`"`) != (tc.wanted != tc.stored) {
+			t.Errorf("%v: %s", tc, tag)
+		}
+	}
 }
 
 // TestOpenAIRepetition repeats a request that took too long, with the key of the first one.

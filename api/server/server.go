@@ -218,7 +218,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		},
 		openAI: &openAIHandler{
 			submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, limits: streams, links: links, models: d.Models, catalogue: d.Catalogue,
-			syncWait: cfg.SyncWait, keepAlive: cmp.Or(cfg.hooks.KeepAlive, keepAlive), now: d.Now,
+			converter: openai.NewConverter(), syncWait: cfg.SyncWait, keepAlive: cmp.Or(cfg.hooks.KeepAlive, keepAlive), now: d.Now,
 		},
 		auth: &authHandler{
 			accounts: d.Accounts, recovery: d.Recovery, eraser: d.Eraser, sessions: sessions, limits: limits, signups: signups,

@@ -45,7 +45,8 @@ var qualities = map[string]string{"": "", auto: "", "low": "low", "medium": "med
 // size matches the size of an image.
 var size = regexp.MustCompile(`^([0-9]{1,6})[xX]([0-9]{1,6})$`)
 
-// Input returns the input of the job for a request, whose faults it adds to b, under the names of the request.
+// Input returns the input of the job for a request, whose faults it adds to b, under the names of the request. It normalizes the
+// spelling of the formats.
 func (r *ImageRequest) Input(b *bind.Binder) *job.ImageInput {
 	in := &job.ImageInput{Prompt: r.Prompt, Model: r.Model, N: r.N, Seed: r.Seed}
 	if r.Size != "" && !strings.EqualFold(r.Size, auto) {
@@ -63,10 +64,11 @@ func (r *ImageRequest) Input(b *bind.Binder) *job.ImageInput {
 	}
 	in.Quality = quality
 	in.Transparent = choose(b, "/background", r.Background, auto, "opaque", transparent) == transparent
-	if choose(b, "/output_format", r.OutputFormat, "png", "jpeg", "webp") == "jpeg" && in.Transparent {
+	r.OutputFormat = choose(b, "/output_format", r.OutputFormat, "png", "jpeg", "webp")
+	if r.OutputFormat == "jpeg" && in.Transparent {
 		b.Add("/background", "not_with", "other", "output_format jpeg")
 	}
-	choose(b, "/response_format", r.ResponseFormat, FormatURL, FormatBase64)
+	r.ResponseFormat = choose(b, "/response_format", r.ResponseFormat, FormatURL, FormatBase64)
 	if p := r.PartialImages; p != nil && (*p < 0 || *p > maxPartialImages) {
 		b.Faults = append(b.Faults, bind.OutOfRange("/partial_images", 0, maxPartialImages))
 	}

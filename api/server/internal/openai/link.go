@@ -17,6 +17,8 @@ type Link struct {
 	Owner string `json:"o"`
 	Job   string `json:"j"`
 	Index int    `json:"i,omitempty"`
+	// Format is the format to which the image is converted, or empty.
+	Format string `json:"f,omitempty"`
 	// Expires is a time in seconds since 1970.
 	Expires int64 `json:"e"`
 }

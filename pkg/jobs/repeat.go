@@ -13,7 +13,7 @@ const repeatedAmong = 50
 // FindRepeated returns the newest job that the caller has submitted since a time with the same request as an order, and for which accept
 // returns true; nil if there is none. It is for clients that repeat requests without a key. It costs as much as List.
 func (s *Submitter) FindRepeated(ctx context.Context, caller Caller, o *Order, since time.Time, accept func(*job.Spec) bool) (*job.Snapshot, error) {
-	page, err := s.jobs.List(ctx, caller.Owner, Filter{Kinds: []job.Kind{o.Kind}, Limit: repeatedAmong})
+	page, err := s.jobs.List(ctx, []string{caller.Owner}, Filter{Kinds: []job.Kind{o.Kind}, Limit: repeatedAmong})
 	if err != nil {
 		return nil, err
 	}

@@ -200,7 +200,7 @@ func TestKeyPermissions(t *testing.T) {
 			t.Errorf("%s %s is not in the table of permissions", r.Method, r.Path)
 			continue
 		}
-		path := strings.NewReplacer(":id", "unknown-id", ":index", "0", "*path", "none.js", ":kind", "none", ":name", "none").Replace(r.Path)
+		path := strings.NewReplacer(":id", "unknown-id", ":index", "0", "*path", "none.js", ":kind", "none", ":name", "none", ":token", "none", "*id", "none").Replace(r.Path)
 		if isOperators := strings.HasPrefix(r.Path, "/api/admin/"); isOperators != (need == "admin" || need == "ADMIN_KEY") {
 			t.Errorf("%s %s needs %s", r.Method, r.Path, need)
 		}

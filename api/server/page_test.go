@@ -140,10 +140,10 @@ func TestDocsShowTheWholeContract(t *testing.T) {
 	html := string(b.get(t, "/docs").body)
 	for _, r := range b.server.Routes() {
 		path := r.Path
-		for _, name := range []string{"id", "index", "kind", "name"} {
+		for _, name := range []string{"id", "index", "kind", "name", "token"} {
 			path = strings.ReplaceAll(path, ":"+name, "{"+name+"}")
 		}
-		path = strings.ReplaceAll(path, "*path", "{path}")
+		path = strings.NewReplacer("*path", "{path}", "*id", "{id}").Replace(path)
 		if !strings.Contains(html, "<code>"+path+"</code>") {
 			t.Errorf("no %s", path)
 		}

@@ -14,7 +14,7 @@ import (
 type permission string
 
 const (
-	// anyone is for routes that do not identify callers and ignore API keys.
+	// anyone is for routes that need no scope: most do not identify callers and ignore API keys.
 	anyone permission = "anyone"
 	// session is for routes that no API key may use.
 	sessionOnly permission = "session"
@@ -46,6 +46,12 @@ var routePermissions = map[string]permission{
 	"POST /api/prompts/optimize":   submitScope,
 	"POST /api/optimize":           submitScope,
 	"POST /api/translate":          submitScope,
+
+	"POST /v1/images/generations": submitScope,
+	"POST /v1/audio/speech":       submitScope,
+	"GET /v1/models":              anyone,
+	"GET /v1/models/*id":          anyone,
+	"GET /v1/media/:token":        anyone,
 
 	"POST /api/auth/register":            anyone,
 	"POST /api/auth/login":               anyone,

@@ -187,6 +187,9 @@ func TestPageInBrowser(t *testing.T) {
 					t.Errorf("%s is wider than the screen", view)
 				}
 			}
+			if screen.name == "desktop" {
+				checkLongSpeech(ctx, t, i.URL())
+			}
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			for _, fault := range w.faults {

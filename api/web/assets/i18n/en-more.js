@@ -127,7 +127,7 @@ export default {
   "help.q.file": "Where are my settings?",
   "help.a.file": "In every work: open it and choose “Use settings”. A downloaded file contains them too, except Opus and PCM: drop it anywhere on the page to get them back.",
   "help.q.long": "Can I have long texts read aloud?",
-  "help.a.long": "Up to 10,000 characters at once. Speed changes the file itself, not only the playback.",
+  "help.a.long": "Yes. A text of more than 10,000 characters is split at the ends of sentences and read in up to ten parts, which are played as one. Each part counts as one piece of work. Speed changes the file itself, not only the playback.",
   "help.api": "For programs",
   "help.api.lead": "Everything on this page is also an HTTP API. Submit a job, then wait for it:",
   "privacy.made": "What you type and what is made from it is stored on this server for one day and then deleted. Saved images are kept for 24 hours after saving.",

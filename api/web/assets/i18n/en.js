@@ -241,5 +241,7 @@ export default {
   "action.download_all": "Download all",
   "archive.progress": "Packing {n} of {count}",
   "archive.done": "{n} files in one archive.",
-  "archive.gone": "{n} are no longer there and not in the archive."
+  "archive.gone": "{n} are no longer there and not in the archive.",
+  "form.parts": "{n} / {max}, read in {parts} parts",
+  "progress.parts": "{n} of {count} parts are ready"
 };

@@ -241,5 +241,7 @@ export default {
   "action.download_all": "全部下载",
   "archive.progress": "正在打包第 {n} 个，共 {count} 个",
   "archive.done": "已将 {n} 个文件打包。",
-  "archive.gone": "其中 {n} 个已不存在，未打包。"
+  "archive.gone": "其中 {n} 个已不存在，未打包。",
+  "form.parts": "{n} / {max}，分 {parts} 段朗读",
+  "progress.parts": "已完成 {n} 段，共 {count} 段"
 };

@@ -10,7 +10,10 @@ import { withModule } from './later.js';
 import { toast } from './toast.js';
 import { workPath } from './router.js';
 
+const emptyArchive = 22;
 const maxNameLength = 40;
+// The formats in which one file after the other is a file.
+const joinable = ['audio/mpeg', 'audio/aac'];
 
 // guard shows the error of an action, if any.
 const guard = (action) => async (...parameters) => {
@@ -101,10 +104,27 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText, progres
     }
   };
 
-  const download = (part) => withModule('embed', async (module) => {
-    const { name, blob } = await fileOf(part, module);
-    module.saveFile(blob, name);
-  });
+  // The files of a work. The parts of a long speech are joined where the format allows it; otherwise they are numbered.
+  async function* filesOf(part, module) {
+    if (!part.job.long || part.job.result.media.length < 2) {
+      yield fileOf(part, module);
+      return;
+    }
+    const blobs = [];
+    for (const [n, { index }] of part.job.result.media.entries()) {
+      const file = await fileOf({ ...part, index }, n === 0 ? module : { withSettings: (blob) => blob });
+      if (joinable.includes(file.blob.type)) blobs.push(file.blob);
+      else yield file;
+    }
+    if (blobs.length > 0) yield { name: fileName(part, blobs[0].type), blob: new Blob(blobs, { type: blobs[0].type }), date: new Date(part.job.finished_at ?? part.job.created_at) };
+  }
+
+  const download = (part) => {
+    if (part.job.long && !joinable.includes(mediaAt(part)?.content_type)) return downloadAll([part]);
+    return withModule('embed', async (module) => {
+      for await (const { name, blob } of filesOf(part, module)) module.saveFile(blob, name);
+    });
+  };
 
   // Downloads several works as one archive, and says if some of them are no longer there.
   const downloadAll = (parts) => withModule('embed', (module) => withModule('archive', async ({ zip }) => {
@@ -114,7 +134,7 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText, progres
       for (const [n, part] of wanted.entries()) {
         progress(t('archive.progress', { n: n + 1, count: wanted.length }));
         try {
-          yield await fileOf(part, module);
+          yield* filesOf(part, module);
         } catch (error) {
           if (error.status !== 404) throw error;
           gone += 1;
@@ -122,7 +142,7 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText, progres
       }
     }
     const archive = await zip(files());
-    if (gone < wanted.length) module.saveFile(archive, `text2image-audio-${new Date().toISOString().slice(0, 10)}.zip`);
+    if (archive.size > emptyArchive) module.saveFile(archive, `text2image-audio-${new Date().toISOString().slice(0, 10)}.zip`);
     progress('');
     if (gone > 0) toast(t('archive.gone', { n: gone }), { bad: true });
     else toast(t('archive.done', { n: wanted.length }));
@@ -131,7 +151,7 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText, progres
   return {
     stop: guard(({ job }) => jobs.cancel(job)),
     retry: guard(async (part) => {
-      if (missingAt(part)) await submit(part.job.kind, inputOf(part));
+      if (missingAt(part) && !part.job.long) await submit(part.job.kind, inputOf(part));
       else {
         await jobs.retry(part.job, newKey());
         toast(t('work.started'));

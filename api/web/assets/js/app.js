@@ -33,7 +33,7 @@ initPopovers();
 fillChoices();
 
 const router = new Router();
-const jobs = new Jobs();
+const jobs = new Jobs(Number(byId('audio-text').dataset.max));
 // The saved pictures of a member; guests have none.
 let saved = null;
 const member = new Member(startSaved);

@@ -35,5 +35,5 @@ function picture(url, prompt, shape, fill) {
 
 function speech(url, text, fill) {
   const use = el('button', { type: 'button', class: 'open words', 'aria-label': t('example.speak', { prompt: text }), on: { click: () => fill('audio', { text }) } }, el('span', { text }));
-  return frame('audio', soundRatio, text, use, soundBox({ url, content_type: 'audio/mpeg' }, text));
+  return frame('audio', soundRatio, text, use, soundBox([{ url, content_type: 'audio/mpeg' }], text));
 }

@@ -53,10 +53,11 @@ export function typed(form, control) {
 
 /** checkField validates a control by its data- attributes and returns {pointer, code, params}, or null when it is valid. */
 export function checkField(form, control) {
-  const { pointer, max, type, min, limit } = control.dataset;
+  const { pointer, parts, type, min, limit } = control.dataset;
+  const max = control.dataset.max && Number(control.dataset.max) * Number(parts ?? 1);
   const text = valueOf(form, control.name);
   if ('required' in control.dataset && text.trim() === '') return { pointer, code: 'required' };
-  if (max && length(text) > Number(max)) return { pointer, code: 'too_long', params: { max: formatNumber(Number(max)) } };
+  if (max && length(text) > max) return { pointer, code: 'too_long', params: { max: formatNumber(max) } };
   if (type === 'int' && text.trim() !== '') return checkWhole(pointer, text, Number(min ?? 0), Number(limit ?? Infinity));
   return null;
 }
@@ -119,8 +120,11 @@ export function count(form, control) {
   if (!counter) return;
   const used = length(control.value);
   const max = Number(control.dataset.max);
-  counter.textContent = t('form.counter', { n: formatNumber(used), max: formatNumber(max) });
-  counter.classList.toggle('over', used > max);
+  const parts = Number(control.dataset.parts ?? 1);
+  const [n, limit] = [formatNumber(used), formatNumber(max)];
+  // A text that takes several requests says so instead.
+  counter.textContent = used > max && parts > 1 ? t('form.parts', { n, max: formatNumber(max * parts), parts: Math.ceil(used / max) }) : t('form.counter', { n, max: limit });
+  counter.classList.toggle('over', used > max * parts);
 }
 
 const draftKey = (form) => `draft_${form.dataset.kind}`;

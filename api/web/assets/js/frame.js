@@ -5,12 +5,14 @@ import { t } from './i18n.js';
 import { failureSentence, pendingText, textOf } from './describe.js';
 import { isEnded, isUnsent } from './jobs.js';
 import { workPath } from './router.js';
-import { soundBox } from './sound.js';
+import { soundBox, updateSound } from './sound.js';
 
 const soundRatio = 2.3;
 const textRatio = 1.5;
 const minRatio = 0.5;
 const maxRatio = 2.4;
+// More words than a frame has room for only cost time.
+const maxWords = 400;
 
 /** framesOf returns the frames of a job as {key, job, index}; index is that of a picture of a set. */
 export function framesOf(job) {
@@ -24,6 +26,13 @@ export function framesOf(job) {
 
 /** mediaAt returns the file of a frame, if it is there. */
 export const mediaAt = ({ job, index }) => job.result?.media?.find((file) => file.index === index);
+
+/** soundsOf returns the files of speech in order: the parts of a long one that are there without a gap. */
+export function soundsOf({ job, index }) {
+  if (!job.long) return [mediaAt({ job, index })];
+  const { media } = job.result;
+  return isEnded(job) ? media : media.filter((file, n) => file.index === n);
+}
 
 /** missingAt returns why the picture of a frame is missing, if it is. */
 export const missingAt = ({ job, index }) => job.result?.missing?.find((part) => part.index === index)?.error;
@@ -61,6 +70,7 @@ export class Frame {
   #updatedAt = 0;
   #line = null;
   #bar = null;
+  #sound = null;
   #keep = null;
 
   constructor(part, actions) {
@@ -90,6 +100,7 @@ export class Frame {
       this.rebuild();
       return;
     }
+    if (this.#state === 'audio' && part.job.long) updateSound(this.#sound, soundsOf(part));
     if (ended) this.#showTools();
     this.tick();
   }
@@ -97,6 +108,7 @@ export class Frame {
   // A picture of a set may be there before the set has ended, which changes what can be done with it.
   #showTools() {
     const part = this.#part;
+    if (this.#state === 'audio') this.#line?.remove();
     this.node.querySelector('.frame-tools').replaceWith(this.#tools(part));
     const picker = this.#picker(part);
     if (picker) this.node.querySelector('.cell').append(picker);
@@ -129,8 +141,8 @@ export class Frame {
     const { job } = this.#part;
     setText(this.#line, pendingText(job, (Date.now() - this.#updatedAt) / 1000));
     const measured = job.progress !== undefined && job.status === 'running' && job.kind !== 'image';
-    this.#bar.classList.toggle('moving', job.status === 'running' && !measured);
-    this.#bar.firstChild.style.inlineSize = measured ? `${job.progress}%` : '';
+    this.#bar?.classList.toggle('moving', job.status === 'running' && !measured);
+    if (this.#bar) this.#bar.firstChild.style.inlineSize = measured ? `${job.progress}%` : '';
     this.node.classList.toggle('held', job.status === 'retrying' || Boolean(job.waiting_for));
   }
 
@@ -159,11 +171,15 @@ export class Frame {
         image.addEventListener('error', () => image.replaceWith(el('p', { class: 'state', text: t('result.expired') })));
         return [el('a', { class: 'open', href: workPath(job.id, index) }, image)];
       }
-      case 'audio':
+      case 'audio': {
+        // A long speech can be played while its last parts are still being made.
+        this.#line = isEnded(job) ? null : el('span', { class: 'kind' });
+        this.#sound = soundBox(soundsOf(part), prompt);
         return [
-          el('a', { class: 'open words', href: workPath(job.id), 'aria-label': t('result.audio', { text: prompt }) }, el('span', { text: prompt })),
-          soundBox(media, prompt),
+          el('a', { class: 'open words', href: workPath(job.id), 'aria-label': t('result.audio', { text: prompt }) }, this.#line, el('span', { text: prompt.slice(0, maxWords) })),
+          this.#sound,
         ];
+      }
       case 'text':
         return [el('a', { class: 'open words', href: workPath(job.id) }, el('span', { class: 'kind', text: t(`kind.${job.kind}`) }), el('span', { text: job.result.text }))];
       case 'making':

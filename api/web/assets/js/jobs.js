@@ -1,15 +1,21 @@
 // The caller's work. Nothing but what could not be sent yet is stored in the browser: after a reload everything is read from
 // the server.
 import * as api from './api.js';
+import { Groups, combine, idOf } from './long.js';
+import { later } from './later.js';
 import { read, write } from './storage.js';
 
 const ended = new Set(['succeeded', 'failed', 'canceled']);
 const outboxKey = 'outbox';
+const longKey = 'long_speech';
 const adoptKey = 'guest_work';
 const maxAdopted = 60;
 const pageSize = 40;
 // The server reads a limited number of jobs for a page of a search, which may find none on it.
 const maxSearchPages = 5;
+// A part of a long speech that the server does not take now is sent again after as many seconds as it says, up to a minute.
+const longestWait = 60;
+const shortestWait = 2;
 
 /** isEnded reports whether a job has ended. */
 export const isEnded = (job) => ended.has(job.status);
@@ -34,6 +40,10 @@ function readList(key) {
 export class Jobs extends EventTarget {
   #byId = new Map();
   #sorted = null;
+  #groups = new Groups();
+  #works = new Map();
+  #sending = new Set();
+  #maxText = Infinity;
   #changes = new Map();
   #scheduled = false;
   #cursor = '';
@@ -42,25 +52,54 @@ export class Jobs extends EventTarget {
   #loaded = false;
   #flushing = false;
   #search = null;
+  #list = null;
 
-  constructor() {
+  /** maxText is the number of characters of speech that one request may have; a longer text is sent in parts. */
+  constructor(maxText) {
     super();
+    this.#maxText = maxText;
+    addEventListener('storage', ({ key }) => {
+      if (key !== null && key !== longKey) return;
+      this.#groups.reload();
+      this.#works.clear();
+      this.#list = null;
+      this.#emit('list', {});
+    });
     for (const entry of readList(outboxKey)) if (entry?.key && entry.request?.input) this.put(unsent(entry));
   }
 
-  /** all returns the jobs, newest first. */
-  all() {
+  #each() {
     this.#sorted ??= [...this.#byId.values()].sort((a, b) => b.created_at.localeCompare(a.created_at) || b.id.localeCompare(a.id));
     return this.#sorted;
   }
 
+  /** all returns the works, newest first. A long speech is one of them. */
+  all() {
+    this.#list ??= [...new Map(this.#each().map((job) => this.#workOf(job)).map((work) => [work.id, work])).values()];
+    return this.#list;
+  }
+
   /** active returns the jobs that the server has accepted and not ended. */
   active() {
-    return this.all().filter((job) => !isEnded(job) && !isUnsent(job));
+    return this.#each().filter((job) => !isEnded(job) && !isUnsent(job));
   }
 
   get(id) {
-    return this.#byId.get(id);
+    const job = this.#byId.get(id);
+    return job && this.#workOf(job);
+  }
+
+  // The work that a job is, or belongs to.
+  #workOf(job) {
+    const group = this.#groups.of(job.id);
+    if (!group) return job;
+    if (!this.#works.has(group)) this.#works.set(group, combine(group, (id) => this.#byId.get(id)));
+    return this.#works.get(group);
+  }
+
+  #changed(job) {
+    this.#list = null;
+    this.#works.delete(this.#groups.of(job.id));
   }
 
   /** hasMore reports whether the server has older jobs, or more that the search finds. */
@@ -116,8 +155,19 @@ export class Jobs extends EventTarget {
     const before = this.#byId.get(job.id);
     if (before && isEnded(before)) return;
     if (before && !isEnded(job) && job.attempt < before.attempt) return;
+    if (!before && job.kind === 'audio') this.#groups.claim(job);
     this.#byId.set(job.id, job);
     this.#replaceSorted(job, before);
+    this.#noteChange(job, before);
+  }
+
+  #noteChange(job, before) {
+    const group = this.#groups.of(job.id);
+    if (group) {
+      before = this.#works.get(group) ?? before;
+      this.#changed(job);
+      job = this.#workOf(job);
+    } else this.#list = null;
     this.#changes.set(job.id, { job, before: this.#changes.get(job.id)?.before ?? before });
     this.#schedule();
   }
@@ -126,13 +176,15 @@ export class Jobs extends EventTarget {
   forget(id) {
     if (!this.#byId.delete(id)) return;
     this.#sorted = null;
+    this.#changed({ id });
+    this.#groups.leave(id);
     this.#changes.delete(id);
     this.#emit('remove', { id });
   }
 
   /** refresh reads the newest jobs and the unfinished ones, and removes those that no longer exist. */
   async refresh() {
-    const before = this.all().filter((job) => !isUnsent(job));
+    const before = this.#each().filter((job) => !isUnsent(job));
     if (this.#anonymous) return this.#readEach(this.active());
     let page;
     try {
@@ -153,7 +205,10 @@ export class Jobs extends EventTarget {
     for (const job of page.jobs) this.put(job);
     // Keep the cursor of older pages that were loaded already.
     if (!this.#paged) this.#cursor = page.next_cursor ?? '';
-    if (!this.#loaded) await this.#readAdopted(listed);
+    if (!this.#loaded) {
+      await this.#readAdopted(listed);
+      await this.#readGroups();
+    }
     this.#loaded = true;
     this.#emit('list', {});
     this.flush();
@@ -173,14 +228,15 @@ export class Jobs extends EventTarget {
 
   /** load reads one job; it fails with a Problem. */
   async load(id) {
-    const known = this.#byId.get(id);
+    const known = this.get(id);
     if (known) return known;
     this.put(await api.read(`/api/jobs/${encodeURIComponent(id)}`));
-    return this.#byId.get(id);
+    return this.get(id);
   }
 
   /** submit creates a job. Without a connection it waits in the outbox and goes by itself; the unsent job is returned. */
   async submit(request, key) {
+    if (request.kind === 'audio' && [...request.input.text].length > this.#maxText) return this.#submitLong(request);
     try {
       const job = await api.submit(request, key);
       this.put(job);
@@ -193,6 +249,87 @@ export class Jobs extends EventTarget {
       this.put(job);
       return job;
     }
+  }
+
+  // Sends a long text in parts. The first tells whether the server takes them; the others follow by themselves.
+  async #submitLong(request) {
+    const { split } = await later('sentences');
+    const texts = split(request.input.text, this.#maxText);
+    const group = this.#groups.add(texts, { ...request, input: { ...request.input, text: '' } });
+    try {
+      await this.#sendPart(group, 0);
+    } catch (problem) {
+      this.#groups.drop(group);
+      throw problem;
+    }
+    this.#sendParts(group);
+    return this.get(idOf(group));
+  }
+
+  async #sendPart(group, n) {
+    const part = group.parts[n];
+    const { input: request } = group;
+    this.#groups.sending(part);
+    const job = await api.submit({ ...request, input: { ...request.input, text: part.text } }, `${group.key}-${n}`);
+    this.#groups.sent(part, job.id);
+    this.put(job);
+    // Another tab may have had it before this one knew where it belongs.
+    this.#changed(job);
+    this.#emit('list', {});
+  }
+
+  async #sendParts(group) {
+    if (this.#sending.has(group.key)) return;
+    this.#sending.add(group.key);
+    try {
+      for (let n = 0; n < group.parts.length;) {
+        if (group.parts[n].id) {
+          n += 1;
+          continue;
+        }
+        try {
+          await this.#sendPart(group, n);
+        } catch (problem) {
+          if (!(problem instanceof api.Problem)) throw problem;
+          const passing = problem.status === 0 || problem.status === 429 || problem.status >= 500;
+          if (!passing || problem.retryAfter > longestWait) {
+            group.error = problem.sentence;
+            break;
+          }
+          await new Promise((resolve) => { setTimeout(resolve, Math.max(problem.retryAfter, shortestWait) * 1000); });
+        }
+        if (!this.#groups.all.includes(group)) return;
+      }
+    } finally {
+      this.#sending.delete(group.key);
+    }
+    this.#touch(group);
+  }
+
+  // Shows a change of a group that no job has told.
+  #touch(group) {
+    this.#groups.save();
+    const job = group.parts.map(({ id }) => this.#byId.get(id)).find(Boolean);
+    if (job) this.#noteChange(job, job);
+    this.#schedule();
+  }
+
+  // Reads the jobs of long works that are not on the first page, and sends what was not sent before the page was closed.
+  async #readGroups() {
+    const groups = [...this.#groups.all];
+    await Promise.all(groups.flatMap(({ parts }) => parts).filter(({ id }) => id && !this.#byId.has(id)).map(async ({ id }) => {
+      try {
+        this.put(await api.read(`/api/jobs/${encodeURIComponent(id)}`));
+      } catch (problem) {
+        if (problem.status === 404) this.#groups.leave(id);
+      }
+    }));
+    for (const group of groups) if (!group.error && idOf(group)) this.#sendParts(group);
+  }
+
+  // The jobs of a long work.
+  #partsOf(job) {
+    return (this.#groups.of(job.id)?.parts ?? []).map(({ id }) => this.#byId.get(id)).filter(Boolean);
   }
 
   /** flush sends what waits in the outbox. A submission is repeated under its key, so that it never makes two jobs. */
@@ -251,6 +388,22 @@ export class Jobs extends EventTarget {
 
   /** retry creates a new job from a finished one, even if that one no longer exists on the server. */
   async retry(job, key) {
+    const group = this.#groups.of(job.id);
+    if (group) {
+      delete group.error;
+      for (const part of this.#partsOf(job)) {
+        if (part.status !== 'failed' && part.status !== 'canceled') continue;
+        const next = await api.retry(part, `${key}-${part.id}`);
+        group.parts.find(({ id }) => id === part.id).id = next.id;
+        this.#byId.delete(part.id);
+        this.#sorted = null;
+        this.#groups.save();
+        this.put(next);
+      }
+      this.#touch(group);
+      this.#sendParts(group);
+      return this.get(idOf(group));
+    }
     try {
       const next = await api.retry(job, key);
       this.put(next);
@@ -267,6 +420,13 @@ export class Jobs extends EventTarget {
       this.#dropUnsent(job.key);
       return;
     }
+    const group = job.long && this.#groups.of(job.id);
+    if (group) {
+      group.parts = group.parts.filter(({ id }) => id);
+      this.#touch(group);
+      await Promise.all(this.#partsOf(job).filter((part) => !isEnded(part)).map((part) => this.cancel(part)));
+      return;
+    }
     try {
       this.put(await api.cancel(job));
     } catch (problem) {
@@ -278,6 +438,10 @@ export class Jobs extends EventTarget {
 
   /** remove deletes a finished job; it also works while the page is being closed. */
   async remove(job) {
+    if (job.long) {
+      await Promise.all(this.#partsOf(job).map((part) => this.remove(part)));
+      return;
+    }
     try {
       await api.remove(job);
     } catch (problem) {

@@ -4,7 +4,7 @@ import { toast } from './toast.js';
 
 const files = document.querySelector('script[data-work]').dataset;
 // Modules whose messages are all in the table of the first view.
-const withoutMessages = ['work', 'embed', 'archive'];
+const withoutMessages = ['work', 'embed', 'archive', 'sentences'];
 const loading = {};
 
 /** later loads a module; it fails without a connection, and may then be tried again. */

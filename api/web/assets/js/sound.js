@@ -77,53 +77,124 @@ export function stopSound() {
   player.pause();
 }
 
+const boxes = new WeakMap();
+
+/** updateSound gives a box that soundBox has returned more files. */
+export const updateSound = (box, files) => boxes.get(box)?.(files);
+
+// The loudness of files that follow each other, as one list.
+function joined(waves) {
+  if (waves.length === 1) return waves[0].list;
+  const total = waves.reduce((sum, { seconds }) => sum + seconds, 0);
+  return Array.from({ length: peakCount }, (_, n) => {
+    let at = ((n + 0.5) / peakCount) * total;
+    const wave = waves.find(({ seconds }) => {
+      if (at < seconds) return true;
+      at -= seconds;
+      return false;
+    }) ?? waves.at(-1);
+    return wave.list[Math.min(wave.list.length - 1, Math.floor((at / (wave.seconds || 1)) * wave.list.length))] ?? 0;
+  });
+}
+
 /**
- * soundBox returns a play button with the waveform of a file, which also is the slider of the position. label names the
- * speech for screen readers.
+ * soundBox returns a play button with the waveform of files that are played one after the other, which also is the slider of
+ * the position. label names the speech for screen readers.
  */
 export function soundBox(media, label) {
-  if (player.canPlayType(media.content_type) === '') {
-    return el('p', { class: 'state', text: t('result.unplayable', { type: media.content_type }) });
+  let files = media;
+  if (player.canPlayType(files[0].content_type) === '') {
+    return el('p', { class: 'state', text: t('result.unplayable', { type: files[0].content_type }) });
   }
   const canvas = el('canvas', { class: 'wave', 'aria-hidden': 'true' });
   const time = el('span', { class: 'sound-time' });
   const button = el('button', { type: 'button', class: 'play', 'aria-label': t('sound.play', { text: label }) }, icon('play'));
   const slider = el('input', { type: 'range', class: 'seek', min: 0, max: 1000, value: 0, 'aria-label': t('sound.position') });
   const box = el('div', { class: 'sound' }, button, el('div', { class: 'wave-box' }, canvas, slider), time);
-  let wave = { list: new Array(peakCount).fill(0.08), seconds: 0 };
-  const own = { show(part, now, active) {
-    draw(canvas, wave.list, part);
-    slider.value = String(Math.round(part * 1000));
-    slider.setAttribute('aria-valuetext', formatDuration(now));
-    time.textContent = clock(part > 0 ? now : wave.seconds);
-    button.replaceChildren(icon(active ? 'pause' : 'play'));
-    button.setAttribute('aria-label', t(active ? 'sound.pause' : 'sound.play', { text: label }));
-  } };
-  const rest = () => own.show(playing === own && player.duration ? player.currentTime / player.duration : 0, player.currentTime, playing === own && !player.paused);
-  canvas.addEventListener('near', async () => {
+  const flat = { list: new Array(peakCount).fill(0.08), seconds: 0 };
+  let waves = [flat];
+  // The length of the files before one, as far as it is known.
+  const before = (n) => waves.slice(0, n).reduce((sum, { seconds }) => sum + seconds, 0);
+  const own = {
+    at: 0,
+    show(active) {
+      const mine = playing === own;
+      const total = before(files.length) || (mine && player.duration) || 0;
+      const now = mine ? before(own.at) + player.currentTime : 0;
+      const part = total ? Math.min(1, now / total) : 0;
+      draw(canvas, joined(waves), part);
+      slider.value = String(Math.round(part * 1000));
+      slider.setAttribute('aria-valuetext', formatDuration(now));
+      time.textContent = clock(part > 0 ? now : total);
+      button.replaceChildren(icon(active ? 'pause' : 'play'));
+      button.setAttribute('aria-label', t(active ? 'sound.pause' : 'sound.play', { text: label }));
+    },
+    // next plays the file that follows, if there is one.
+    next() {
+      if (own.at + 1 >= files.length) {
+        own.play(0, 0, false);
+        return;
+      }
+      own.play(own.at + 1, 0);
+    },
+    play(n, seconds, start = true) {
+      own.at = n;
+      if (player.dataset.url !== files[n].url) {
+        player.dataset.url = files[n].url;
+        player.src = files[n].url;
+      }
+      if (player.currentTime !== seconds) player.currentTime = seconds;
+      if (start) player.play().catch(() => rest());
+      else own.show(false);
+    },
+  };
+  const rest = () => own.show(playing === own && !player.paused);
+  let loading = false;
+  async function load() {
+    if (loading) return;
+    loading = true;
     rest();
-    try {
-      wave = await waveOf(media.url);
-    } catch {
-      // Some browsers play formats that they cannot decode; then the line stays flat.
+    const loaded = [];
+    for (let n = 0; n < files.length; n += 1) {
+      try {
+        loaded.push(await waveOf(files[n].url));
+        waves = [...loaded];
+      } catch {
+        // Some browsers play formats that they cannot decode; then the line stays flat.
+        loaded.push(flat);
+      }
     }
+    loading = false;
     rest();
+  }
+  canvas.addEventListener('near', load);
+  boxes.set(box, (more) => {
+    if (more.length === files.length) return;
+    files = more;
+    load();
   });
   new ResizeObserver(rest).observe(canvas);
   watcher.observe(canvas);
   const start = (part) => {
-    if (playing !== own) {
+    const last = playing;
+    if (last !== own) {
       player.pause();
-      const before = playing;
       playing = own;
-      before?.show(0, 0, false);
-      player.src = media.url;
+      own.at = 0;
+      last?.show(false);
+      own.play(0, 0, part === undefined);
     }
-    if (part !== undefined) {
-      const seconds = player.duration || wave.seconds;
-      if (seconds) player.currentTime = part * seconds;
+    if (part === undefined) {
+      if (last === own) player.play().catch(() => rest());
+      return;
     }
-    player.play().catch(() => rest());
+    let seconds = part * (before(files.length) || player.duration || 0);
+    let n = 0;
+    while (n < files.length - 1 && seconds >= waves[n]?.seconds) {
+      seconds -= waves[n].seconds;
+      n += 1;
+    }
+    own.play(n, seconds);
   };
   button.addEventListener('click', (event) => {
     event.preventDefault();
@@ -138,8 +209,8 @@ let frame = 0;
 function follow() {
   cancelAnimationFrame(frame);
   if (!playing) return;
-  const part = player.duration ? player.currentTime / player.duration : 0;
-  playing.show(player.ended ? 0 : part, player.currentTime, !player.paused);
+  playing.show(!player.paused);
   if (!player.paused) frame = requestAnimationFrame(follow);
 }
-for (const type of ['play', 'pause', 'ended', 'seeked']) player.addEventListener(type, follow);
+for (const type of ['play', 'pause', 'seeked']) player.addEventListener(type, follow);
+player.addEventListener('ended', () => playing?.next());

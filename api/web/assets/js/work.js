@@ -2,11 +2,11 @@
 import { Problem } from './api.js';
 import { byId, copyText, el, icon, setText } from './dom.js';
 import { failureSentence, pendingText, recipe, textOf, tookText } from './describe.js';
-import { mediaAt, missingAt } from './frame.js';
+import { mediaAt, missingAt, soundsOf } from './frame.js';
 import { fileSize, formatTime, t } from './i18n.js';
 import { isEnded } from './jobs.js';
 import { workPath } from './router.js';
-import { soundBox, stopSound } from './sound.js';
+import { soundBox, stopSound, updateSound } from './sound.js';
 import { toast } from './toast.js';
 
 const copiedFor = 2000;
@@ -34,6 +34,7 @@ class Work {
   #updatedAt = 0;
   #shown = '';
   #line = null;
+  #sound = null;
   #comparing = false;
 
   constructor(jobs, sheet, router, actions) {
@@ -143,6 +144,7 @@ class Work {
     this.#part = part;
     this.#updatedAt = Date.now();
     if (before !== part.key) this.#comparing = false;
+    if (job.long && before === part.key && this.#sound?.isConnected) updateSound(this.#sound, soundsOf(part));
     const shown = `${part.key} ${job.status} ${mediaAt(part) ? 'file' : ''} ${this.#comparing}`;
     if (shown !== this.#shown) {
       this.#shown = shown;
@@ -165,7 +167,7 @@ class Work {
     byId('work-texts').replaceChildren(...this.#texts(job));
     const media = mediaAt(part);
     const cost = media?.usage ?? job.usage;
-    setText(byId('work-facts'), [formatTime(new Date(job.created_at)), tookText(job), media && fileSize(media.bytes), cost?.cost && `${cost.cost} ${cost.currency}`].filter(Boolean).join(' · '));
+    setText(byId('work-facts'), [formatTime(new Date(job.created_at)), tookText(job), media && fileSize(job.long ? job.result.media.reduce((sum, { bytes }) => sum + bytes, 0) : media.bytes), cost?.cost && `${cost.cost} ${cost.currency}`].filter(Boolean).join(' · '));
     byId('work-actions').replaceChildren(...this.#buttons(part));
   }
 
@@ -182,7 +184,10 @@ class Work {
       if (this.#comparing && other) return [this.#slider(picture(media.url, alt), picture(mediaAt(other).url, textOf(other.job)))];
       return [picture(media.url, alt)];
     }
-    if (media) return [el('div', { class: 'stage-sound' }, soundBox(media, prompt))];
+    if (media) {
+      this.#sound = soundBox(soundsOf(part), prompt);
+      return [el('div', { class: 'stage-sound' }, this.#sound)];
+    }
     if (job.result?.text && isEnded(job)) return [el('p', { class: 'stage-text', text: job.result.text })];
     const missing = missingAt(part);
     if (!isEnded(job)) {
@@ -232,7 +237,7 @@ class Work {
     return [
       media && job.kind === 'image' && button('action.variation', 'variation', () => this.#actions.variation(part), 'quiet strong'),
       (media && ['image', 'audio'].includes(job.kind)) && button('action.again', 'again', () => this.#actions.again(part)),
-      (missingAt(part) || job.status === 'canceled' || job.error?.retryable) && button('action.retry', 'again', () => this.#actions.retry(part), 'quiet strong'),
+      (missingAt(part) || (job.long && job.result?.missing) || job.status === 'canceled' || job.error?.retryable) && button('action.retry', 'again', () => this.#actions.retry(part), 'quiet strong'),
       text && button('action.image', 'image', () => this.#actions.useText('image', text), 'quiet strong'),
       text && button('action.speak', 'audio', () => this.#actions.useText('audio', text)),
       button('action.reuse', 'edit', () => this.#actions.reuse(part)),

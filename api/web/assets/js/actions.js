@@ -2,7 +2,7 @@
 // of one work use the same.
 import { Problem, newKey } from './api.js';
 import { textOf } from './describe.js';
-import { copyText } from './dom.js';
+import { copyText, notTwice } from './dom.js';
 import { framesOf, mediaAt, missingAt } from './frame.js';
 import { t } from './i18n.js';
 import { isEnded } from './jobs.js';
@@ -163,11 +163,12 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText, progres
       return submit(part.job.kind, input);
     }),
     again: guard((part) => submit(part.job.kind, inputOf(part))),
-    remove: ({ job }) => {
+    // The next frame moves to the place of one that is deleted, under the second click.
+    remove: notTwice(({ job }) => {
       if (router.route.view === 'work') router.leave();
       remove([job]);
-    },
-    removeAll: (parts) => remove(parts.map(({ job }) => job)),
+    }),
+    removeAll: notTwice((parts) => remove(parts.map(({ job }) => job))),
     keep: guard(async (part) => {
       const media = mediaAt(part);
       if (saved()?.has(part.job, media.index) ?? true) return;

@@ -242,6 +242,10 @@ byId('rail-fold').addEventListener('click', () => fold(!rail.classList.contains(
 rail.addEventListener('focusin', ({ target }) => {
   if (phone.matches && target.matches('textarea')) fold(true);
 });
+// It must not cover what has the focus.
+document.addEventListener('focusin', ({ target }) => {
+  if (phone.matches && rail.classList.contains('open') && !rail.contains(target) && byId('main').contains(target)) fold(false);
+});
 quota.addEventListener('change', () => {
   for (const composer of Object.values(composers)) composer.showLine();
 });

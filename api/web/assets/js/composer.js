@@ -146,7 +146,7 @@ export class Composer {
     const keys = `${mac ? '⌘' : 'Ctrl'} + Enter`;
     this.#button = el('button', { type: 'submit', class: 'primary', title: keys, 'aria-describedby': this.#line.id }, el('span'));
     this.#stop = el('button', { type: 'button', class: 'primary stop', hidden: true, on: { click: () => this.#stopLatest() } }, icon('stop'), el('span'));
-    this.#again = el('button', { type: 'button', class: 'quiet', hidden: true, on: { click: () => this.submit() } });
+    this.#again = el('button', { type: 'button', class: 'quiet', hidden: true, on: { click: () => performance.now() < this.#stopFrom || this.submit() } });
     this.#form.querySelector('.foot').append(this.#alert, el('div', { class: 'foot-row' }, this.#button, this.#stop, this.#again), this.#line);
   }
 

@@ -77,6 +77,35 @@ export function drawIcons(root) {
   for (const node of root.querySelectorAll('[data-icon]')) node.prepend(icon(node.dataset.icon));
 }
 
+// Longer than the time between the clicks of a double click.
+const pause = 600;
+
+/**
+ * once runs an action of the button that was clicked and ignores further clicks while it runs, and those of a double click.
+ * Disabling the button instead would lose the focus.
+ */
+export async function once(event, action) {
+  const button = event.currentTarget;
+  if (button.getAttribute('aria-disabled') === 'true') return;
+  button.setAttribute('aria-disabled', 'true');
+  const ready = new Promise((resolve) => { setTimeout(resolve, pause); });
+  try {
+    await action();
+  } finally {
+    ready.then(() => button.removeAttribute('aria-disabled'));
+  }
+}
+
+/** notTwice returns an action that ignores the second click of a double click, even if it meets another button. */
+export function notTwice(action) {
+  let last = -pause;
+  return (...parameters) => {
+    if (performance.now() - last < pause) return undefined;
+    last = performance.now();
+    return action(...parameters);
+  };
+}
+
 /** setText sets the text of an element if it differs, so that nothing is laid out again without need. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;

@@ -1,6 +1,6 @@
 // One frame of the sheet: a picture, speech, a text, or the place of one that is being made or has failed. A frame is built
 // once and then updated in place, so that incoming events neither interrupt playback nor move the focus.
-import { el, icon, setText } from './dom.js';
+import { el, icon, once, setText } from './dom.js';
 import { t } from './i18n.js';
 import { failureSentence, pendingText, textOf } from './describe.js';
 import { isEnded, isUnsent } from './jobs.js';
@@ -192,7 +192,7 @@ export class Frame {
       default:
         return [el('div', { class: 'fault' }, icon(job.status === 'canceled' ? 'stop' : 'alert'), el('p', { class: 'state', text: this.#faultText(part) }),
           this.#canRetry(part)
-            ? el('button', { type: 'button', class: 'quiet small', text: t('action.retry'), on: { click: (event) => this.#once(event, this.#actions.retry) } })
+            ? el('button', { type: 'button', class: 'quiet small', text: t('action.retry'), on: { click: (event) => once(event, () => this.#actions.retry(this.#part)) } })
             : el('button', { type: 'button', class: 'quiet small', text: t('action.reuse'), on: { click: () => this.#actions.reuse(this.#part) } }))];
     }
   }
@@ -210,7 +210,7 @@ export class Frame {
 
   #tools(part) {
     const { job } = part;
-    const tool = (key, name, action) => el('button', { type: 'button', class: 'tool-icon', 'aria-label': t(key), title: t(key), on: { click: (event) => this.#once(event, action) } }, icon(name));
+    const tool = (key, name, action) => el('button', { type: 'button', class: 'tool-icon', 'aria-label': t(key), title: t(key), on: { click: (event) => once(event, () => action(this.#part)) } }, icon(name));
     const parts = [];
     if (!isEnded(job)) parts.push(tool('action.stop', 'stop', this.#actions.stop));
     else {
@@ -237,17 +237,5 @@ export class Frame {
     box.checked = this.#actions.isPicked(part);
     box.addEventListener('click', ({ shiftKey }) => this.#actions.pick(this.#part, box.checked, shiftKey));
     return el('label', { class: 'pick' }, box, icon('pick'));
-  }
-
-  // once ignores further clicks while the action runs. Disabling the button instead would lose the focus.
-  async #once(event, action) {
-    const button = event.currentTarget;
-    if (button.getAttribute('aria-disabled') === 'true') return;
-    button.setAttribute('aria-disabled', 'true');
-    try {
-      await action(this.#part);
-    } finally {
-      button.removeAttribute('aria-disabled');
-    }
   }
 }

@@ -91,6 +91,12 @@ export class Groups {
 /** idOf returns the id of a long work: that of its first job. */
 export const idOf = (group) => group.parts.find(({ id }) => id)?.id ?? '';
 
+function usageOf(jobs) {
+  const usages = jobs.map(({ result, usage }) => result?.media?.[0].usage ?? usage).filter((usage) => usage?.cost);
+  if (usages.length === 0) return undefined;
+  return { ...usages[0], cost: String(Math.round(usages.reduce((sum, { cost }) => sum + Number(cost), 0) * 1e6) / 1e6) };
+}
+
 /** combine returns the jobs of a group as one, with its parts in order; jobOf returns a job by id, if it is known. */
 export function combine(group, jobOf) {
   const jobs = group.parts.map(({ id }) => id && jobOf(id));
@@ -110,7 +116,7 @@ export function combine(group, jobOf) {
   const status = done ? (media.length > 0 ? 'succeeded' : missing.some(({ error }) => error.code !== 'canceled') ? 'failed' : 'canceled') : running?.status ?? 'queued';
   return {
     ...first, ...(running && { queue_position: running.queue_position, eta_seconds: undefined, stage: running.stage, waiting_for: running.waiting_for, waiting_reason: running.waiting_reason, next_attempt_at: running.next_attempt_at, last_error: running.last_error }),
-    id: idOf(group), status, input: { ...first.input, text: group.text }, usage: undefined, progress: Math.round((100 * media.length) / group.parts.length),
+    id: idOf(group), status, input: { ...first.input, text: group.text }, usage: usageOf(known), progress: Math.round((100 * media.length) / group.parts.length),
     finished_at: done ? known.reduce((latest, job) => (job.finished_at > latest ? job.finished_at : latest), '') || undefined : undefined,
     error: status === 'failed' ? missing[0].error : undefined,
     ...(media.length > 0 && { result: { media, ...(missing.length > 0 && { missing }) } }),

@@ -1,8 +1,9 @@
 // Improve, translate, ideas, undo and clear: verbs on a text box. The new text is written into the box while it arrives, and
 // every version before it can be brought back.
 import { Problem, newKey } from './api.js';
-import { setText } from './dom.js';
-import { onLanguage, t } from './i18n.js';
+import { byId, setText } from './dom.js';
+import { length, toSentence } from './fields.js';
+import { formatNumber, onLanguage, t } from './i18n.js';
 import { isEnded } from './jobs.js';
 import { failureSentence } from './describe.js';
 import { withModule } from './later.js';
@@ -79,6 +80,11 @@ export class Verbs {
       this.#box.focus();
       return;
     }
+    const max = Number(byId('image-prompt').dataset.max);
+    if (length(text) > max) {
+      this.#composer.showAlert(t('invalid.too_long', { max: formatNumber(max) }));
+      return;
+    }
     this.#running = { verb, text, id: '' };
     this.#box.readOnly = true;
     this.#show();
@@ -93,7 +99,7 @@ export class Verbs {
       this.#follow(job);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      this.#end(text, error.errors[0]?.detail ?? error.sentence);
+      this.#end(text, error.errors.length > 0 ? toSentence(error.errors[0].detail) : error.sentence);
     }
   }
 

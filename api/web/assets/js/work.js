@@ -1,6 +1,6 @@
 // One work as large as it goes: a dialog with an address of its own over the sheet. The arrow keys go through the whole sheet.
 import { Problem } from './api.js';
-import { byId, copyText, el, icon, setText } from './dom.js';
+import { byId, copyText, el, icon, once, setText } from './dom.js';
 import { failureSentence, pendingText, recipe, textOf, tookText } from './describe.js';
 import { mediaAt, missingAt, soundsOf } from './frame.js';
 import { fileSize, formatTime, t } from './i18n.js';
@@ -166,7 +166,7 @@ class Work {
     byId('work-recipe').replaceChildren(...recipe(job, index).map(([name, text]) => el('li', { class: 'chip', data: { part: name } }, el('span', { class: 'chip-text', text }))));
     byId('work-texts').replaceChildren(...this.#texts(job));
     const media = mediaAt(part);
-    const cost = media?.usage ?? job.usage;
+    const cost = (job.long ? null : media?.usage) ?? job.usage;
     setText(byId('work-facts'), [formatTime(new Date(job.created_at)), tookText(job), media && fileSize(job.long ? job.result.media.reduce((sum, { bytes }) => sum + bytes, 0) : media.bytes), cost?.cost && `${cost.cost} ${cost.currency}`].filter(Boolean).join(' · '));
     byId('work-actions').replaceChildren(...this.#buttons(part));
   }
@@ -277,17 +277,10 @@ class Work {
     setText(this.#line, pendingText(this.#part.job, (Date.now() - this.#updatedAt) / 1000));
   }
 
-  async #once(event, action) {
-    const button = event.currentTarget;
-    if (button.getAttribute('aria-disabled') === 'true') return;
-    button.setAttribute('aria-disabled', 'true');
-    try {
-      await action();
-    } catch (error) {
+  #once(event, action) {
+    once(event, action).catch((error) => {
       if (!(error instanceof Problem)) throw error;
       toast(error.sentence, { bad: true });
-    } finally {
-      button.removeAttribute('aria-disabled');
-    }
+    });
   }
 }

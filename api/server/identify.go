@@ -17,9 +17,6 @@ func identify(c *gin.Context) {
 	id := c.GetHeader("X-Request-Id")
 	if id == "" || len(id) > maxRequestID || !isVisible(id) {
 		id = rand.Text()
-		if isOpenAIPath(c.Request.URL.Path) {
-			id = openAIRequestID + id
-		}
 	}
 	c.Header("X-Request-Id", id)
 	c.Request = c.Request.WithContext(telemetry.WithRequestID(c.Request.Context(), id))

@@ -51,7 +51,11 @@ func (h *openAIHandler) order(
 	if faulty, ok := errors.AsType[*jobs.InvalidError](err); ok {
 		return nil, problem.Invalid(rename(faulty.Faults)...)
 	}
-	return o, err
+	if err != nil {
+		return nil, err
+	}
+	o.SetRoute("openai")
+	return o, nil
 }
 
 // call is a request whose job has been accepted.

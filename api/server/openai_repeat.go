@@ -2,7 +2,6 @@ package server
 
 import (
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,8 +14,6 @@ import (
 )
 
 const (
-	// openAIRequestID begins the ids of requests below /v1, as at OpenAI, so that their jobs can be told from others.
-	openAIRequestID = "req_"
 	// repeatedWithin is how long after its submission a job can be found by a repeated request. The libraries of OpenAI wait up to ten
 	// minutes for a response.
 	repeatedWithin = 15 * time.Minute
@@ -40,7 +37,7 @@ func (h *openAIHandler) findRepeated(c *gin.Context, caller session.Caller, o *j
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	return h.submitter.FindRepeated(ctx, caller.Submitter(c), o, h.now().Add(-repeatedWithin), func(spec *job.Spec) bool {
-		return strings.HasPrefix(spec.RequestID, openAIRequestID) && h.claims.take(spec.ID)
+		return h.claims.take(spec.ID)
 	})
 }
 

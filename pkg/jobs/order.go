@@ -1,6 +1,8 @@
 package jobs
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -45,6 +47,12 @@ type Order struct {
 
 	id      string
 	created time.Time
+}
+
+// SetRoute distinguishes the request from an equal one by another route, for keys and for FindRepeated.
+func (o *Order) SetRoute(name string) {
+	sum := sha256.Sum256([]byte(name + " " + o.fingerprint))
+	o.fingerprint = hex.EncodeToString(sum[:])
 }
 
 // InvalidError lists what is wrong with an input, with pointers relative to it.

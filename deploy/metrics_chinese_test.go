@@ -8,6 +8,7 @@ var metricsChinese = map[string]string{
 	"text2image_build_info":                         "正在运行的程序版本；值恒为 1。",
 	"text2image_dead_letter_depth":                  "当前保留的死信数。" + sharedChinese,
 	"text2image_dead_letters_total":                 "进入死信的失败任务数，按错误码。",
+	"text2image_webhook_deliveries_total":           "向 webhook 发送事件的尝试次数，按结果：delivered、retry（失败，会重试）、failed（最后一次也失败）、disabled（接收方返回 410）。",
 	"text2image_emails_total":                       "向邮件服务器投递的尝试次数，按结果：sent、rejected（收件人被拒绝）、failed。",
 	"text2image_http_long_request_duration_seconds": "设计上耗时较长的请求的总耗时：等待任务（wait、sync）、事件流（stream）或下载备份（backup）。",
 	"text2image_http_request_duration_seconds":      "普通请求的总耗时，不含 http_long_request_duration_seconds 统计的请求。",

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
+	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/api/web"
 	"github.com/text2image-audio/text2image-audio/pkg/apikey"
@@ -23,6 +24,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
 	"github.com/text2image-audio/text2image-audio/pkg/feedback"
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -30,6 +32,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/pkg/webhook"
 	worker "github.com/text2image-audio/text2image-audio/worker/app"
 )
 
@@ -160,12 +163,24 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	hooks, err := webhook.New(ctx, b, a.cfg.Webhook, secret)
+	if err != nil {
+		return err
+	}
+	deliverer := webhook.NewDeliverer(hooks, webhook.Deps{
+		View: func(s *job.Snapshot) any { return jobview.Of(s) }, Deleted: accounts.DeletionPending, Metrics: a.metrics, Log: a.log,
+		Schedule: a.cfg.hooks.WebhookSchedule,
+	})
+	deliverer.Start()
+	a.onStop("webhooks", deliverer.Stop)
 	quotas := a.quota()
 	eraser := erasure.New(accounts, service, []erasure.Part{
 		{Name: "API keys", Erase: apiKeys.Erase},
 		{Name: "feedback", Erase: feedbacks.Erase},
 		{Name: "saved images", Erase: images.Erase},
 		{Name: "jobs", Erase: service.Erase},
+		// The end of a job that is erased may have been published.
+		{Name: "webhooks", Erase: hooks.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
 			return quotas.Forget(ctx, jobs.MemberCounters(secret, owner)...)
 		}},
@@ -183,7 +198,7 @@ func (a *App) start(ctx context.Context) error {
 		return fmt.Errorf("build page: %w", err)
 	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
-		Accounts: accounts, Recovery: mailer, Keys: apiKeys, Feedback: feedbacks, Gallery: images, Google: a.google(),
+		Accounts: accounts, Recovery: mailer, Keys: apiKeys, Feedback: feedbacks, Gallery: images, Webhooks: hooks, Google: a.google(),
 		Jobs: service, Store: a.store, Queue: a.queue, Control: a.control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(),
 		Catalogue: catalogue.Builtin(), Models: models.Current,
 		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: page,

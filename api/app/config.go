@@ -14,6 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/mail"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/pkg/webhook"
 	worker "github.com/text2image-audio/text2image-audio/worker/app"
 )
 
@@ -32,6 +33,7 @@ type Config struct {
 	Account   account.Config
 	Mail      mail.Config
 	Google    google.Config
+	Webhook   webhook.Config
 
 	// Level is the level of the logger, which a runtime switch changes; nil if it is fixed.
 	Level *telemetry.Level `env:"-"`
@@ -85,7 +87,7 @@ func (c *Config) Validate() error {
 	if c.StopTimeout <= 0 {
 		errs = append(errs, &env.Fault{Name: "STOP_TIMEOUT", Expected: "a duration above zero"})
 	}
-	errs = append(errs, c.Server.Validate(), c.Broker.Validate(), c.Telemetry.Validate(), c.Account.Validate(), c.Mail.Validate(), c.Google.Validate())
+	errs = append(errs, c.Server.Validate(), c.Broker.Validate(), c.Telemetry.Validate(), c.Account.Validate(), c.Mail.Validate(), c.Google.Validate(), c.Webhook.Validate())
 	if c.Google.On() && c.Google.RedirectURI == "" && len(c.Server.FrontendURLs) == 0 && !c.local() {
 		errs = append(errs, &env.Fault{Name: "GOOGLE_REDIRECT_URI", Expected: "the redirect URI, or FRONTEND_URL, from which it is derived, because GOOGLE_CLIENT_ID is set"})
 	}

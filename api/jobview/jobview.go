@@ -38,6 +38,9 @@ type Job struct {
 	// LastError is the error of the latest attempt of a job that has not ended.
 	LastError *job.Error `json:"last_error,omitempty"`
 	Links     Links      `json:"links"`
+	// Webhook is where the WebhookEvents are sent, if there are any.
+	Webhook       string      `json:"webhook,omitempty"`
+	WebhookEvents []job.Event `json:"webhook_events,omitempty"`
 
 	waiting *job.Waiting
 }
@@ -75,6 +78,9 @@ func Of(s *job.Snapshot) *Job {
 		ID: spec.ID, Kind: spec.Kind, Status: s.Status(), CreatedAt: spec.CreatedAt, Deadline: spec.Deadline,
 		MaxAttempts: spec.MaxAttempts, Input: spec.Input, RetriedFrom: spec.RetriedFrom,
 		Links: Links{Self: self, Events: self + "/events", Cancel: self + "/cancel", Media: []string{}},
+	}
+	if w := spec.Webhook; w != nil && len(w.Events) > 0 {
+		j.Webhook, j.WebhookEvents = w.URL, w.Events
 	}
 	if s.Record != nil {
 		j.setEnd(s.Record)

@@ -39,6 +39,7 @@ func TestOf(t *testing.T) {
 		"view_queued.json":   {Spec: spec, Sequence: 5},
 		"view_running.json":  {Spec: spec, Progress: stored(t, "progress_running.json", job.DecodeProgress)},
 		"view_retrying.json": {Spec: spec, Progress: retrying},
+		"view_webhook.json":  {Spec: stored(t, "spec_webhook.json", job.DecodeSpec)},
 		"view_retried.json":  {Spec: stored(t, "spec_prompt_retried.json", job.DecodeSpec)},
 	}
 	for _, name := range []string{"succeeded", "succeeded_text", "failed", "expired", "canceled"} {

@@ -68,10 +68,14 @@ func accessCases() map[string]accessCase {
 		"POST /api/auth/google-login":        sameForAll(401, "/api/auth/google-login", fields{"idToken": "x"}),
 		"POST /api/auth/google-unlink":       membersOnly(200, "/api/auth/google-unlink", nil),
 
-		"POST /api/keys":       membersOnly(400, "/api/keys", fields{}),
-		"DELETE /api/keys/:id": membersOnly(404, "/api/keys/key_1", nil),
-		"POST /v1/images/generations": submission("/v1/images/generations", fields{"prompt": "a"}),
-		"POST /v1/audio/speech":       submission("/v1/audio/speech", fields{"input": "a"}),
+		"POST /api/keys":                              membersOnly(400, "/api/keys", fields{}),
+		"DELETE /api/keys/:id":                        membersOnly(404, "/api/keys/key_1", nil),
+		"POST /v1/images/generations":                 submission("/v1/images/generations", fields{"prompt": "a"}),
+		"POST /v1/audio/speech":                       submission("/v1/audio/speech", fields{"input": "a"}),
+		"PUT /api/webhooks":                           membersOnly(200, "/api/webhooks", fields{}),
+		"POST /api/webhooks/secret":                   membersOnly(200, "/api/webhooks/secret", nil),
+		"POST /api/webhooks/deliveries/:id/redeliver": membersOnly(404, "/api/webhooks/deliveries/1/redeliver", nil),
+		"POST /api/webhooks/ping":                     membersOnly(400, "/api/webhooks/ping", fields{}),
 
 		"POST /api/feedback": membersOnly(400, "/api/feedback", fields{}),
 	}
@@ -117,6 +121,9 @@ func accessCases() map[string]accessCase {
 		"/livez":                      sameForAll(200, "/livez", nil),
 		"/readyz":                     sameForAll(200, "/readyz", nil),
 		"/internal/health":            sameForAll(401, "/internal/health", nil),
+		"/api/webhooks":               membersOnly(200, "/api/webhooks", nil),
+		"/api/webhooks/secret":        membersOnly(200, "/api/webhooks/secret", nil),
+		"/api/webhooks/deliveries":    membersOnly(200, "/api/webhooks/deliveries", nil),
 		"/api/feedback/my":            membersOnly(200, "/api/feedback/my", nil),
 		"/api/admin/feedback":         sameForAll(403, "/api/admin/feedback", nil),
 		"/api/admin/control":          sameForAll(401, "/api/admin/control", nil),

@@ -15,7 +15,7 @@ const (
 	// corsAge is how long a browser may cache a preflight response, in seconds.
 	corsAge = "86400"
 	// corsMethods are the methods that the routes use.
-	corsMethods = "GET, HEAD, POST, DELETE, OPTIONS"
+	corsMethods = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 	// corsExposed are the response headers that scripts of other origins may read, besides the safelisted ones.
 	corsExposed = "Content-Disposition, ETag, Idempotent-Replayed, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, Warning, X-Job-Id, X-Ratelimit-Limit-Requests, X-Ratelimit-Remaining-Requests, X-Ratelimit-Reset-Requests, X-Request-Id, X-Should-Retry"
 	// maxCORSHeaders bounds the length of an Access-Control-Request-Headers that is echoed.

@@ -16,6 +16,7 @@ const (
 	cursorDeadLetters = "l1"
 	cursorBulk        = "b1"
 	cursorFeedback    = "f1"
+	cursorDeliveries  = "w1"
 )
 
 // encodePosition returns the cursor of a position in a list of jobs.

@@ -19,7 +19,7 @@ import (
 // response is written. Doing it first allows a response that explains the delay, and lets net/http detect a client that
 // disconnects while its request waits, which it does only after the end of the body.
 //
-// Bodies of POST requests are left to the handler or, if it does not read them, to net/http. Server.ReadTimeout bounds
+// Bodies of POST requests, and of PUT requests to a route that accepts them, are left to the handler or, if it does not read them, to net/http. Server.ReadTimeout bounds
 // both.
 func (m *middleware) discardBody(c *gin.Context) {
 	r := c.Request
@@ -29,7 +29,8 @@ func (m *middleware) discardBody(c *gin.Context) {
 	respond.SetBodyDeadline(c, time.Now().Add(bind.BodyTimeout))
 	// A client that sends Expect: 100-continue does not send the body unless it is read. A body that is too large is
 	// rejected by the route, or not read at all.
-	if r.Method == http.MethodPost || r.ContentLength > bind.MaxBody || strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+	usesBody := r.Method == http.MethodPost || (r.Method == http.MethodPut && c.FullPath() != "")
+	if usesBody || r.ContentLength > bind.MaxBody || strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
 		return
 	}
 	switch _, err := io.CopyN(io.Discard, r.Body, bind.MaxBody+1); {

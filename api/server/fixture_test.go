@@ -39,6 +39,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/pkg/webhook"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -130,8 +131,10 @@ func setup(t testing.TB, changes ...change) *bundle {
 	must(t, err)
 	images, err := gallery.New(t.Context(), b.broker)
 	must(t, err)
+	hooks, err := webhook.New(t.Context(), b.broker, webhook.Config{}, []byte(secret))
+	must(t, err)
 	deps := server.Deps{
-		Accounts: accounts, Recovery: recovery, Keys: apiKeys, Feedback: b.box, Gallery: images,
+		Accounts: accounts, Recovery: recovery, Keys: apiKeys, Feedback: b.box, Gallery: images, Webhooks: hooks,
 		Jobs: b.jobs, Store: b.store, Queue: b.queue, Control: b.control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Plans{}, nil), Catalogue: catalogue.Builtin(),
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}
@@ -140,6 +143,7 @@ func setup(t testing.TB, changes ...change) *bundle {
 		{Name: "feedback", Erase: b.box.Erase},
 		{Name: "saved images", Erase: images.Erase},
 		{Name: "jobs", Erase: b.jobs.Erase},
+		{Name: "webhooks", Erase: hooks.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
 			return deps.Quota.Forget(ctx, jobs.MemberCounters([]byte(secret), owner)...)
 		}},

@@ -11,9 +11,11 @@ import (
 
 // submission is the body of POST /api/jobs.
 type submission struct {
-	Kind     string     `json:"kind"`
-	Input    *bind.Node `json:"input"`
-	Deadline *int       `json:"deadline_seconds"`
+	Kind          string     `json:"kind"`
+	Input         *bind.Node `json:"input"`
+	Deadline      *int       `json:"deadline_seconds"`
+	Webhook       *string    `json:"webhook"`
+	WebhookEvents []string   `json:"webhook_events"`
 }
 
 // order checks a submission and returns the order, or a problem with all errors.
@@ -41,11 +43,29 @@ func (h *jobHandler) order(models *job.Catalogue, sub *submission, b *bind.Binde
 			b.Faults = append(b.Faults, validate(in, models, "/input", b.Faults[before:])...)
 		}
 	}
+	if sub.Webhook != nil {
+		h.webhooks.checkURL(b, "/webhook", *sub.Webhook)
+	}
+	events := webhookEvents(b, "/webhook_events", sub.WebhookEvents)
 	if len(b.Faults) > 0 {
 		return nil, problem.Invalid(b.Faults...)
 	}
 	o, err := h.submitter.NewOrder(kind, in, sub.Deadline, models)
-	return o, invalidInput("/input", err)
+	if err != nil {
+		return nil, invalidInput("/input", err)
+	}
+	return o, sub.requestWebhook(o, events)
+}
+
+// requestWebhook adds the webhook of a submission to its order.
+func (s *submission) requestWebhook(o *jobs.Order, events []job.Event) error {
+	switch {
+	case s.Webhook != nil:
+		return o.RequestWebhook(*s.Webhook, events)
+	case events != nil:
+		return o.RequestWebhook("", events)
+	}
+	return nil
 }
 
 // boolSafeToString converts the field "safe" of an image to a string if it is a boolean, which is allowed.

@@ -36,6 +36,9 @@ func (h *jobHandler) submitJob(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if (sub.Webhook != nil || len(sub.WebhookEvents) > 0) && caller.Member == nil {
+		return signInForWebhooks(c)
+	}
 	o.Key = key
 	submitted, err := h.submit(c, caller, o)
 	if err != nil {

@@ -23,6 +23,12 @@ var queries = map[string][]string{
 	"/api/models":                nil,
 	"/api/keys":                  nil,
 	"/api/keys/:id":              nil,
+	"/api/webhooks":              nil,
+	"/api/webhooks/secret":       nil,
+	"/api/webhooks/deliveries":   {"limit", "cursor"},
+	"/api/webhooks/ping":         nil,
+
+	"/api/webhooks/deliveries/:id/redeliver": nil,
 }
 
 // repeatable are the parameters that may appear more than once.

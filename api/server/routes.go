@@ -52,6 +52,15 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	read(native, "/api/models", handle(h.models.listModels))
 	read(native, "/api/quota", handle(h.quota.getQuota))
 
+	// Webhooks of members.
+	read(native, "/api/webhooks", member(h.webhooks.getEndpoint))
+	native.PUT("/api/webhooks", member(h.webhooks.setEndpoint))
+	read(native, "/api/webhooks/secret", member(h.webhooks.getSecret))
+	native.POST("/api/webhooks/secret", member(h.webhooks.rotateSecret))
+	read(native, "/api/webhooks/deliveries", member(h.webhooks.listDeliveries))
+	native.POST("/api/webhooks/deliveries/:id/redeliver", member(h.webhooks.redeliver))
+	native.POST("/api/webhooks/ping", member(h.webhooks.ping))
+
 	// The synchronous routes of the original.
 	original.POST("/api/generate", handle(h.original.generate))
 	original.POST("/api/pollinations/image", handle(h.original.generateFromPrompt))

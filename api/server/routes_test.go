@@ -54,6 +54,14 @@ func expectations() map[string]expectation {
 	for _, route := range []string{"POST /api/admin/feedback/:id/processed", "POST /api/admin/feedback/:id/pending", "DELETE /api/admin/feedback/:id"} {
 		all[route] = expectation{anonymous: 401}
 	}
+	for _, route := range []string{
+		"PUT /api/webhooks", "POST /api/webhooks/secret", "POST /api/webhooks/deliveries/:id/redeliver", "POST /api/webhooks/ping",
+	} {
+		all[route] = expectation{anonymous: 401}
+	}
+	for _, path := range []string{"", "/secret", "/deliveries"} {
+		read["/api/webhooks"+path] = expectation{anonymous: 401}
+	}
 	all["POST /api/feedback"] = expectation{anonymous: 401, original: true}
 	read["/api/feedback/my"], read["/api/admin/feedback"] = expectation{anonymous: 401, original: true}, expectation{anonymous: 403, original: true}
 	for _, path := range []string{"daily", "stats", ":id", "download/:id"} {

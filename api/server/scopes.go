@@ -74,6 +74,14 @@ var routePermissions = map[string]permission{
 	"GET /api/keys":        sessionOnly,
 	"DELETE /api/keys/:id": sessionOnly,
 
+	"GET /api/webhooks":                           readScope,
+	"PUT /api/webhooks":                           sessionOnly,
+	"GET /api/webhooks/secret":                    sessionOnly,
+	"POST /api/webhooks/secret":                   sessionOnly,
+	"GET /api/webhooks/deliveries":                readScope,
+	"POST /api/webhooks/deliveries/:id/redeliver": submitScope,
+	"POST /api/webhooks/ping":                     submitScope,
+
 	"POST /api/feedback":           submitScope,
 	"GET /api/feedback/my":         readScope,
 	"POST /api/images/save":        submitScope,

@@ -35,6 +35,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/pkg/webhook"
 )
 
 // Mail is the configuration of email, for the health report.
@@ -68,6 +69,8 @@ type Deps struct {
 	Feedback *feedback.Box
 	// Gallery stores the saved images of members.
 	Gallery *gallery.Gallery
+	// Webhooks sends the events of jobs to the URLs of members.
+	Webhooks *webhook.Service
 	// Google configures sign-in with Google; nil disables it.
 	Google *Google
 	// Catalogue is the built-in list of models, against which settings are validated.
@@ -126,6 +129,7 @@ type handlers struct {
 	images        *imageHandler
 	models        *modelHandler
 	quota         *quotaHandler
+	webhooks      *webhookHandler
 	deadLetters   *deadLetterHandler
 	control       *controlHandler
 	adminFeedback *adminFeedbackHandler
@@ -187,8 +191,11 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		Accounts: d.Accounts, Keys: d.Keys, Jobs: d.Jobs, GuestKey: derived.GuestCookie, Proxies: m.proxies, VerifyEmail: d.VerifyEmail, Log: d.Log,
 	})
 	accountOwners := &owners{accounts: d.Accounts, sessions: sessions, eraser: d.Eraser}
+	hooks := &webhookHandler{
+		hooks: d.Webhooks, sessions: sessions, owners: accountOwners, sends: ratelimit.New(d.Now, maxWebhookSends, guessWindow),
+	}
 	subs := &submissions{
-		submitter: submitter, queue: d.Queue, sessions: sessions, owners: accountOwners, problems: problems, metrics: d.Metrics,
+		submitter: submitter, webhooks: hooks, queue: d.Queue, sessions: sessions, owners: accountOwners, problems: problems, metrics: d.Metrics,
 		maxPending: cfg.MaxPending, timeout: cmp.Or(cfg.hooks.SubmitTimeout, submitTimeout),
 	}
 	views := &jobViews{feed: d.Feed}
@@ -237,6 +244,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 			saves:   ratelimit.New(d.Now, maxSaves, guessWindow), saving: make(chan struct{}, maxSavesAtOnce), now: d.Now,
 		},
 		models:        &modelHandler{models: d.Models, submitter: submitter, control: d.Control},
+		webhooks:      hooks,
 		quota:         &quotaHandler{submitter: submitter, sessions: sessions, problems: problems, now: d.Now},
 		deadLetters:   &deadLetterHandler{operator: op, store: d.Store, submitter: submitter, owners: accountOwners, metrics: d.Metrics},
 		control:       &controlHandler{operator: op, control: d.Control, switchDefaults: d.SwitchDefaults, now: d.Now},

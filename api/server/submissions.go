@@ -25,6 +25,7 @@ type submissions struct {
 	queue     *queue.Queue
 	sessions  *session.Sessions
 	owners    *owners
+	webhooks  *webhookHandler
 	problems  *problem.Writer
 	metrics   *telemetry.Metrics
 	// maxPending bounds the submissions that wait to be stored, and timeout how long each of them waits.
@@ -48,6 +49,13 @@ func (s *submissions) submit(c *gin.Context, caller session.Caller, o *jobs.Orde
 		return nil, err
 	}
 	defer release()
+	if caller.Member != nil && o.WantsDefaultWebhook() {
+		w, err := s.webhooks.hooks.Default(ctx, caller.Owner)
+		if err != nil {
+			return nil, err
+		}
+		o.SetDefaultWebhook(w)
+	}
 	submitted, err := s.submitter.Submit(ctx, caller.Submitter(c), o)
 	if deleted := s.owners.undoSubmissionIfDeleted(c, err); deleted != nil {
 		return nil, deleted

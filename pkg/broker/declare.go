@@ -24,6 +24,10 @@ const (
 // ImagesAge is how long a saved image is kept.
 const ImagesAge = 24 * time.Hour
 
+// webhooksAge is how long the delivery of a webhook is kept after its latest attempt. It must be longer than the longest delay
+// between two attempts.
+const webhooksAge = 7 * 24 * time.Hour
+
 // maxWaiting is how many pulls of all workers may wait for jobs of one lane. A worker has one, its previous release one per free slot.
 const maxWaiting = 16384
 
@@ -180,6 +184,13 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 			// Imported images have a shorter TTL than the others.
 			LimitMarkerTTL: controlMarkerTTL,
 			Replicas:       cfg.Replicas,
+		},
+		{
+			Bucket:      BucketWebhooks,
+			Description: "Deliveries of events to webhooks, with the events.",
+			Storage:     jetstream.FileStorage,
+			TTL:         webhooksAge,
+			Replicas:    cfg.Replicas,
 		},
 	}
 }

@@ -91,6 +91,10 @@ func TestStreams(t *testing.T) {
 			subject: "$KV.IMAGES_CACHE.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
 			maxAge: 24 * time.Hour, messageTTLs: true,
 		},
+		broker.WebhooksStream: {
+			subject: "$KV.WEBHOOKS.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
+			maxAge: 7 * 24 * time.Hour,
+		},
 	} {
 		c := streamConfig(t, b, name)
 		got := facts{

@@ -19,6 +19,7 @@ const (
 	BucketResets   = "RESET_TOKENS"
 	BucketFeedback = "FEEDBACK"
 	BucketImages   = "IMAGES_CACHE"
+	BucketWebhooks = "WEBHOOKS"
 
 	// StreamUsage counts the use of quotas per day, StreamUsageMinute per minute.
 	StreamUsage       = "USAGE"
@@ -37,6 +38,7 @@ const (
 	ResetsStream   = bucketStream + BucketResets
 	FeedbackStream = bucketStream + BucketFeedback
 	ImagesStream   = bucketStream + BucketImages
+	WebhooksStream = bucketStream + BucketWebhooks
 )
 
 // JobSubject is the subject of one queued job.
@@ -332,3 +334,13 @@ func APIKeySubject(kind, owner, id string) string {
 
 // AnyAPIKeySubject matches the API key with the given ID.
 func AnyAPIKeySubject(id string) string { return APIKeySubject("*", "*", id) }
+
+// WebhookSubject is the key of the delivery of an event to a webhook.
+func WebhookSubject(owner, id string) string { return kvSubject(BucketWebhooks, owner+"."+id) }
+
+// OwnerWebhooksSubject matches all deliveries of an owner.
+func OwnerWebhooksSubject(owner string) string { return WebhookSubject(owner, "*") }
+
+// WebhookSettingsSubject is the key of the settings of an owner's webhooks. It is not an account, and UsersSubject does not match
+// it.
+func WebhookSettingsSubject(owner string) string { return kvSubject(BucketUsers, "webhooks."+owner) }

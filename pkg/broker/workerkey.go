@@ -155,6 +155,8 @@ func workerPermissions() *server.Permissions {
 		"$JS.API.STREAM.PURGE." + ControlStream,
 		kvSubject(BucketProgress, ">"), kvSubject(BucketResults, ">"), kvSubject(BucketControl, ">"),
 		"dead.>", UsageSubject(UsageDay, "*", "*"), "usage.refund.*.*",
+		// Workers publish the events of webhooks, and look whether one is published already.
+		WebhookSubject("*", "*"), "$JS.API.STREAM.MSG.GET." + WebhooksStream,
 		ControlChanged, durableSubject + "*",
 	}
 	for _, stream := range workerStreams() {

@@ -43,14 +43,18 @@ var fieldSentences = map[string]words{
 	"retired_model":      {"is a retired model; use {replacement} instead", "该模型已停用，请改用 {replacement}"},
 	"speed_needs_format": {"can differ from 1 only with one of these formats: {formats}", "只有格式为以下之一时才能不等于 1：{formats}"},
 	"invalid_url":        {"must be an absolute http or https URL without spaces, user name, fragment, comma or |", "必须是完整的 http 或 https 地址，且不含空格、用户名、片段、逗号或 |"},
-	"too_many_items":     {"must have at most {max} entries", "最多只能有 {max} 项"},
-	"not_for_model":      {"is not supported by the model {model}", "不适用于模型 {model}"},
-	"unknown_field":      {"is not a known field", "未知字段"},
-	"duplicate_field":    {"appears more than once", "重复出现"},
-	"wrong_type":         {"must be {want}", "类型不对，应为{want}"},
-	"not_with":           {"cannot be combined with {other}", "不能与 {other} 同时提供"},
-	"all_needed":         {"must be true unless kind, code, owner or since limits the selection", "未以 kind、code、owner 或 since 限定范围时必须为 true"},
-	"invalid_value":      {"is not valid", "无效"},
+	"invalid_webhook": {
+		"must be an absolute https URL on port 443 or 8443 of a public host, without spaces, user name or fragment, of at most 2048 characters",
+		"必须是完整的 https 地址，指向公网主机的 443 或 8443 端口，不含空格、用户名或片段，不超过 2048 个字符",
+	},
+	"too_many_items":  {"must have at most {max} entries", "最多只能有 {max} 项"},
+	"not_for_model":   {"is not supported by the model {model}", "不适用于模型 {model}"},
+	"unknown_field":   {"is not a known field", "未知字段"},
+	"duplicate_field": {"appears more than once", "重复出现"},
+	"wrong_type":      {"must be {want}", "类型不对，应为{want}"},
+	"not_with":        {"cannot be combined with {other}", "不能与 {other} 同时提供"},
+	"all_needed":      {"must be true unless kind, code, owner or since limits the selection", "未以 kind、code、owner 或 since 限定范围时必须为 true"},
+	"invalid_value":   {"is not valid", "无效"},
 }
 
 // fieldSentence returns the sentence of a code of FieldError with its placeholders, or the code itself if it is unknown, so that

@@ -36,6 +36,8 @@ type Spec struct {
 	APIKey string `json:"api_key,omitempty"`
 	// Charge is nil if the job was not charged.
 	Charge *Charge `json:"charge,omitempty"`
+	// Webhook is nil if nobody is notified of the job.
+	Webhook *Webhook `json:"webhook,omitempty"`
 }
 
 // Expired reports whether the job's deadline has passed.

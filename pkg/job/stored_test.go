@@ -63,6 +63,8 @@ func shapes() map[string]shape {
 	charged.Charge = &job.Charge{Who: "w-1", Day: job.DayOf(moment()), Units: charged.Units()}
 	atAddress := specOf(job.KindImage, &job.ImageInput{Prompt: "p", N: ptr(3)})
 	atAddress.Charge = &job.Charge{Who: "w-1", Address: "a-1", Day: job.DayOf(moment()), Units: atAddress.Units()}
+	hooked := textSpec(job.KindTranslation)
+	hooked.Webhook = &job.Webhook{URL: "https://hooks.example.org/a?b=c", Events: job.Events(), Default: true}
 	counts := job.Counts{Failures: 2, Throttles: 3, Crashes: 1}
 	started, finished := job.AtPtr(moment().Add(time.Second)), job.At(moment().Add(time.Minute))
 	return map[string]shape{
@@ -73,6 +75,7 @@ func shapes() map[string]shape {
 		"spec_audio.json":          {audioSpec(), spec},
 		"spec_prompt_retried.json": {retried, spec},
 		"spec_translation.json":    {textSpec(job.KindTranslation), spec},
+		"spec_webhook.json":        {hooked, spec},
 		"progress_running.json": {&job.Progress{
 			ID: "j", Status: job.StatusRunning, Stage: job.StageGenerating, Delivery: 2, Step: 3, Attempt: 3, Counts: counts,
 			StartedAt: started, Percent: ptr(40), Optimized: "a red fox", Worker: "w1",

@@ -44,6 +44,7 @@ type Order struct {
 	fingerprint string
 	allowance   time.Duration
 	retriedFrom string
+	webhook     *job.Webhook
 
 	id      string
 	created time.Time
@@ -78,6 +79,34 @@ func (s *Submitter) NewOrder(kind job.Kind, in job.Input, deadlineSeconds *int, 
 	}, nil
 }
 
+// RequestWebhook sets the webhook that the request names. It is a part of the request: with another one, an idempotency key must
+// be another one too. Without a url, the events are sent to that of the account; nil events are those of the end of the job, and an
+// empty list is none.
+func (o *Order) RequestWebhook(url string, events []job.Event) error {
+	fingerprint, err := job.WebhookFingerprint(o.fingerprint, url, events)
+	if err != nil {
+		return err
+	}
+	if events == nil {
+		events = job.EndEvents()
+	}
+	o.fingerprint, o.webhook = fingerprint, &job.Webhook{URL: url, Events: events}
+	return nil
+}
+
+// WantsDefaultWebhook reports whether the events of the job are sent to the URL of the account, if that has one.
+func (o *Order) WantsDefaultWebhook() bool {
+	return o.webhook == nil || (o.webhook.URL == "" && len(o.webhook.Events) > 0)
+}
+
+// SetDefaultWebhook sets the webhook of the account; nil if there is none.
+func (o *Order) SetDefaultWebhook(w *job.Webhook) {
+	if w != nil && o.webhook != nil {
+		w = &job.Webhook{URL: w.URL, Events: o.webhook.Events, Default: true}
+	}
+	o.webhook = w
+}
+
 // Retry is a request to retry a job.
 type Retry struct {
 	// ID is the id of the job to retry.
@@ -107,9 +136,13 @@ func (s *Submitter) NewRetry(of *job.Spec, r Retry, models *job.Catalogue) (*Ord
 		return nil, &InvalidError{Faults: faults}
 	}
 	in.Complete(s.defaults, models)
-	return &Order{
+	o := &Order{
 		Kind: of.Kind, Input: in, fingerprint: fingerprint, allowance: allowance(r.DeadlineSeconds, of.Allowance()), retriedFrom: of.ID,
-	}, nil
+	}
+	if of.Webhook != nil && !of.Webhook.Default {
+		o.webhook = of.Webhook
+	}
+	return o, nil
 }
 
 func allowance(seconds *int, fallback time.Duration) time.Duration {
@@ -144,6 +177,7 @@ func (s *Submitter) spec(caller Caller, o *Order, requestID string) (*job.Spec, 
 		ID: id, Kind: o.Kind, Lane: caller.Lane, Owner: caller.Owner, Input: o.Input,
 		CreatedAt: job.At(o.created), Deadline: job.At(o.created.Add(o.allowance)), MaxAttempts: s.cfg.MaxAttempts,
 		Fingerprint: o.fingerprint, RetriedFrom: o.retriedFrom, RequestID: requestID,
+		Webhook: o.webhook,
 	}
 	if caller.Key != nil {
 		spec.APIKey = caller.Key.ID

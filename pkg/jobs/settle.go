@@ -10,6 +10,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/pkg/webhook"
 )
 
 // Settlement describes how to end a job. A worker sets all fields; to end a job from outside, only Record is set.
@@ -66,8 +67,8 @@ func (s *Service) Settle(ctx context.Context, st Settlement) (final *job.Record,
 	return final, won, s.Finish(ctx, st)
 }
 
-// Finish takes the steps that follow a stored terminal record: it notifies the worker, stores the dead letter, refunds the
-// quota, and removes the message from the queue and then the progress, which is no longer read.
+// Finish takes the steps that follow a stored terminal record: it notifies the worker, stores the dead letter, publishes the
+// event to the webhook, refunds the quota, and removes the message from the queue and then the progress, which is no longer read.
 func (s *Service) Finish(ctx context.Context, st Settlement) error {
 	if st.Remove == nil {
 		err := s.write(ctx, &st, StepNotice, 0, func(context.Context) error { return s.queue.AnnounceCancel(st.Record.Spec.ID) })
@@ -124,7 +125,7 @@ func (s *Service) write(ctx context.Context, st *Settlement, step Step, bytes in
 	return s.stepDone(step)
 }
 
-// followUp stores the dead letter of a failed job and refunds the quota.
+// followUp stores the dead letter of a failed job, publishes the event of the end to the job's webhook, and refunds the quota.
 func (s *Service) followUp(ctx context.Context, r *job.Record, detail string) error {
 	if r.Status == job.StatusFailed {
 		letter := &job.DeadLetter{
@@ -138,7 +139,16 @@ func (s *Service) followUp(ctx context.Context, r *job.Record, detail string) er
 			return err
 		}
 	}
+	if err := webhook.PublishEnd(ctx, s.broker, r); err != nil {
+		return err
+	}
 	return quota.Refund(ctx, s.broker, r)
+}
+
+// AnnounceStart publishes the start of a job to its webhook, if that wants it. It costs nothing otherwise, and one acknowledged
+// publish if it does. A start that could not be published is published at the end of the job.
+func (s *Service) AnnounceStart(ctx context.Context, spec *job.Spec, p *job.Progress) error {
+	return webhook.PublishStart(ctx, s.broker, spec, p)
 }
 
 // remove removes the job from the queue, by st.Remove if that is set.

@@ -9,7 +9,7 @@ const (
 	StepRecord Step = "record"
 	// StepNotice notifies the worker that has the job that it was ended from outside.
 	StepNotice Step = "notice"
-	// StepFollowUp stores the dead letter and refunds the quota.
+	// StepFollowUp stores the dead letter, publishes the event to the webhook and refunds the quota.
 	StepFollowUp Step = "follow_up"
 	// StepUnqueue removes the message from the queue.
 	StepUnqueue  Step = "unqueue"

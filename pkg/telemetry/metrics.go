@@ -48,6 +48,8 @@ type Metrics struct {
 	MediaBytes *prometheus.CounterVec
 	// Emails counts attempts to hand an email to the mail server; prefer ObserveEmail. Labels: template, result (sent, rejected, failed).
 	Emails *prometheus.CounterVec
+	// WebhookDeliveries counts attempts to send an event to a webhook. Labels: outcome (delivered, retry, failed, disabled).
+	WebhookDeliveries *prometheus.CounterVec
 
 	// UpstreamRequests counts calls to an upstream; prefer ObserveUpstream. Labels: upstream, status.
 	UpstreamRequests *prometheus.CounterVec

@@ -125,6 +125,7 @@ func (m *Metrics) registerHTTP() {
 	m.QuotaRefusals = api.counters("quota_refusals_total", "Submissions rejected because of a quota.", "policy", "lane")
 	m.StreamsOpen = api.gauges("sse_streams_open", "Open event streams (SSE clients) of this process.").WithLabelValues()
 	m.SlowReadersDropped = api.counters("sse_slow_readers_dropped_total", "Event streams closed because the client did not keep up.").WithLabelValues()
+	m.WebhookDeliveries = api.counters("webhook_deliveries_total", "Attempts to send an event to a webhook, by outcome: delivered, retry (it failed and is repeated), failed (it was the last), or disabled (the receiver answered 410).", "outcome")
 	m.Emails = api.counters("emails_total", "Attempts to hand an email to the mail server, by result: sent, rejected (the recipient was refused), or failed.", "template", "result")
 }
 

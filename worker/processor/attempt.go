@@ -119,6 +119,7 @@ func (a *attempt) run(ctx context.Context) error {
 		}
 		span.End()
 	}()
+	a.announceStart(ctx)
 	task, err := a.task(ctx)
 	if err != nil {
 		return err

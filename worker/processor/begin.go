@@ -153,6 +153,19 @@ func firstStage(spec *job.Spec) job.Stage {
 	return job.StageGenerating
 }
 
+// announceStart publishes the start of the job to its webhook. A failure does not stop the attempt, since the end of the job
+// publishes it again.
+func (a *attempt) announceStart(ctx context.Context) {
+	if a.progress.Attempt > 1 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
+	defer cancel()
+	if err := a.processor.jobs.AnnounceStart(ctx, a.spec, a.progress); err != nil {
+		a.processor.log.WarnContext(ctx, "cannot publish the start of a job", "error", err)
+	}
+}
+
 func (a *attempt) observeStart(previous *job.Progress) {
 	kind, reason := string(a.spec.Kind), "first"
 	switch {

@@ -15,6 +15,8 @@ type App struct {
 	// Feed and Erasure replace the intervals of live events and of the deletion of accounts.
 	Feed    feed.Config
 	Erasure erasure.Config
+	// WebhookSchedule replaces the delays between the attempts to deliver an event.
+	WebhookSchedule []time.Duration
 }
 
 // Server changes the HTTP API in tests. Durations other than 0 replace their defaults.

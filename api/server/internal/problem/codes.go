@@ -116,6 +116,7 @@ var codes = map[string]definition{
 		"api_key":     {"The API key does not exist or was revoked.", "API 密钥不存在或已被吊销。"},
 		"switch":      {"Unknown switch.", "未知的开关。"},
 		"upstream":    {"Unknown upstream.", "未知的上游服务。"},
+		"delivery":    {"The delivery does not exist or has expired.", "投递记录不存在或已过期。"},
 		"feedback":    {"The feedback does not exist or was deleted.", "反馈不存在或已被删除。"},
 		"model":       {"The model does not exist.", "模型不存在。"},
 		"path":        {"Not Found", "Not Found"},
@@ -170,7 +171,9 @@ var codes = map[string]definition{
 	}},
 	CodeQueueFull: {status: http.StatusServiceUnavailable, retryAfter: retryFull, sentence: Words{"The queue is full; try again later.", "任务队列已满，请稍后重试。"}},
 	CodeStoreFull: {status: http.StatusServiceUnavailable, retryAfter: retryFull, sentence: Words{"The storage of the service is full; try again later.", "服务存储空间已满，请稍后重试。"}},
-	CodeSignIn:    {status: http.StatusUnauthorized, sentence: Words{"Sign in first.", "请先登录。"}},
+	CodeSignIn: {status: http.StatusUnauthorized, sentence: Words{"Sign in first.", "请先登录。"}, reasons: map[string]Words{
+		"webhook": {"Sign in to use webhooks: the secret that signs them belongs to an account.", "请先登录再使用 webhook：签名密钥属于账户。"},
+	}},
 	CodeToken: {status: http.StatusUnauthorized, sentence: Words{"You are no longer signed in; sign in again.", "登录已失效，请重新登录。"}, reasons: map[string]Words{
 		"key":     {"The API key or token is wrong, revoked or expired.", "API 密钥或令牌有误、已撤销或已过期。"},
 		"program": {"The bearer token is neither an API key of this service, which begins with t2i_, nor a token of a sign-in.", "该令牌既不是本服务的 API 密钥（以 t2i_ 开头），也不是登录令牌。"},

@@ -4,6 +4,7 @@ import { byId } from './dom.js';
 import { clearFieldError, clearFieldErrors, controls, showFieldError, toSentence } from './fields.js';
 import { callbackError, showGoogle } from './google.js';
 import { onLanguage, t } from './i18n.js';
+import { withModule } from './later.js';
 import { setPendingLink, takePendingLink } from './member.js';
 import { toast } from './toast.js';
 
@@ -48,6 +49,9 @@ class Account {
       });
       form.addEventListener('input', ({ target }) => clearFieldError(form, target));
     }
+    byId('account-keys').addEventListener('toggle', ({ target }) => {
+      if (target.open) withModule('apikeys', ({ openKeys }) => openKeys());
+    });
     member.addEventListener('change', () => this.#showUser());
     onLanguage(() => {
       // What the server said is in the old language.

@@ -121,6 +121,11 @@ export const save = (job, index) => call('POST', '/api/images/save', { body: { j
 /** unsave deletes a saved image. */
 export const unsave = (id) => call('DELETE', `/api/images/${id}`);
 
+/** listKeys returns the member's API keys; createKey creates one, and is the only one to return it; revokeKey revokes one. */
+export const listKeys = () => call('GET', '/api/keys');
+export const createKey = (body) => call('POST', '/api/keys', { body });
+export const revokeKey = (id) => call('DELETE', `/api/keys/${id}`);
+
 /** admin calls a route of the operator with the operator's key. */
 export const admin = (key, method, path, body) => call(method, `/api/admin/${path}`, { body, headers: { 'X-Admin-Key': key } });
 

@@ -1,0 +1,181 @@
+// API keys in the account view: a form that creates one, the new key, which is shown once, and the list with what to revoke.
+import { Problem, createKey, listKeys, revokeKey } from './api.js';
+import { byId, copyText, el } from './dom.js';
+import { checkField, clearFieldError, clearFieldErrors, controls, showFieldError, toSentence } from './fields.js';
+import { formatTime, onLanguage, t } from './i18n.js';
+import { toast } from './toast.js';
+
+const day = 86400;
+const lifetimes = () => [['', t('keys.never')], [30 * day, t('keys.month')], [90 * day, t('keys.quarter')], [365 * day, t('keys.year')]];
+
+let keys = null;
+
+/** openKeys reads and shows the API keys of the member. */
+export function openKeys() {
+  keys ??= new Keys();
+  return keys.open();
+}
+
+// A text that follows the language.
+const title = (key) => el('span', { data: { i18n: key }, text: t(key) });
+
+function field(id, label, control) {
+  control.id = id;
+  return el('div', { class: 'field' }, el('label', { for: id }, label), control);
+}
+
+/** Keys is the part of the account view with API keys. */
+class Keys {
+  #list = [];
+  #busy = false;
+  #alert = el('p', { class: 'alert', role: 'alert' });
+  #rows = el('ul', { class: 'feedback-list', id: 'keys-list' });
+  #none = el('p', { class: 'feedback-none', data: { i18n: 'keys.none' }, text: t('keys.none') });
+  #created = el('div', { class: 'field', hidden: true });
+  #name = el('input', { type: 'text', name: 'name', autocomplete: 'off', 'data-pointer': '/name', 'data-required': true, 'data-max': 64 });
+  #lifetime = el('select', { name: 'expires_in' });
+  #perDay = el('input', { type: 'text', name: 'per_day', inputmode: 'numeric', autocomplete: 'off', 'data-pointer': '/per_day', 'data-type': 'int', 'data-min': 1, 'data-limit': 1000000 });
+  #submits = el('input', { type: 'checkbox', name: 'submit', checked: true });
+  #reads = el('input', { type: 'checkbox', name: 'read', checked: true, 'data-pointer': '/scopes' });
+  #button = el('button', { type: 'submit', class: 'primary', data: { i18n: 'keys.create' }, text: t('keys.create') });
+  #form;
+
+  constructor() {
+    this.#form = el('form', { id: 'keys-form', novalidate: true },
+      field('keys-name', title('keys.name'), this.#name),
+      el('div', { class: 'field' },
+        el('label', { class: 'check' }, this.#submits, title('keys.submit')),
+        el('label', { class: 'check' }, this.#reads, title('keys.read'))),
+      field('keys-lifetime', title('keys.lifetime'), this.#lifetime),
+      field('keys-per-day', title('keys.per_day'), this.#perDay),
+      this.#alert, this.#button);
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#create();
+    });
+    this.#form.addEventListener('input', ({ target }) => clearFieldError(this.#form, target));
+    byId('api-keys').replaceChildren(el('p', { class: 'saved-note', data: { i18n: 'keys.hint' }, text: t('keys.hint') }), this.#created, this.#none, this.#rows, this.#form);
+    this.#showLifetimes();
+    onLanguage(() => {
+      clearFieldErrors(this.#form);
+      this.#alert.textContent = '';
+      this.#showLifetimes();
+      this.#show();
+    });
+  }
+
+  /** open reads the keys again. */
+  open() {
+    return this.#attempt(() => this.#load());
+  }
+
+  async #load() {
+    this.#list = (await listKeys()).keys;
+    this.#show();
+  }
+
+  #showLifetimes() {
+    const chosen = this.#lifetime.value;
+    this.#lifetime.replaceChildren(...lifetimes().map(([value, text]) => el('option', { value, text })));
+    this.#lifetime.value = chosen;
+  }
+
+  #show() {
+    this.#none.hidden = this.#list.length > 0;
+    this.#rows.replaceChildren(...this.#list.map((key) => this.#row(key)));
+  }
+
+  #row(key) {
+    const at = (time) => formatTime(new Date(time));
+    const about = `about-${key.id}`;
+    const facts = [
+      key.scopes.map((scope) => t(`keys.scope.${scope}`)).join(' · '),
+      key.last_used_at ? t('keys.used', { time: at(key.last_used_at) }) : t('keys.unused'),
+      key.expires_at ? t('keys.expires', { time: at(key.expires_at) }) : null,
+      key.per_day ? t('keys.limit', { n: key.per_day }) : null,
+    ];
+    const revoke = el('button', { type: 'button', class: 'quiet small', 'aria-describedby': about, text: t('keys.revoke') });
+    // A second click confirms, since this cannot be undone.
+    revoke.addEventListener('click', () => {
+      if (revoke.classList.contains('danger')) {
+        this.#attempt(() => this.#revoke(key));
+        return;
+      }
+      revoke.classList.add('danger');
+      revoke.textContent = t('keys.sure');
+    });
+    revoke.addEventListener('blur', () => {
+      revoke.classList.remove('danger');
+      revoke.textContent = t('keys.revoke');
+    });
+    return el('li', {},
+      el('p', { class: 'feedback-head', id: about }, el('span', { text: key.name }), el('code', { text: `${key.shown}…` })),
+      el('p', { class: 'feedback-meta' }, ...facts.filter(Boolean).map((text) => el('span', { text }))),
+      el('div', { class: 'feedback-tools' }, revoke));
+  }
+
+  async #create() {
+    if (this.#busy) return;
+    const fields = controls(this.#form);
+    for (const control of fields) clearFieldError(this.#form, control);
+    this.#alert.textContent = '';
+    const errors = fields.map((control) => checkField(this.#form, control)).filter(Boolean);
+    for (const { pointer, code, params } of errors) showFieldError(this.#form, pointer, t(`invalid.${code}`, params));
+    if (errors.length === 0) {
+      this.#setBusy(true);
+      await this.#attempt(() => this.#send());
+      this.#setBusy(false);
+    }
+    this.#form.querySelector('[aria-invalid="true"]')?.focus();
+  }
+
+  async #send() {
+    const request = { name: this.#name.value, scopes: [this.#submits.checked && 'submit', this.#reads.checked && 'read'].filter(Boolean) };
+    if (this.#lifetime.value) request.expires_in = Number(this.#lifetime.value);
+    if (this.#perDay.value.trim()) request.per_day = Number(this.#perDay.value);
+    const created = await createKey(request);
+    this.#form.reset();
+    this.#showCreated(created);
+    await this.#load();
+  }
+
+  // The key is in the document until it has been copied or the page is left, and nowhere else.
+  #showCreated({ key }) {
+    const box = el('input', { type: 'text', id: 'keys-new', readonly: true, value: key, spellcheck: 'false', autocomplete: 'off', on: { focus: () => box.select() } });
+    const copy = el('button', { type: 'button', class: 'quiet', data: { i18n: 'keys.copy' }, text: t('keys.copy') });
+    copy.addEventListener('click', async () => toast(t(await copyText(key) ? 'action.copied' : 'action.copy.failed')));
+    const done = el('button', { type: 'button', class: 'quiet', data: { i18n: 'keys.done' }, text: t('keys.done') });
+    done.addEventListener('click', () => {
+      this.#created.replaceChildren();
+      this.#created.hidden = true;
+      this.#name.focus();
+    });
+    this.#created.replaceChildren(el('label', { for: 'keys-new' }, title('keys.once')), box, el('div', { class: 'feedback-tools' }, copy, done));
+    this.#created.hidden = false;
+    box.focus();
+  }
+
+  async #revoke(key) {
+    await revokeKey(key.id);
+    toast(t('keys.revoked', { name: key.name }));
+    await this.#load();
+    this.#name.focus();
+  }
+
+  #setBusy(busy) {
+    this.#busy = busy;
+    this.#button.setAttribute('aria-disabled', String(busy));
+  }
+
+  async #attempt(action) {
+    try {
+      await action();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      const unmatched = error.errors.filter(({ pointer, detail }) => !showFieldError(this.#form, pointer, toSentence(detail)));
+      if (unmatched.length > 0 || error.errors.length === 0) this.#alert.textContent = error.sentence;
+      // Another tab may have revoked it.
+      if (error.status === 404) await this.#attempt(() => this.#load());
+    }
+  }
+}

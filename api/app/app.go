@@ -175,7 +175,11 @@ func (a *App) start(ctx context.Context) error {
 	a.onStop("webhooks", deliverer.Stop)
 	quotas := a.quota()
 	eraser := erasure.New(accounts, service, []erasure.Part{
-		{Name: "API keys", Erase: apiKeys.Erase},
+		{Name: "API keys", Erase: func(ctx context.Context, owner string) error {
+			return apiKeys.Erase(ctx, owner, func(ctx context.Context, ids []string) error {
+				return quotas.Forget(ctx, jobs.KeyCounters(secret, ids)...)
+			})
+		}},
 		{Name: "feedback", Erase: feedbacks.Erase},
 		{Name: "saved images", Erase: images.Erase},
 		{Name: "jobs", Erase: service.Erase},

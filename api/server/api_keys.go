@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -119,7 +120,8 @@ func (h *keyHandler) createKey(c *gin.Context, m *session.Member) error {
 	defer cancel()
 	key, secret, err := h.keys.Create(ctx, m.User, r)
 	// An error may leave a key behind.
-	if gone := h.owners.undoIfDeleted(ctx, m, h.keys.Erase); gone != nil {
+	erase := func(ctx context.Context, owner string) error { return h.keys.Erase(ctx, owner, nil) }
+	if gone := h.owners.undoIfDeleted(ctx, m, erase); gone != nil {
 		return gone
 	}
 	if err != nil {

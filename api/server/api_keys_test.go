@@ -7,8 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/pkg/apikey"
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
@@ -366,4 +369,12 @@ func TestKeyLimits(t *testing.T) {
 	b.submitImage(t, ann).problem(t, http.StatusPaymentRequired, "quota_exceeded")
 	unlimited := bearer(b.newKey(t, ann, fields{"scopes": both, "per_day": 100}).Key)
 	b.submitImage(t, unlimited).keyProblem(t, http.StatusPaymentRequired, "quota_exceeded", "You have used today's quota of 6", "")
+	b.auth(t, "delete-account", fields{"password": annPassword}, ann).expect(t, http.StatusOK)
+	stream, err := b.broker.JetStream().Stream(t.Context(), broker.StreamUsage)
+	must(t, err)
+	left, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(broker.UsageSubject(broker.UsageDay, "*", "*")))
+	must(t, err)
+	if len(left.State.Subjects) > 0 {
+		t.Errorf("counters of the deleted account: %v", left.State.Subjects)
+	}
 }

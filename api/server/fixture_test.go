@@ -139,7 +139,11 @@ func setup(t testing.TB, changes ...change) *bundle {
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}
 	deps.Eraser = erasure.New(accounts, b.jobs, []erasure.Part{
-		{Name: "API keys", Erase: apiKeys.Erase},
+		{Name: "API keys", Erase: func(ctx context.Context, owner string) error {
+			return apiKeys.Erase(ctx, owner, func(ctx context.Context, ids []string) error {
+				return deps.Quota.Forget(ctx, jobs.KeyCounters([]byte(secret), ids)...)
+			})
+		}},
 		{Name: "feedback", Erase: b.box.Erase},
 		{Name: "saved images", Erase: images.Erase},
 		{Name: "jobs", Erase: b.jobs.Erase},

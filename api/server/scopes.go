@@ -16,7 +16,7 @@ type permission string
 const (
 	// anyone is for routes that need no scope: most do not identify callers and ignore API keys.
 	anyone permission = "anyone"
-	// session is for routes that no API key may use.
+	// sessionOnly is for routes that no API key may use.
 	sessionOnly permission = "session"
 	// adminKeyOnly is sessionOnly for routes of the operator, who has ADMIN_KEY.
 	adminKeyOnly permission = "ADMIN_KEY"

@@ -2,12 +2,14 @@ package apikey_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -192,7 +194,7 @@ func TestRevoke(t *testing.T) {
 		return key.ID, secret
 	}
 	id, secret := create()
-	_, keptSecret := create()
+	kept, keptSecret := create()
 	wantErr(t, "a key of another owner", r.Revoke(ctx, "somebody", id), apikey.ErrUnknown)
 	wantErr(t, "a key of a member, as the operator", r.RevokeAdmin(ctx, id), apikey.ErrUnknown)
 	wantErr(t, "all keys", r.Revoke(ctx, r.user.Owner(), "*"), apikey.ErrUnknown)
@@ -231,8 +233,15 @@ func TestRevoke(t *testing.T) {
 	other.Forget()
 	_, err = other.Identify(ctx, keptSecret)
 	wantErr(t, "a key of a deleted account", err, apikey.ErrUnknown)
+	var forgotten []string
 	for range 2 {
-		must(t, r.Erase(ctx, r.user.Owner()))
+		must(t, r.Erase(ctx, r.user.Owner(), func(_ context.Context, ids []string) error {
+			forgotten = append(forgotten, ids...)
+			return nil
+		}))
+	}
+	if !slices.Equal(forgotten, []string{kept}) {
+		t.Errorf("forgotten %v, want %s", forgotten, kept)
 	}
 	if list, err := r.List(ctx, r.user.Owner()); err != nil || len(list) > 0 {
 		t.Errorf("left after an erasure: %v, %v", list, err)

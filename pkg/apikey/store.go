@@ -164,8 +164,22 @@ func (k *Keys) revoke(ctx context.Context, kind, owner, id string) error {
 	})
 }
 
-// Erase removes all keys of the owner of a member's jobs, and what is left of revoked ones. It is idempotent and costs one request.
-// The account must be gone already, so that no process accepts its keys.
-func (k *Keys) Erase(ctx context.Context, owner string) error {
+// Erase removes all keys of the owner of a member's jobs, and what is left of revoked ones. The account must be gone already, so that
+// no process accepts its keys. Before that it calls forget, if not nil, with the IDs of the keys, to remove what is stored elsewhere
+// about them. It is idempotent and costs two requests.
+func (k *Keys) Erase(ctx context.Context, owner string, forget func(ctx context.Context, ids []string) error) error {
+	list, err := k.List(ctx, owner)
+	if err != nil {
+		return err
+	}
+	if len(list) > 0 && forget != nil {
+		ids := make([]string, len(list))
+		for i, key := range list {
+			ids[i] = key.ID
+		}
+		if err := forget(ctx, ids); err != nil {
+			return err
+		}
+	}
 	return k.keys.Purge(ctx, broker.APIKeySubject(kindMember, owner, "*"))
 }

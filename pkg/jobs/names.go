@@ -67,7 +67,7 @@ func (n names) quotaKey(caller Caller, group quota.Group) quota.Key {
 		key.Owner = n.counter(group, "member", caller.Owner)
 	}
 	if k := caller.Key; k != nil && (k.PerMinute > 0 || k.PerDay > 0) {
-		key.APIKey = n.counter(group, "api key", k.ID)
+		key.APIKey = n.apiKey(group, k.ID)
 		key.APIKeyLimits = quota.LimitsOf(group, quota.Limits{PerMinute: k.PerMinute, PerDay: k.PerDay})
 	}
 	return key
@@ -87,6 +87,19 @@ func MemberCounters(secret []byte, owner string) []string {
 	n := newNames(secret)
 	return []string{n.counter(quota.GroupMedia, "member", owner), n.counter(quota.GroupText, "member", owner)}
 }
+
+// KeyCounters returns the names of the counters of API keys in an installation with the given secret.
+func KeyCounters(secret []byte, ids []string) []string {
+	n := newNames(secret)
+	var counters []string
+	for _, id := range ids {
+		counters = append(counters, n.apiKey(quota.GroupMedia, id), n.apiKey(quota.GroupText, id))
+	}
+	return counters
+}
+
+// apiKey returns the name of the counter of an API key in a group.
+func (n names) apiKey(group quota.Group, id string) string { return n.counter(group, "api key", id) }
 
 // sum returns the HMAC-SHA256 of parts, each terminated by a zero byte, which no part contains.
 func sum(key []byte, parts ...string) []byte {

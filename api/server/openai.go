@@ -63,8 +63,8 @@ type call struct {
 	caller session.Caller
 	job    *job.Snapshot
 	began  time.Time
-	// repeatable is set if a repetition of the request gets the same job, and pending if the response was that the job still runs.
-	repeatable, pending bool
+	// repeatable is set if a repetition of the request gets the same job, and failed if the job has ended without success.
+	repeatable, failed bool
 	// release ends the call.
 	release func()
 }
@@ -96,7 +96,9 @@ func (h *openAIHandler) submitCall(c *gin.Context, o *jobs.Order) (*call, error)
 	call.repeatable = o.Key != "" || (isLibrary && call.caller.Named())
 	call.release = func() {
 		release()
-		if call.pending || c.Request.Context().Err() != nil {
+		// Errors of this process are written after the call.
+		answered := call.failed || c.Writer.Written()
+		if !answered || c.Request.Context().Err() != nil {
 			h.claims.release(call.job.Spec.ID)
 		}
 	}
@@ -159,8 +161,8 @@ func (call *call) outcome(snap *job.Snapshot) (*job.Record, error) {
 	record, err := outcome(snap)
 	if p, ok := errors.AsType[*problem.Problem](err); ok {
 		// A job that has ended stays as it is, and without a key another request would be another job.
-		call.pending = p.Code == problem.CodeStillRunning
-		p.ShouldRetry = new(call.pending && call.repeatable)
+		call.failed = p.Code != problem.CodeStillRunning
+		p.ShouldRetry = new(!call.failed && call.repeatable)
 		if *p.ShouldRetry {
 			p.RetryAfter = 1 // The repetition waits too.
 		}

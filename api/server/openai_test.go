@@ -316,6 +316,9 @@ func TestOpenAILimits(t *testing.T) {
 			t.Errorf("%s: no Retry-After", name)
 		}
 	}
+	eventually(t, "the refusal is logged", func() bool {
+		return strings.Count(b.log.String(), `"msg":"submission refused","method":"POST","route":"/v1/images/generations"`) == 3
+	})
 }
 
 // TestOpenAIStreamFailsLate has a job fail after the stream has begun with a comment.

@@ -66,7 +66,8 @@ func refusedSubmission(c *gin.Context) bool {
 		return false
 	}
 	switch c.FullPath() {
-	case "/api/jobs", "/api/jobs/:id/retry", "/api/generate", "/api/pollinations/image", "/api/prompts/optimize", "/api/optimize", "/api/translate":
+	case "/api/jobs", "/api/jobs/:id/retry", "/api/generate", "/api/pollinations/image", "/api/prompts/optimize", "/api/optimize", "/api/translate",
+		"/v1/images/generations", "/v1/audio/speech":
 		return true
 	}
 	return false

@@ -3,14 +3,10 @@ package app_test
 import (
 	"archive/zip"
 	"bytes"
-	"context"
 	"encoding/base64"
 	"io"
 	"slices"
 	"testing"
-
-	"github.com/chromedp/cdproto/runtime"
-	"github.com/chromedp/chromedp"
 )
 
 // archiveScript packs pictures of three formats and sound with their settings inside, reads the settings back, and returns
@@ -46,14 +42,12 @@ const archiveScript = `(async () => {
 })()`
 
 // checkArchive downloads several files as one, and puts settings inside files.
-func checkArchive(ctx context.Context, t *testing.T) {
+func checkArchive(t *testing.T, p *tab) {
 	t.Helper()
-	var got struct {
+	got := value[struct {
 		Faults  []string `json:"faults"`
 		Archive string   `json:"archive"`
-	}
-	await := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
-	perform(ctx, t, "pack", chromedp.Evaluate(archiveScript, &got, await))
+	}](p, t, archiveScript)
 	for _, fault := range got.Faults {
 		t.Error(fault)
 	}

@@ -5,10 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 )
 
 // shorterRequests makes the page believe that a request may have 60 characters.
@@ -17,25 +16,26 @@ const shorterRequests = `document.addEventListener('readystatechange', () => {
   if (box) box.dataset.max = '60';
 })`
 
-// checkLongSpeech has a text read that is longer than a request may be: it is split at sentences and is one work, also after
-// the page was loaded again.
-func checkLongSpeech(ctx context.Context, t *testing.T, url string) {
-	t.Helper()
+// readLongText has a text read that is longer than a request may be: it is split at sentences and is one work, also after the
+// page was loaded again.
+func readLongText(ctx context.Context, t *testing.T, i *instance) {
+	p := newTab(ctx, t, desktop)
 	text := "潮水每天涨两次。其间，沙滩会留住脚印。 " + strings.Repeat("The tide comes in twice a day. ", 4)
-	var texts []string
-	var frames int
 	const ended = `.frame[data-kind="audio"] .pick`
-	countFrames := chromedp.Evaluate(`document.querySelectorAll('.frame').length`, &frames)
-	await := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
-	perform(ctx, t, "read a long text", chromedp.ActionFunc(func(ctx context.Context) error {
+	oneFrame := func(when string) {
+		t.Helper()
+		if frames := value[int](p, t, `document.querySelectorAll('.frame').length`); frames != 1 {
+			t.Errorf("%s a long text is %d works", when, frames)
+		}
+	}
+	p.do(t, "shorten the limit", chromedp.ActionFunc(func(ctx context.Context) error {
 		_, err := page.AddScriptToEvaluateOnNewDocument(shorterRequests).Do(ctx)
 		return err
-	}), chromedp.Navigate(url+"/voice"), chromedp.Poll(isReady, nil), chromedp.SendKeys("#audio-text", text, chromedp.ByID),
-		chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(2)), chromedp.WaitReady(ended), countFrames,
-		chromedp.Evaluate(`fetch('/api/jobs?kind=audio').then((response) => response.json()).then(({ jobs }) => jobs.map(({ input }) => input.text).reverse())`, &texts, await))
-	if frames != 1 {
-		t.Errorf("a long text is %d works", frames)
-	}
+	}))
+	p.open(t, i.URL()+"/voice")
+	p.do(t, "read a long text", chromedp.SendKeys("#audio-text", text, chromedp.ByID), press("Enter", input.ModifierCtrl), chromedp.WaitReady(ended))
+	oneFrame("at once")
+	texts := value[[]string](p, t, `fetch('/api/jobs?kind=audio').then((response) => response.json()).then(({ jobs }) => jobs.map(({ input }) => input.text).reverse())`)
 	if got := strings.Join(texts, ""); len(texts) < 3 || got != text {
 		t.Errorf("the parts %q are not the text", texts)
 	}
@@ -44,8 +44,6 @@ func checkLongSpeech(ctx context.Context, t *testing.T, url string) {
 			t.Errorf("the part %q does not end with a sentence, or is too long", part)
 		}
 	}
-	perform(ctx, t, "load the page again", chromedp.Reload(), chromedp.Poll(isReady, nil), chromedp.WaitReady(ended), countFrames)
-	if frames != 1 {
-		t.Errorf("after a reload a long text is %d works", frames)
-	}
+	p.do(t, "load the page again", chromedp.Reload(), until(isReady), chromedp.WaitReady(ended))
+	oneFrame("after a reload")
 }

@@ -141,6 +141,7 @@ export default {
   "help.key.enter": "Create",
   "help.key.arrows": "Move through the sheet and through open works",
   "help.key.escape": "Close what is open",
+  "help.key.undo": "Take back a deletion",
   "help.key.help": "This page",
   "help.questions": "Questions",
   "help.q.keep": "How long is my work kept?",

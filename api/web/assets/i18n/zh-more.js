@@ -141,6 +141,7 @@ export default {
   "help.key.enter": "生成",
   "help.key.arrows": "在作品之间移动",
   "help.key.escape": "关闭打开的内容",
+  "help.key.undo": "撤销删除",
   "help.key.help": "打开本页",
   "help.questions": "常见问题",
   "help.q.keep": "作品保留多久？",

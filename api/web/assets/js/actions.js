@@ -78,6 +78,7 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText, progres
     const count = unique.reduce((sum, job) => sum + framesOf(job).length, 0);
     toast(count === 1 ? t('announce.deleted') : t('announce.deleted_n', { n: count }), {
       label: t('action.undo'),
+      undoes: true,
       action: () => {
         for (const job of unique) {
           leaving.delete(job.id);

@@ -1,6 +1,7 @@
-// Keys: "/" goes to the text, "?" shows the help, Escape closes what is open or folds the composer; arrows move between frames.
+// Keys: Ctrl + Z takes back a deletion, "/" goes to the text, "?" shows the help, Escape closes what is open or folds the composer; arrows move between frames.
 import { byId } from './dom.js';
 import { closePopovers } from './popover.js';
+import { undo } from './toast.js';
 
 const isText = (target) => target.matches('input:not([type="checkbox"], [type="radio"], [type="range"]), textarea, select');
 
@@ -30,6 +31,7 @@ function moveFocus(event) {
 /** initKeys connects the keys. fold opens or folds the composer of a phone. */
 export function initKeys(router, composers, fold) {
   document.addEventListener('keydown', (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === 'z' && !isText(event.target) && undo()) event.preventDefault();
     if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.querySelector('dialog[open]')) return;
     if (event.key === 'Escape') {

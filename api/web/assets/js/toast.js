@@ -3,8 +3,8 @@ import { byId, el } from './dom.js';
 
 const shown = 6000;
 
-/** toast shows a sentence. With an action it has a button; the returned function closes it. */
-export function toast(sentence, { label = '', action = null, onClose = null, bad = false } = {}) {
+/** toast shows a sentence. With an action it has a button, for which Ctrl + Z is another way if it undoes something; the returned function closes it. */
+export function toast(sentence, { label = '', action = null, undoes = false, onClose = null, bad = false } = {}) {
   const node = el('div', { class: bad ? 'toast bad' : 'toast' }, el('span', { text: sentence }));
   let timer = 0;
   const close = () => {
@@ -14,7 +14,7 @@ export function toast(sentence, { label = '', action = null, onClose = null, bad
     onClose?.();
   };
   if (action) {
-    node.append(el('button', { type: 'button', text: label, on: { click: () => {
+    node.append(el('button', { type: 'button', text: label, 'aria-keyshortcuts': undoes && 'Control+Z Meta+Z', on: { click: () => {
       onClose = null;
       close();
       action();
@@ -35,4 +35,11 @@ export function toast(sentence, { label = '', action = null, onClose = null, bad
   }
   start();
   return close;
+}
+
+/** undo takes back what the newest message says, if that can be taken back; it returns whether it was. */
+export function undo() {
+  const button = [...byId('toasts').querySelectorAll('[aria-keyshortcuts]')].at(-1);
+  button?.click();
+  return Boolean(button);
 }

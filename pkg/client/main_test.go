@@ -1,0 +1,50 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+)
+
+// serverURL is the URL of a running API, against which the examples run.
+var serverURL string
+
+func TestMain(m *testing.M) {
+	code, err := withServer(m.Run)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// withServer runs an API with simulated upstreams during f.
+func withServer(f func() int) (code int, err error) {
+	dir, err := os.MkdirTemp("", "client-test")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	cfg := app.Default()
+	if err := env.Load([]string{"DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0", "NATS_SYNC=1m"}, &cfg); err != nil {
+		return 1, err
+	}
+	cfg.Worker.Latency = simulator.Latency{}
+	a, err := app.New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return 1, err
+	}
+	ctx := context.Background()
+	if err := a.Start(ctx); err != nil {
+		return 1, err
+	}
+	serverURL = a.URL()
+	code = f()
+	return code, a.Stop(ctx)
+}

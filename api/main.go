@@ -29,6 +29,11 @@ var contract []byte
 const usage = `usage: api [command]
 
   serve     serve the API and the page (the default)
+  submit    make images or texts; "api submit -h" shows examples
+  speak     turn a text into speech; "api speak -h" shows examples
+  watch     show the progress of a job until it ends, and save the result
+  list      list your jobs
+  cancel    cancel jobs
   health    check the health of a running API; "api health -h" lists the flags
   dead      list, show, replay and purge dead letters; "api dead -h" lists the commands
   feedback  list feedback, mark it as processed and delete it; "api feedback -h" lists the commands
@@ -87,6 +92,13 @@ func commands() map[string]execFunc {
 	all := map[string]execFunc{
 		"serve": serveCommand, "health": healthCommand, "dead": deadCommand, "feedback": feedbackCommand,
 		"backup": backupCommand, "restore": restoreCommand, "import": importCommand, "migrate": migrateCommand,
+	}
+	for name, c := range map[string]callerCommand{
+		"submit": submitCommand, "speak": speakCommand, "watch": watchCommand, "list": listCommand, "cancel": cancelCommand,
+	} {
+		all[name] = func(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+			return c.exec(ctx, name, args, environ, stdout, stderr)
+		}
 	}
 	for name, c := range map[string]operationCommand{
 		"status": statusCommand, "pause": pauseCommand, "resume": resumeCommand, "probe": probeCommand, "deployments": deploymentsCommand,

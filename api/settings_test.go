@@ -18,8 +18,8 @@ const updateSettings = "go test ./api -run SettingsGuide -update"
 // settingsGuide has the texts of the guide in one language.
 type settingsGuide struct {
 	path string
-	// intro, health and operator precede the three tables.
-	intro, health, operator string
+	// intro, health, operator and caller precede the four tables.
+	intro, health, operator, caller string
 	// columns is the header of a table; empty is shown for a missing default.
 	columns, empty string
 }
@@ -43,6 +43,10 @@ to 127.0.0.1:9092.
 
 The commands that call the API with ADMIN_KEY, such as api dead, api feedback and api pause, read these.
 `,
+		caller: `## Commands for users
+
+The commands api submit, api speak, api watch, api list and api cancel read these.
+`,
 		columns: "| variable | default | meaning |",
 		empty:   "empty",
 	},
@@ -62,6 +66,10 @@ worker 读取与 NATS、上游服务、并发名额、重试间隔、停机、�
 
 使用 ADMIN_KEY 调用 API 的命令（如 api dead、api feedback、api pause）读取以下设置。
 `,
+		caller: `## 用户命令
+
+命令 api submit、api speak、api watch、api list 和 api cancel 读取以下设置。
+`,
 		columns: "| 变量 | 默认值 | 含义 |",
 		empty:   "空",
 	},
@@ -72,7 +80,7 @@ func TestSettingsGuide(t *testing.T) {
 	t.Parallel()
 	cfg := app.Default()
 	var tables [][]env.Setting
-	for _, config := range []any{&cfg, &healthConfig{}, &operatorConfig{}} {
+	for _, config := range []any{&cfg, &healthConfig{}, &operatorConfig{}, &callerConfig{}} {
 		table, err := env.Table(config)
 		if err != nil {
 			t.Fatal(err)
@@ -82,7 +90,7 @@ func TestSettingsGuide(t *testing.T) {
 	texts := chineseTexts(t, tables)
 	for lang, g := range settingsGuides {
 		var guide strings.Builder
-		for i, intro := range []string{g.intro, g.health, g.operator} {
+		for i, intro := range []string{g.intro, g.health, g.operator, g.caller} {
 			if i > 0 {
 				guide.WriteString("\n")
 			}

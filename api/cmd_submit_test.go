@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"image"
+	_ "image/jpeg" // The simulator makes JPEG files.
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// called is the outcome of a command.
+type called struct {
+	exit        int
+	out, errors string
+}
+
+func (p *program) call(ctx context.Context, args ...string) called {
+	var out, errs bytes.Buffer
+	exit := run(ctx, args, []string{"T2I_URL=" + p.url}, &out, &errs)
+	return called{exit, out.String(), errs.String()}
+}
+
+// TestSubmitCommands submits, saves, watches, cancels and lists jobs as in the examples of the commands.
+func TestSubmitCommands(t *testing.T) {
+	t.Parallel()
+	p := startAPI(t, t.TempDir(), "ADMIN_KEY="+operatorKey, "QUOTA_GUEST_PER_MINUTE=0")
+	dir := t.TempDir()
+
+	fox := filepath.Join(dir, "fox.jpg")
+	if got := p.call(t.Context(), "submit", "a fox", "--size", "256x192", "-n", "2", "-o", fox); got.exit != 0 || strings.Count(got.out, "\n") != 2 {
+		t.Fatalf("submit: %+v", got)
+	}
+	for _, name := range []string{"fox-1.jpg", "fox-2.jpg"} {
+		f, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		size, _, err := image.DecodeConfig(f)
+		_ = f.Close()
+		if err != nil || size.Width != 256 || size.Height != 192 {
+			t.Errorf("%s: %v, %v", name, size, err)
+		}
+	}
+	speech := filepath.Join(dir, "welcome.wav")
+	if got := p.call(t.Context(), "speak", "Good evening.", "-o", speech); got.exit != 0 {
+		t.Fatalf("speak: %+v", got)
+	}
+	if data, err := os.ReadFile(speech); err != nil || !bytes.HasPrefix(data, []byte("RIFF")) {
+		t.Errorf("the speech is no WAV file: %v", err)
+	}
+	if got := p.call(t.Context(), "submit", "--kind", "translation", "黄昏时的灯塔"); got.exit != 0 || strings.TrimSpace(got.out) == "" {
+		t.Errorf("translate: %+v", got)
+	}
+
+	// An interrupted wait leaves the job alone.
+	p.mustRun(t, "pause", "image")
+	id := strings.TrimSpace(p.call(t.Context(), "submit", "a fox", "--no-wait").out)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := p.call(ctx, "watch", id); got.exit != exitInterrupted || !strings.Contains(got.errors, "the job goes on") {
+		t.Errorf("interrupted: %+v", got)
+	}
+	got := p.call(t.Context(), "cancel", id, "-o", "json")
+	var j jobView
+	if err := json.Unmarshal([]byte(got.out), &j); err != nil || got.exit != 0 || j.Status != "canceled" || j.ID != id {
+		t.Errorf("cancel: %+v, %v", got, err)
+	}
+	if got := p.call(t.Context(), "watch", id); got.exit != exitFailure || !strings.Contains(got.errors, "canceled") {
+		t.Errorf("watch a canceled job: %+v", got)
+	}
+
+	for name, c := range map[string]struct {
+		args []string
+		exit int
+		part string
+	}{
+		"no text":     {[]string{"submit"}, exitUsage, "api submit -h"},
+		"size":        {[]string{"submit", "a", "--size", "12"}, exitUsage, "1024x768"},
+		"too small":   {[]string{"submit", "a", "--size", "1x1"}, exitFailure, "/input/width"},
+		"no identity": {[]string{"list"}, exitFailure, "T2I_API_KEY"},
+		"unknown job": {[]string{"watch", "0199d0f4-6b01-7c3a-8f52-1f6d0a3c9e11"}, exitFailure, "not_found"},
+		"output":      {[]string{"list", "-o", "x"}, exitUsage, "json"},
+		"help":        {[]string{"submit", "-h"}, 0, "fox-4.jpg"},
+		"no url":      {[]string{"submit", "a fox", "--kind", "prompt", "-url", "ftp://x"}, exitUsage, "url"},
+	} {
+		if got := p.call(t.Context(), c.args...); got.exit != c.exit || !strings.Contains(got.errors, c.part) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

@@ -214,7 +214,7 @@ func (p *tab) do(t *testing.T, what string, actions ...chromedp.Action) {
 const (
 	isReady   = `document.documentElement.dataset.ready === 'true'`
 	isLive    = isReady + ` && document.querySelector('#link-state').dataset.state === 'live'`
-	noneWider = `[...document.querySelectorAll('main *:not(pre *)')].every((node) => node.getBoundingClientRect().right <= innerWidth + 1)`
+	noneWider = `[...document.querySelectorAll('main *:not(pre *, .scroll *)')].every((node) => node.getBoundingClientRect().right <= innerWidth + 1)`
 )
 
 // until waits until an expression is true.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,7 +21,15 @@ import (
 // script serves one response after the other and records the requests.
 type script struct {
 	*httptest.Server
+	mu   sync.Mutex
 	seen []*http.Request
+}
+
+// requests returns the requests that have arrived.
+func (s *script) requests() []*http.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen
 }
 
 func serve(t *testing.T, answers ...http.HandlerFunc) *script {
@@ -34,7 +43,9 @@ func serve(t *testing.T, answers ...http.HandlerFunc) *script {
 			w.WriteHeader(http.StatusTeapot)
 			return
 		}
+		s.mu.Lock()
 		s.seen = append(s.seen, r)
+		s.mu.Unlock()
 		answers[i](w, r)
 	}))
 	t.Cleanup(s.Close)
@@ -85,8 +96,8 @@ func TestSubmitIsRepeatedUnderOneKey(t *testing.T) {
 	if err != nil || j.ID != "a" {
 		t.Fatalf("%v, %v", j, err)
 	}
-	key := s.seen[0].Header.Get("Idempotency-Key")
-	for _, r := range s.seen {
+	key := s.requests()[0].Header.Get("Idempotency-Key")
+	for _, r := range s.requests() {
 		if r.Header.Get("Idempotency-Key") != key || len(key) < 20 || r.Header.Get("Authorization") != "Bearer t2i_key" {
 			t.Errorf("headers %v", r.Header)
 		}
@@ -142,7 +153,7 @@ func TestStreamResumes(t *testing.T) {
 		t.Errorf("seen %s", got)
 	}
 	for i, want := range []string{"", "0.0", "0.0", "1.1"} {
-		if got := s.seen[i].Header.Get("Last-Event-ID"); got != want {
+		if got := s.requests()[i].Header.Get("Last-Event-ID"); got != want {
 			t.Errorf("request %d has Last-Event-ID %q, want %q", i, got, want)
 		}
 	}
@@ -157,7 +168,7 @@ func TestDownloadGoesOn(t *testing.T) {
 		s := serve(t, hangUp("1"), rest)
 		c, _ := s.dial(t)
 		var b bytes.Buffer
-		if err := c.Download(t.Context(), m, &b); err != nil || b.String() != "123" || s.seen[1].Header.Get("Range") != "bytes=1-" {
+		if err := c.Download(t.Context(), m, &b); err != nil || b.String() != "123" || s.requests()[1].Header.Get("Range") != "bytes=1-" {
 			t.Errorf("%s: %v, %q", name, err, b.String())
 		}
 	}

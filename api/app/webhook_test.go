@@ -106,7 +106,7 @@ func (i *instance) deliveries(t *testing.T, signed string, done func([]delivery)
 		if time.Now().After(deadline) {
 			t.Fatalf("the deliveries are %+v", page.Deliveries)
 		}
-		time.Sleep(5 * time.Millisecond) //nolint:forbidigo // A poll, as a client makes it.
+		time.Sleep(5 * time.Millisecond) // A poll, as a client makes it.
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 	// slots bounds the attempts that a process makes at once.
 	slots = 32
 	// ackWait is how long a process may work on a delivery before another gets it: longer than an attempt and its writes.
-	ackWait = time.Minute
+	ackWait = 40 * time.Second
 	// writeTimeout bounds the reads and writes before and after an attempt.
 	writeTimeout = 10 * time.Second
 	// earlyTolerance is how early an attempt may be made, and maxRecheck how long a delivery is away before its time is checked
@@ -225,7 +225,7 @@ func (d *Deliverer) accept(ctx context.Context, msg jetstream.Msg) (run func()) 
 	}
 	return func() {
 		defer done()
-		defer d.recover(ctx, delivery)
+		defer d.recoverPanic(ctx, delivery)
 		err := d.attempt(ctx, delivery, meta.Sequence.Stream)
 		switch {
 		case err == nil, errors.Is(err, kv.ErrConflict):
@@ -240,8 +240,8 @@ func (d *Deliverer) accept(ctx context.Context, msg jetstream.Msg) (run func()) 
 	}
 }
 
-// recover keeps the process alive when an attempt panics. The delivery comes back after ackWait.
-func (d *Deliverer) recover(ctx context.Context, delivery *Delivery) {
+// recoverPanic keeps the process alive when an attempt panics. The delivery comes back after ackWait.
+func (d *Deliverer) recoverPanic(ctx context.Context, delivery *Delivery) {
 	if reason := recover(); reason != nil {
 		d.Metrics.Panics.WithLabelValues("webhook").Inc()
 		d.Log.ErrorContext(ctx, "webhook panicked", slog.String("delivery", delivery.ID), slog.Any("panic", reason),

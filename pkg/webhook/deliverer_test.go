@@ -142,7 +142,7 @@ func (r *rig) await(t *testing.T, id string, state State) *Delivery {
 		if time.Now().After(deadline) {
 			t.Fatalf("delivery %s is %+v, %v; want %s", id, e.Value, err, state)
 		}
-		time.Sleep(time.Millisecond) //nolint:forbidigo // The state is stored after the response.
+		time.Sleep(time.Millisecond) // The state is stored after the response.
 	}
 }
 

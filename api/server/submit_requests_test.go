@@ -26,7 +26,8 @@ func TestRequestsPerSubmission(t *testing.T) {
 	type counts = map[string]int
 	charge := counts{minute: 1, day: 2} // The daily counters are those of the owner and of the address.
 	keyed := counts{readResults: 2}
-	member := counts{readAccount: 2}
+	// The account is read before and after, and the URL for the events of its jobs between.
+	member := counts{readAccount: 3}
 	for name, tc := range map[string]struct {
 		quota, active bool
 		options       func(*bundle) []option

@@ -56,8 +56,8 @@ func (n names) replayID(letter *store.DeadLetter) string {
 }
 
 // quotaKey returns the names of the counters of a caller in a group. Members are counted by id, guests by address, since a
-// cookie is easily discarded; and all callers by address in a second counter. An API key with limits has counters of its own. A version without groups reads and changes only
-// the names of the media group.
+// cookie is easily discarded; and all callers by address in a second counter. An API key with limits has counters of its own. A
+// version without groups reads and changes only the names of the media group.
 func (n names) quotaKey(caller Caller, group quota.Group) quota.Key {
 	key := quota.Key{
 		Group: group, Lane: caller.Lane,

@@ -82,9 +82,14 @@ export function translate(root, messages = table) {
 
 const locale = () => (language() === 'zh' ? 'zh-CN' : navigator.language.startsWith('en') ? navigator.language : 'en');
 
+// Making a format costs more than using it a hundred times.
+const numbers = {};
+
 /** formatNumber formats a number for the current language. */
 export function formatNumber(n) {
-  return new Intl.NumberFormat(language()).format(n);
+  const tag = language();
+  numbers[tag] ??= new Intl.NumberFormat(tag);
+  return numbers[tag].format(n);
 }
 
 /** formatTime formats a date; today's without the day. */

@@ -42,6 +42,7 @@ export class Sheet extends EventTarget {
   #picking = false;
   #lastPicked = '';
   #laidOut = '';
+  #measure = null;
   #searchTimer = 0;
 
   constructor(jobs, actions) {
@@ -59,7 +60,10 @@ export class Sheet extends EventTarget {
     jobs.addEventListener('list', () => this.show());
     byId('sheet-older').addEventListener('click', () => this.#older());
     byId('sheet-newer').addEventListener('click', () => this.#turn(this.#from - maxFrames));
-    new ResizeObserver(() => this.#layOut()).observe(this.#list);
+    new ResizeObserver(() => {
+      this.#measure = null;
+      this.#layOut();
+    }).observe(this.#list);
     setInterval(() => {
       if (document.hidden) return;
       for (const frame of this.#frames.values()) frame.tick();
@@ -158,20 +162,29 @@ export class Sheet extends EventTarget {
     this.#showEdges();
   }
 
+  // Reads what the layout depends on. That makes the browser lay out the page, so it is done only when the width has changed.
+  #read() {
+    const style = getComputedStyle(this.#list);
+    return {
+      // Not clientWidth, which is rounded: half a pixel too much breaks every row.
+      width: this.#list.getBoundingClientRect().width,
+      rows: style.display === 'flex',
+      gap: parseFloat(style.columnGap) || 0,
+      aim: parseFloat(style.getPropertyValue('--row')) * parseFloat(getComputedStyle(document.documentElement).fontSize),
+    };
+  }
+
   // Gives the frames of each row the same height and the rows the same width; the last row keeps the height of the others.
   // Where the style sheet lays out columns instead, as on a phone, there is nothing to do.
   #layOut() {
-    // Not clientWidth, which is rounded: half a pixel too much breaks every row.
-    const { width } = this.#list.getBoundingClientRect();
+    this.#measure ??= this.#read();
+    const { width, rows, gap, aim } = this.#measure;
     const order = new Map([...this.#list.children].map((node) => [node.dataset.key, this.#frames.get(node.dataset.key).ratio]));
     // Most changes are of texts only.
     const laidOut = `${width} ${[...order].join(' ')}`;
     if (laidOut === this.#laidOut) return;
     this.#laidOut = laidOut;
-    const style = getComputedStyle(this.#list);
-    if (style.display !== 'flex') return;
-    const gap = parseFloat(style.columnGap) || 0;
-    const aim = parseFloat(style.getPropertyValue('--row')) * parseFloat(getComputedStyle(document.documentElement).fontSize);
+    if (!rows) return;
     let row = [];
     let sum = 0;
     let height = aim;
@@ -209,7 +222,8 @@ export class Sheet extends EventTarget {
     byId('running').classList.toggle('idle', active.length === 0);
     setText(byId('running-count'), t('sheet.running', { n: formatNumber(active.length) }));
     const title = this.#dispatchTitle();
-    document.title = active.length > 0 ? `(${active.length}) ${title}` : title;
+    const shown = active.length > 0 ? `(${active.length}) ${title}` : title;
+    if (document.title !== shown) document.title = shown;
   }
 
   #dispatchTitle() {

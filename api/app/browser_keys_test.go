@@ -14,7 +14,7 @@ import (
 func manageKeys(ctx context.Context, t *testing.T, i *instance) {
 	p := newTab(ctx, t, desktop)
 	p.open(t, i.URL()+"/account")
-	p.do(t, "sign up", chromedp.WaitVisible("#account-signin"),
+	p.do(t, "sign up", chromedp.WaitVisible("#view-account:not([inert]) #account-signin"),
 		chromedp.Click(`#account-signin [data-view="signup"]`), chromedp.SendKeys("#signup-username", "Ann", chromedp.ByID),
 		chromedp.SendKeys("#signup-email", "ann@example.org", chromedp.ByID), chromedp.SendKeys("#signup-password", "correct horse battery", chromedp.ByID),
 		chromedp.Click(`#signup-form [type="submit"]`), chromedp.WaitReady(`html[data-member="true"]`))

@@ -123,7 +123,7 @@ func visitEveryView(ctx context.Context, t *testing.T, i *instance, s screen) {
 	look("/gallery")
 
 	p.open(t, i.URL()+"/account")
-	p.do(t, "sign up", chromedp.WaitVisible("#signin-form"))
+	p.do(t, "sign up", chromedp.WaitVisible("#view-account:not([inert]) #signin-form"))
 	look("/account")
 	p.do(t, "sign up", chromedp.Click(`#account-signin [data-view="signup"]`), chromedp.SendKeys("#signup-username", "Ada"),
 		chromedp.SendKeys("#signup-email", s.name+"@example.com"), chromedp.SendKeys("#signup-password", "correct horse battery"),

@@ -26,6 +26,8 @@ import (
 const (
 	// browserTime bounds the tests in a browser, which is slow on a busy machine.
 	browserTime = 10 * time.Minute
+	// actionTime bounds one step of a test, so that a failure names it.
+	actionTime = 2 * time.Minute
 	// pollTime is the time between two looks at a condition. Frames of an animation, which are the default, are not drawn in
 	// tabs in the background.
 	pollTime = 50 * time.Millisecond
@@ -157,6 +159,10 @@ func windowOf(ctx context.Context, t *testing.T, visitor cdp.BrowserContextID, s
 	t.Cleanup(cancel)
 	p := &tab{ctx: ctx, screen: s, visitor: visitor, cached: map[network.RequestID]bool{}, later: map[network.RequestID]bool{}}
 	chromedp.ListenTarget(ctx, p.observe)
+	// The first call attaches to the window for as long as its context lives.
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatalf("attach to the window: %v", err)
+	}
 	p.do(t, "open a window", log.Enable(), network.Enable(), chromedp.ActionFunc(func(ctx context.Context) error {
 		_, err := page.AddScriptToEvaluateOnNewDocument(observe).Do(ctx)
 		return err
@@ -204,7 +210,9 @@ func (p *tab) observe(event any) {
 // do performs actions and fails the test if one cannot be performed.
 func (p *tab) do(t *testing.T, what string, actions ...chromedp.Action) {
 	t.Helper()
-	if err := chromedp.Run(p.ctx, actions...); err != nil {
+	ctx, cancel := context.WithTimeout(p.ctx, actionTime)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		t.Fatalf("%s: %v (errors of the page: %q)", what, err, p.faults)

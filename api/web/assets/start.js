@@ -1,5 +1,5 @@
-// Sets the theme and the language before the first paint, so that neither flashes, and starts to load the messages. This is
-// a classic script because modules are deferred.
+// Sets the theme and the language before the first paint, so that neither flashes, starts to load the messages, and keeps the
+// browser from sending forms. This is a classic script because modules are deferred.
 (function start() {
   'use strict';
   const root = document.documentElement;
@@ -25,6 +25,11 @@
   table.rel = 'modulepreload';
   table.href = files[root.lang];
   document.head.append(table);
+  // Forms are sent by scripts, some of which are loaded later. The browser would put what is in them, such as a password, into the
+  // address.
+  document.addEventListener('submit', (event) => {
+    if (event.target.method !== 'dialog') event.preventDefault();
+  });
   // The first paint already has the layout of the address.
   const path = location.pathname;
   root.dataset.view = path === '/' ? 'studio' : path.split('/')[1];

@@ -42,6 +42,7 @@ class Account {
         byId(`account-${button.dataset.view}`).querySelector('input')?.focus();
       });
     }
+    this.#section.inert = false; // Until now nothing in it would have worked.
     for (const form of this.#section.querySelectorAll('form[data-route]')) {
       form.addEventListener('submit', (event) => {
         event.preventDefault();

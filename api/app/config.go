@@ -87,7 +87,8 @@ func (c *Config) Validate() error {
 	if c.StopTimeout <= 0 {
 		errs = append(errs, &env.Fault{Name: "STOP_TIMEOUT", Expected: "a duration above zero"})
 	}
-	errs = append(errs, c.Server.Validate(), c.Broker.Validate(), c.Telemetry.Validate(), c.Account.Validate(), c.Mail.Validate(), c.Google.Validate(), c.Webhook.Validate())
+	errs = append(errs, c.Server.Validate(), c.Broker.Validate(), c.Telemetry.Validate(), c.Account.Validate(), c.Mail.Validate(),
+		c.Google.Validate(), c.Webhook.Validate())
 	if c.Google.On() && c.Google.RedirectURI == "" && len(c.Server.FrontendURLs) == 0 && !c.local() {
 		errs = append(errs, &env.Fault{Name: "GOOGLE_REDIRECT_URI", Expected: "the redirect URI, or FRONTEND_URL, from which it is derived, because GOOGLE_CLIENT_ID is set"})
 	}

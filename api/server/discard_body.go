@@ -19,8 +19,8 @@ import (
 // response is written. Doing it first allows a response that explains the delay, and lets net/http detect a client that
 // disconnects while its request waits, which it does only after the end of the body.
 //
-// Bodies of POST requests, and of PUT requests to a route that accepts them, are left to the handler or, if it does not read them, to net/http. Server.ReadTimeout bounds
-// both.
+// Bodies of POST requests, and of PUT requests to a route that accepts them, are left to the handler or, if it does not read them,
+// to net/http. Server.ReadTimeout bounds both.
 func (m *middleware) discardBody(c *gin.Context) {
 	r := c.Request
 	if r.ContentLength == 0 || r.Body == nil {

@@ -120,7 +120,9 @@ func (r *Request) Check(allowed []Scope) []job.FieldError {
 		most    int
 	}{
 		{"/expires_in", r.ExpiresIn, MaxLifetime},
-		{"/per_minute", r.PerMinute, MaxLimit}, {"/per_day", r.PerDay, MaxLimit}, {"/max_active", r.MaxActive, MaxLimit},
+		{"/per_minute", r.PerMinute, MaxLimit},
+		{"/per_day", r.PerDay, MaxLimit},
+		{"/max_active", r.MaxActive, MaxLimit},
 	} {
 		if limit.value != nil && (*limit.value < 1 || *limit.value > limit.most) {
 			faults = append(faults, job.FieldError{

@@ -50,7 +50,7 @@ func newReceiver(t *testing.T) *receiver {
 			r.statuses[req.URL.Path] = left[min(1, len(left)-1):]
 		}
 	}))
-	t.Cleanup(r.Server.Close)
+	t.Cleanup(r.Close)
 	t.Cleanup(func() { close(hang) })
 	return r
 }

@@ -73,7 +73,7 @@ type nameserver struct {
 }
 
 func (n *nameserver) resolver(t *testing.T) *net.Resolver {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	conn, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,6 +102,8 @@ func TestDeadLetterReplay(t *testing.T) {
 	if v := i.Wait(t, second.ID); v.Status != "failed" || second.RetriedFrom != failed.ID {
 		t.Errorf("%+v", v)
 	}
+	// It follows the record.
+	i.awaitDeadLetter(t, second.ID, operatorHeader)
 	if list := i.listDeadLetters(t, ""); list.Total != 1 || list.Letters[0].ID != second.ID {
 		t.Errorf("%+v", list)
 	}

@@ -42,7 +42,7 @@ func showManyJobs(ctx context.Context, t *testing.T, i *instance) {
 	p.do(t, "wait", until(isLive))
 	for more := true; more; more = value[bool](p, t, "!document.querySelector('#sheet-older').hidden") {
 		frames("older")
-		p.do(t, "older", chromedp.Evaluate("document.querySelector('#sheet-older').click()", nil), until("document.querySelector('.frame') !== null"))
+		p.do(t, "older", chromedp.Evaluate("document.querySelector('#sheet-older').click()", nil), until("document.querySelector('.frame') !== null && !document.querySelector('#sheet-older').hasAttribute('aria-busy')"))
 	}
 	p.open(t, i.URL()+"/gallery")
 	p.do(t, "go back to the newest", until(isLive))

@@ -235,8 +235,15 @@ export class Sheet extends EventTarget {
       this.#turn(this.#from + maxFrames);
       return;
     }
+    const button = byId('sheet-older');
+    if (button.hasAttribute('aria-busy')) return;
     const before = this.#parts.length;
-    await this.#actions.more();
+    button.setAttribute('aria-busy', 'true');
+    try {
+      await this.#actions.more();
+    } finally {
+      button.removeAttribute('aria-busy');
+    }
     if (this.#parts.length > before && this.#parts.length > this.#from + maxFrames) this.#turn(this.#from + maxFrames);
   }
 

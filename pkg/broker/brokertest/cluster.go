@@ -138,7 +138,8 @@ func (c *Cluster) AwaitClient(i int) {
 
 func (c *Cluster) start(i int) {
 	c.t.Helper()
-	s, err := server.NewServer(c.options[i])
+	// A server writes to its options; one that has just stopped may still read them.
+	s, err := server.NewServer(c.options[i].Clone())
 	if err != nil {
 		c.t.Fatalf("configure node %d: %v", i, err)
 	}

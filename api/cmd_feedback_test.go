@@ -10,33 +10,41 @@ import (
 // submitFeedback gives feedback as a new member and returns its id.
 func (p *program) submitFeedback(t *testing.T, email, category, content string) string {
 	t.Helper()
-	post := func(path, token string, body map[string]any, into any) {
-		t.Helper()
-		data, err := json.Marshal(body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+path, strings.NewReader(string(data)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+token)
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = resp.Body.Close() }()
-		if err := json.NewDecoder(resp.Body).Decode(into); err != nil || resp.StatusCode != http.StatusCreated {
-			t.Fatalf("%s: %d, %v", path, resp.StatusCode, err)
-		}
-	}
-	var member struct{ Token string }
-	post("/api/auth/register", "", map[string]any{"username": "Ann", "email": email, "password": "correct horse"}, &member)
 	var made struct {
 		ID string `json:"feedbackId"`
 	}
-	post("/api/feedback", member.Token, map[string]any{"category": category, "content": content}, &made)
+	p.create(t, "/api/feedback", p.signUp(t, email), map[string]any{"category": category, "content": content}, &made)
 	return made.ID
+}
+
+// signUp creates an account and returns its token.
+func (p *program) signUp(t *testing.T, email string) string {
+	t.Helper()
+	var member struct{ Token string }
+	p.create(t, "/api/auth/register", "", map[string]any{"username": "Ann", "email": email, "password": "correct horse"}, &member)
+	return member.Token
+}
+
+// create sends a body and decodes what it has created.
+func (p *program) create(t *testing.T, path, token string, body map[string]any, into any) {
+	t.Helper()
+	data, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+path, strings.NewReader(string(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil || resp.StatusCode != http.StatusCreated {
+		t.Fatalf("%s: %d, %v", path, resp.StatusCode, err)
+	}
 }
 
 func TestFeedbackCommand(t *testing.T) {

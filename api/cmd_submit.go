@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"path/filepath"
@@ -45,6 +46,7 @@ Submits a job, shows its progress, and prints or saves the result.
 			return err
 		})
 		flags.IntVar(&r.DeadlineSeconds, "deadline", 0, "seconds after which the job fails if it has not ended")
+		labelFlags(flags, &r)
 		noWait := flags.Bool("no-wait", false, "print the ID of the job instead of waiting for it")
 		return func(ctx context.Context, c *caller, args []string) error {
 			if len(args) != 1 {
@@ -66,6 +68,29 @@ Submits a job, shows its progress, and prints or saves the result.
 			return c.submit(ctx, r, !*noWait)
 		}
 	},
+}
+
+// labelFlags adds the flags for what a caller attaches to a job for its own use.
+func labelFlags(flags *flag.FlagSet, r *client.Request) {
+	tagFlag(flags, &r.Tags, "tag of the job, by which api list can select it; may be repeated")
+	flags.Func("metadata", "text for your own use, as name=value; may be repeated", func(s string) error {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return errors.New("must be name=value")
+		}
+		if r.Metadata == nil {
+			r.Metadata = make(map[string]string)
+		}
+		r.Metadata[name] = value
+		return nil
+	})
+}
+
+func tagFlag(flags *flag.FlagSet, tags *[]string, usage string) {
+	flags.Func("tag", usage, func(s string) error {
+		*tags = append(*tags, s)
+		return nil
+	})
 }
 
 func parseSize(size string, in *client.Input) error {
@@ -95,6 +120,7 @@ Turns a text into speech, and prints or saves the result.
 		flags.StringVar(&r.Input.Model, "model", "", "speech model")
 		flags.Float64Var(&r.Input.Speed, "speed", 0, "speed from 0.25 to 4; other than 1 it makes a WAV file")
 		flags.StringVar(&r.Input.Format, "format", "", "mp3, opus, aac, flac, wav or pcm (that of the file name)")
+		labelFlags(flags, &r)
 		noWait := flags.Bool("no-wait", false, "print the ID of the job instead of waiting for it")
 		return func(ctx context.Context, c *caller, args []string) error {
 			if len(args) != 1 {
@@ -136,17 +162,25 @@ var listCommand = callerCommand{
 Lists your jobs, newest first.
 
   api list --status queued,running --limit 50
+  api list --tag spring --since 24h
   api list --json
 ` + callerEnd,
 	bind: func(flags *flag.FlagSet) func(context.Context, *caller, []string) error {
 		kinds := flags.String("kind", "", "only these kinds, separated by commas")
 		statuses := flags.String("status", "", "only jobs in these states, separated by commas")
+		var options client.ListOptions
+		flags.StringVar(&options.Text, "text", "", "only jobs whose prompt or text contains this")
+		tagFlag(flags, &options.Tags, "only jobs with this tag; may be repeated")
+		var since, until timeFlag
+		flags.Var(&since, "since", "only jobs that were submitted after this `time`, such as 2026-11-01T08:00:00Z, or since this duration, such as 24h")
+		flags.Var(&until, "until", "only jobs that were submitted before this `time`, or longer ago than this duration")
 		limit := flags.Int("limit", 20, "how many jobs")
 		return func(ctx context.Context, c *caller, args []string) error {
 			if len(args) != 0 || *limit < 1 {
 				return usageError("api list takes no arguments, and --limit must be at least 1")
 			}
-			options := client.ListOptions{Kinds: []string{*kinds}, Statuses: []string{*statuses}, PageSize: min(*limit, 100)}
+			options.Kinds, options.Statuses, options.PageSize = []string{*kinds}, []string{*statuses}, min(*limit, 100)
+			options.CreatedAfter, options.CreatedBefore = since.time(), until.time()
 			left := *limit
 			for j, err := range c.List(ctx, options) {
 				if err != nil {

@@ -18,9 +18,12 @@ type called struct {
 	out, errors string
 }
 
-func (p *program) call(ctx context.Context, args ...string) called {
+func (p *program) call(ctx context.Context, args ...string) called { return p.callAs(ctx, "", args...) }
+
+// callAs is call with an API key.
+func (p *program) callAs(ctx context.Context, key string, args ...string) called {
 	var out, errs bytes.Buffer
-	exit := run(ctx, args, []string{"T2I_URL=" + p.url}, &out, &errs)
+	exit := run(ctx, args, []string{"T2I_URL=" + p.url, "T2I_API_KEY=" + key}, &out, &errs)
 	return called{exit, out.String(), errs.String()}
 }
 
@@ -90,5 +93,33 @@ func TestSubmitCommands(t *testing.T) {
 		if got := p.call(t.Context(), c.args...); got.exit != c.exit || !strings.Contains(got.errors, c.part) {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+}
+
+// TestListCommand lists jobs by what was attached to them.
+func TestListCommand(t *testing.T) {
+	t.Parallel()
+	p := startAPI(t, t.TempDir(), "PBKDF2_ITERATIONS=600000")
+	var made struct{ ID, Key string }
+	p.create(t, "/api/keys", p.signUp(t, "ann@example.org"), map[string]any{"name": "command line", "scopes": []string{"submit", "read"}}, &made)
+	submit := []string{"submit", "--kind", "prompt", "a fox", "--tag", "spring", "--tag", "fox", "--metadata", "order=1=2"}
+	if got := p.callAs(t.Context(), made.Key, submit...); got.exit != 0 {
+		t.Fatalf("submit: %+v", got)
+	}
+	got := p.callAs(t.Context(), made.Key, "list", "--tag", "fox", "--tag", "spring", "--text", "FOX", "--since", "1h", "--json")
+	var labeled struct {
+		Metadata map[string]string `json:"metadata"`
+		Tags     []string          `json:"tags"`
+	}
+	if err := json.Unmarshal([]byte(got.out), &labeled); err != nil || labeled.Metadata["order"] != "1=2" || len(labeled.Tags) != 2 {
+		t.Errorf("by tags: %+v, %v", got, err)
+	}
+	for _, other := range [][]string{{"--until", "1h"}, {"--tag", "cat"}, {"--text", "cat"}, {"--kind", "image"}} {
+		if got := p.callAs(t.Context(), made.Key, append([]string{"list"}, other...)...); got.exit != 0 || got.out != "" {
+			t.Errorf("%v: %+v", other, got)
+		}
+	}
+	if got := p.callAs(t.Context(), made.Key, "submit", "a fox", "--metadata", "order"); got.exit != exitUsage || !strings.Contains(got.errors, "name=value") {
+		t.Errorf("metadata without a value: %+v", got)
 	}
 }

@@ -108,6 +108,12 @@ type timeFlag string
 // String returns the time, or "" if it is not set.
 func (t *timeFlag) String() string { return string(*t) }
 
+// time returns the time, zero if it is not set.
+func (t *timeFlag) time() time.Time {
+	parsed, _ := time.Parse(time.RFC3339, string(*t)) // Set has checked it.
+	return parsed
+}
+
 // Set parses a time, or a duration before now.
 func (t *timeFlag) Set(text string) error {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {

@@ -41,6 +41,7 @@ type Job struct {
 	// Webhook is where the WebhookEvents are sent, if there are any.
 	Webhook       string      `json:"webhook,omitempty"`
 	WebhookEvents []job.Event `json:"webhook_events,omitempty"`
+	job.Labels
 
 	waiting *job.Waiting
 }
@@ -76,7 +77,7 @@ func Of(s *job.Snapshot) *Job {
 	self := Path(spec.ID)
 	j := &Job{
 		ID: spec.ID, Kind: spec.Kind, Status: s.Status(), CreatedAt: spec.CreatedAt, Deadline: spec.Deadline,
-		MaxAttempts: spec.MaxAttempts, Input: spec.Input, RetriedFrom: spec.RetriedFrom,
+		MaxAttempts: spec.MaxAttempts, Input: spec.Input, RetriedFrom: spec.RetriedFrom, Labels: spec.Labels,
 		Links: Links{Self: self, Events: self + "/events", Cancel: self + "/cancel", Media: []string{}},
 	}
 	if w := spec.Webhook; w != nil && len(w.Events) > 0 {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -76,6 +77,12 @@ func listFilter(c *gin.Context) (jobs.Filter, error) {
 	if filter.Text = strings.TrimSpace(c.Query("q")); utf8.RuneCountInString(filter.Text) > maxSearch {
 		b.AddMissing(bind.TooLong("?q", maxSearch))
 	}
+	filter.Tags = c.QueryArray("tag")
+	if len(filter.Tags) > job.MaxTags {
+		b.Add("?tag", "too_many_items", "max", strconv.Itoa(job.MaxTags))
+	}
+	filter.CreatedAfter = b.Time("?created_after", c.Query("created_after"))
+	filter.CreatedBefore = b.Time("?created_before", c.Query("created_before"))
 	if err := b.Err(); err != nil {
 		return filter, err
 	}

@@ -16,6 +16,9 @@ type submission struct {
 	Deadline      *int       `json:"deadline_seconds"`
 	Webhook       *string    `json:"webhook"`
 	WebhookEvents []string   `json:"webhook_events"`
+
+	Metadata map[string]string `json:"metadata"`
+	Tags     []string          `json:"tags"`
 }
 
 // order checks a submission and returns the order, or a problem with all errors.
@@ -47,12 +50,17 @@ func (h *jobHandler) order(models *job.Catalogue, sub *submission, b *bind.Binde
 		h.webhooks.checkURL(b, "/webhook", *sub.Webhook)
 	}
 	events := webhookEvents(b, "/webhook_events", sub.WebhookEvents)
+	labels := job.Labels{Metadata: sub.Metadata, Tags: sub.Tags}
+	b.AddMissing(labels.Validate(bind.Escape)...)
 	if len(b.Faults) > 0 {
 		return nil, problem.Invalid(b.Faults...)
 	}
 	o, err := h.submitter.NewOrder(kind, in, sub.Deadline, models)
 	if err != nil {
 		return nil, invalidInput("/input", err)
+	}
+	if err := o.SetLabels(labels); err != nil {
+		return nil, err
 	}
 	return o, sub.requestWebhook(o, events)
 }

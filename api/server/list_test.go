@@ -120,6 +120,9 @@ func TestListFilters(t *testing.T) {
 		"?q=%20T%20&state=queued":                      4,
 		"?q=&kind=image":                               4,
 		"?q=unicorn":                                   0,
+		"?tag=none":                                    0,
+		"?created_after=2020-01-01T00:00:00Z":          16,
+		"?created_before=2020-01-01T00:00:00%2B08:00":  0,
 		"?kind=image&status=succeeded":                 0,
 		"?kind=image,audio,prompt,translation":         16,
 		"?status=queued,succeeded,failed&limit=100":    16,
@@ -144,8 +147,11 @@ func TestListRejectsInvalidQueries(t *testing.T) {
 		"?status=done":                   {"?status unknown_value"},
 		"?state=done":                    {"?state unknown_value"},
 		"?q=" + strings.Repeat("ä", 201): {"?q too_long"},
-		"?kind=a&status=b&limit=-1":      {"?limit out_of_range", "?kind unknown_value", "?status unknown_value"},
-		"?status=queued&status=\x00bad":  {"?status unknown_value"},
+		"?created_after=yesterday":       {"?created_after invalid_value"},
+		"?created_before=2026-01-01":     {"?created_before invalid_value"},
+		"?" + strings.Repeat("tag=a&", 17) + "limit=1": {"?tag too_many_items"},
+		"?kind=a&status=b&limit=-1":                    {"?limit out_of_range", "?kind unknown_value", "?status unknown_value"},
+		"?status=queued&status=\x00bad":                {"?status unknown_value"},
 	} {
 		query := "?" + mustQuery(t, query[1:]).Encode()
 		f := b.get(t, "/api/jobs"+query, cookie(c)).problem(t, http.StatusBadRequest, "invalid_request")

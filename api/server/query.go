@@ -13,7 +13,7 @@ import (
 // queries are the query parameters of native routes. A route rejects all others, so that a misspelled filter does not return
 // a wrong result. A route that is not listed checks its own parameters.
 var queries = map[string][]string{
-	"/api/jobs":                  {"limit", "cursor", "q", "kind", "status", "state"},
+	"/api/jobs":                  {"limit", "cursor", "q", "kind", "status", "state", "tag", "created_after", "created_before"},
 	"/api/jobs/:id":              {"wait"},
 	"/api/jobs/:id/events":       {"last_event_id"},
 	"/api/jobs/:id/media/:index": {"download", "w"},
@@ -32,7 +32,7 @@ var queries = map[string][]string{
 }
 
 // repeatable are the parameters that may appear more than once.
-var repeatable = []string{"kind", "status", "state"}
+var repeatable = []string{"kind", "status", "state", "tag"}
 
 // checkQuery rejects unknown and repeated parameters.
 func (m *middleware) checkQuery(c *gin.Context) {

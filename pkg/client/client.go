@@ -109,21 +109,45 @@ type ListOptions struct {
 	// Kinds and Statuses, unless empty, select jobs of these kinds and in these states.
 	Kinds    []string
 	Statuses []string
+	// Tags, unless empty, selects jobs that have all of these tags.
+	Tags []string
+	// Text, unless empty, selects jobs whose prompt or text contains it.
+	Text string
+	// CreatedAfter and CreatedBefore, unless zero, select jobs that were submitted after and before them.
+	CreatedAfter, CreatedBefore time.Time
 	// PageSize is the number of jobs per request, at most 100; 20 if 0.
 	PageSize int
+}
+
+func (o ListOptions) query() url.Values {
+	query := url.Values{"limit": {strconv.Itoa(cmp.Or(o.PageSize, 20))}}
+	for name, value := range map[string]string{
+		"kind": strings.Join(o.Kinds, ","), "status": strings.Join(o.Statuses, ","), "q": o.Text,
+		"created_after": formatTime(o.CreatedAfter), "created_before": formatTime(o.CreatedBefore),
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if len(o.Tags) > 0 {
+		query["tag"] = o.Tags
+	}
+	return query
+}
+
+// formatTime returns a time as in requests, or "" if it is zero.
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339Nano)
 }
 
 // List returns the jobs of the caller, newest first. It reads one page at a time, as the caller goes on; an error is the last
 // thing that it returns.
 func (c *Client) List(ctx context.Context, o ListOptions) iter.Seq2[*Job, error] {
 	return func(yield func(*Job, error) bool) {
-		query := url.Values{}
-		for name, value := range map[string]string{"kind": strings.Join(o.Kinds, ","), "status": strings.Join(o.Statuses, ",")} {
-			if value != "" {
-				query.Set(name, value)
-			}
-		}
-		query.Set("limit", strconv.Itoa(cmp.Or(o.PageSize, 20)))
+		query := o.query()
 		for {
 			var page struct {
 				Jobs   []*Job `json:"jobs"`

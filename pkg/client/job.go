@@ -13,6 +13,9 @@ type Request struct {
 	Input Input  `json:"input"`
 	// DeadlineSeconds, unless 0, is the time after which the job fails if it has not ended.
 	DeadlineSeconds int `json:"deadline_seconds,omitempty"`
+	// Metadata and Tags are for the caller's own use; jobs can be listed by tags.
+	Metadata map[string]string `json:"metadata,omitempty"`
+	Tags     []string          `json:"tags,omitempty"`
 }
 
 // Input is the input of a job. Of each field, the zero value means that the server chooses.
@@ -59,6 +62,10 @@ type Job struct {
 	PartialText   string    `json:"partial_text,omitempty"`
 	Error         *JobError `json:"error,omitempty"`
 	LastError     *JobError `json:"last_error,omitempty"`
+
+	Metadata map[string]string `json:"metadata,omitempty"`
+	Tags     []string          `json:"tags,omitempty"`
+
 	// Raw is the job as it was received, with the fields that this version does not know.
 	Raw json.RawMessage `json:"-"`
 }

@@ -1,6 +1,7 @@
 package job_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -14,12 +15,13 @@ func TestAgain(t *testing.T) {
 	first := &job.Spec{
 		ID: "first", Kind: job.KindImage, Lane: job.LaneMember, Owner: "u1", Input: &job.ImageInput{Prompt: "a fox", Seed: &seed},
 		CreatedAt: job.At(created), Deadline: job.At(created.Add(90 * time.Second)), MaxAttempts: 8, Fingerprint: "f", RetriedFrom: "before",
+		Labels: job.Labels{Tags: []string{"spring"}},
 	}
 	later := created.Add(time.Hour)
 	second := first.Again("second", later)
 	want := *first
 	want.ID, want.RetriedFrom, want.CreatedAt, want.Deadline = "second", "first", job.At(later), job.At(later.Add(90*time.Second))
-	if *second != want {
+	if !reflect.DeepEqual(*second, want) {
 		t.Errorf("%+v, want %+v", second, want)
 	}
 	if first.ID != "first" || first.RetriedFrom != "before" || second.Allowance() != 90*time.Second {

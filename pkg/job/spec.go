@@ -38,6 +38,7 @@ type Spec struct {
 	Charge *Charge `json:"charge,omitempty"`
 	// Webhook is nil if nobody is notified of the job.
 	Webhook *Webhook `json:"webhook,omitempty"`
+	Labels
 }
 
 // Expired reports whether the job's deadline has passed.

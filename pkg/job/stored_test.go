@@ -65,6 +65,8 @@ func shapes() map[string]shape {
 	atAddress.Charge = &job.Charge{Who: "w-1", Address: "a-1", Day: job.DayOf(moment()), Units: atAddress.Units()}
 	hooked := textSpec(job.KindTranslation)
 	hooked.Webhook = &job.Webhook{URL: "https://hooks.example.org/a?b=c", Events: job.Events(), Default: true}
+	labeled := textSpec(job.KindPrompt)
+	labeled.Labels = job.Labels{Metadata: map[string]string{"order": "12", "": "<&>"}, Tags: []string{"spring", "campaign 7"}}
 	counts := job.Counts{Failures: 2, Throttles: 3, Crashes: 1}
 	started, finished := job.AtPtr(moment().Add(time.Second)), job.At(moment().Add(time.Minute))
 	return map[string]shape{
@@ -76,6 +78,7 @@ func shapes() map[string]shape {
 		"spec_prompt_retried.json": {retried, spec},
 		"spec_translation.json":    {textSpec(job.KindTranslation), spec},
 		"spec_webhook.json":        {hooked, spec},
+		"spec_labels.json":         {labeled, spec},
 		"progress_running.json": {&job.Progress{
 			ID: "j", Status: job.StatusRunning, Stage: job.StageGenerating, Delivery: 2, Step: 3, Attempt: 3, Counts: counts,
 			StartedAt: started, Percent: ptr(40), Optimized: "a red fox", Worker: "w1",

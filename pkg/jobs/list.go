@@ -19,6 +19,10 @@ type Filter struct {
 	Statuses []job.Status
 	// Text selects jobs whose prompt or text, or improved prompt, contains it, in upper or lower case.
 	Text string
+	// Tags selects jobs that have all of them.
+	Tags []string
+	// CreatedAfter and CreatedBefore, unless zero, select jobs that were submitted after and before them.
+	CreatedAfter, CreatedBefore time.Time
 	// Limit is the maximum number of jobs to return, at least one.
 	Limit int
 	// After continues after the last job of an earlier page; the zero Position starts at the newest job.
@@ -81,6 +85,7 @@ func (s *Service) List(ctx context.Context, owners []string, f Filter) (*Page, e
 		}
 		all = all[start:]
 	}
+	all = f.between(all)
 	page := &Page{Jobs: []*job.Snapshot{}}
 	if len(all) > readPerPage {
 		all = all[:readPerPage]
@@ -133,7 +138,25 @@ func (s *Service) readListed(ctx context.Context, part []listed, ended map[strin
 func (f Filter) matches(s *job.Snapshot) bool {
 	return (len(f.Kinds) == 0 || slices.Contains(f.Kinds, s.Spec.Kind)) &&
 		(len(f.Statuses) == 0 || slices.Contains(f.Statuses, s.Status())) &&
+		s.Spec.HasTags(f.Tags) &&
 		(f.Text == "" || containsText(s, f.Text))
+}
+
+// between returns the part of a history, newest first, that was submitted in the time of the filter.
+func (f Filter) between(all []listed) []listed {
+	if !f.CreatedBefore.IsZero() {
+		i := slices.IndexFunc(all, func(l listed) bool { return l.CreatedAt.Before(f.CreatedBefore) })
+		if i < 0 {
+			return nil
+		}
+		all = all[i:]
+	}
+	if !f.CreatedAfter.IsZero() {
+		if i := slices.IndexFunc(all, func(l listed) bool { return !l.CreatedAt.After(f.CreatedAfter) }); i >= 0 {
+			all = all[:i]
+		}
+	}
+	return all
 }
 
 // Any reports whether an owner has jobs, or had one until shortly ago. It costs up to two requests.

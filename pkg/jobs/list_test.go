@@ -169,6 +169,60 @@ func TestListSearch(t *testing.T) {
 	}
 }
 
+// TestListByTagsAndTime lists jobs that were submitted a minute apart, some with tags.
+func TestListByTagsAndTime(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	first := time.Now().Truncate(time.Second).Add(-time.Hour)
+	at := func(minutes int) time.Time { return first.Add(time.Duration(minutes) * time.Minute) }
+	for i, tags := range [][]string{{"a"}, {"a", "b"}, nil, {"b"}, {"A"}} {
+		spec := fresh(t, "u1")
+		// An id without a time, so that the time of submission is that of the job.
+		spec.ID, spec.CreatedAt, spec.Tags = keyedID(), job.At(at(i)), tags
+		spec.MaxAttempts = i + 1
+		if i%2 == 0 {
+			r.submitSpec(t, spec)
+		} else {
+			r.putRecord(t, &job.Record{Status: job.StatusSucceeded, Spec: spec, FinishedAt: job.At(time.Now()), Result: &job.Result{}})
+		}
+	}
+	for name, tc := range map[string]struct {
+		filter jobs.Filter
+		want   []int
+	}{
+		"all":             {jobs.Filter{}, []int{4, 3, 2, 1, 0}},
+		"one tag":         {jobs.Filter{Tags: []string{"a"}}, []int{1, 0}},
+		"both tags":       {jobs.Filter{Tags: []string{"b", "a"}}, []int{1}},
+		"unknown tag":     {jobs.Filter{Tags: []string{"c"}}, nil},
+		"after":           {jobs.Filter{CreatedAfter: at(2)}, []int{4, 3}},
+		"before":          {jobs.Filter{CreatedBefore: at(2)}, []int{1, 0}},
+		"between":         {jobs.Filter{CreatedAfter: at(0), CreatedBefore: at(4)}, []int{3, 2, 1}},
+		"between, tagged": {jobs.Filter{CreatedAfter: at(0), CreatedBefore: at(4), Tags: []string{"b"}}, []int{3, 1}},
+		"before all":      {jobs.Filter{CreatedBefore: at(0)}, nil},
+		"after all":       {jobs.Filter{CreatedAfter: at(4)}, nil},
+		"reversed":        {jobs.Filter{CreatedAfter: at(3), CreatedBefore: at(1)}, nil},
+	} {
+		tc.filter.Limit = 2
+		var got []int
+		for {
+			page, err := r.List(t.Context(), []string{"u1"}, tc.filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, snap := range page.Jobs {
+				got = append(got, snap.Spec.MaxAttempts-1)
+			}
+			if page.Next == nil {
+				break
+			}
+			tc.filter.After = *page.Next
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
+	}
+}
+
 // TestListOfOwners lists the jobs of two owners together.
 func TestListOfOwners(t *testing.T) {
 	t.Parallel()

@@ -45,6 +45,7 @@ type Order struct {
 	allowance   time.Duration
 	retriedFrom string
 	webhook     *job.Webhook
+	labels      job.Labels
 
 	id      string
 	created time.Time
@@ -94,6 +95,19 @@ func (o *Order) RequestWebhook(url string, events []job.Event) error {
 	return nil
 }
 
+// SetLabels attaches valid labels to the job. They are a part of the request: with others, an idempotency key must be another one too.
+func (o *Order) SetLabels(l job.Labels) error {
+	if l.Empty() {
+		return nil
+	}
+	fingerprint, err := job.LabelsFingerprint(o.fingerprint, l)
+	if err != nil {
+		return err
+	}
+	o.fingerprint, o.labels = fingerprint, l
+	return nil
+}
+
 // WantsDefaultWebhook reports whether the events of the job are sent to the URL of the account, if that has one.
 func (o *Order) WantsDefaultWebhook() bool {
 	return o.webhook == nil || (o.webhook.URL == "" && len(o.webhook.Events) > 0)
@@ -138,6 +152,7 @@ func (s *Submitter) NewRetry(of *job.Spec, r Retry, models *job.Catalogue) (*Ord
 	in.Complete(s.defaults, models)
 	o := &Order{
 		Kind: of.Kind, Input: in, fingerprint: fingerprint, allowance: allowance(r.DeadlineSeconds, of.Allowance()), retriedFrom: of.ID,
+		labels: of.Labels,
 	}
 	if of.Webhook != nil && !of.Webhook.Default {
 		o.webhook = of.Webhook
@@ -177,7 +192,7 @@ func (s *Submitter) spec(caller Caller, o *Order, requestID string) (*job.Spec, 
 		ID: id, Kind: o.Kind, Lane: caller.Lane, Owner: caller.Owner, Input: o.Input,
 		CreatedAt: job.At(o.created), Deadline: job.At(o.created.Add(o.allowance)), MaxAttempts: s.cfg.MaxAttempts,
 		Fingerprint: o.fingerprint, RetriedFrom: o.retriedFrom, RequestID: requestID,
-		Webhook: o.webhook,
+		Webhook: o.webhook, Labels: o.labels,
 	}
 	if caller.Key != nil {
 		spec.APIKey = caller.Key.ID

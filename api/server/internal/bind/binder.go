@@ -122,9 +122,14 @@ func (b *Binder) value(pointer string, n *Node, field reflect.Value) {
 		}
 		return
 	}
-	if inner.Kind() == reflect.Slice {
+	switch inner.Kind() {
+	case reflect.Slice:
 		b.list(pointer, n, field)
 		return
+	case reflect.Map:
+		b.texts(pointer, n, field)
+		return
+	default:
 	}
 	if !b.scalar(n, inner) {
 		b.Add(pointer, "wrong_type", "want", want)
@@ -152,6 +157,26 @@ func (b *Binder) list(pointer string, n *Node, field reflect.Value) {
 	field.Set(reflect.ValueOf(texts))
 }
 
+// texts copies an object of strings into a map.
+func (b *Binder) texts(pointer string, n *Node, field reflect.Value) {
+	if n.Kind != Object {
+		b.Add(pointer, "wrong_type", "want", string(Object))
+		return
+	}
+	texts := make(map[string]string, len(n.Members))
+	for _, m := range n.Members {
+		member := pointer + "/" + Escape(m.Name)
+		if _, double := texts[m.Name]; double {
+			b.Add(member, "duplicate_field")
+		}
+		if m.Value.Kind != String {
+			b.Add(member, "wrong_type", "want", string(String))
+		}
+		texts[m.Name] = m.Value.Text
+	}
+	field.Set(reflect.ValueOf(texts))
+}
+
 // jsonType returns the name of the JSON type of a Go kind, as in the table of package problem.
 func jsonType(kind reflect.Kind) string {
 	switch kind {
@@ -163,6 +188,8 @@ func jsonType(kind reflect.Kind) string {
 		return "number"
 	case reflect.Slice:
 		return "array"
+	case reflect.Map:
+		return "object"
 	default:
 		return "integer"
 	}

@@ -290,7 +290,7 @@ func TestSaveImageOfJob(t *testing.T) {
 	b.settle(t, memberSpec(annSession, "failed"), &job.Record{Status: job.StatusFailed, Error: job.NewError(job.CodeTimeout, 504)})
 	b.push(t, memberSpec(annSession, "queued"))
 	speech := memberSpec(annSession, "speech")
-	speech.Kind, speech.Input = job.KindAudio, &job.AudioInput{Text: "a"}
+	speech.Kind, speech.Input = job.KindAudio, audioInput()
 	b.settle(t, speech, &job.Record{Status: job.StatusSucceeded}, firstMedia(0, "audio/mpeg", jpegImage(t, 64)))
 	cookieOfGuest, g := guest()
 	b.settle(t, imageSpec(g, "before"), &job.Record{Status: job.StatusSucceeded}, firstMedia(0, "image/jpeg", jpegImage(t, 32)))

@@ -47,9 +47,10 @@ func makeJobs(t testing.TB, b *bundle, n int) (*http.Cookie, []string) {
 		must(t, err)
 		switch in := in.(type) {
 		case *job.ImageInput:
+			*in = *imageInput()
 			in.Prompt = "p"
 		case *job.AudioInput:
-			in.Text = "t"
+			*in = *audioInput()
 		case *job.TextInput:
 			in.Text = "t"
 		}

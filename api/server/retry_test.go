@@ -81,7 +81,7 @@ func TestRetryErrors(t *testing.T) {
 	b.push(t, fixedSpec(me, "queued"))
 	b.settle(t, fixedSpec(me, "done"), &job.Record{Status: job.StatusSucceeded, FinishedAt: at(9)})
 	gone := fixedSpec(me, "retired")
-	gone.Input = &job.ImageInput{Prompt: "p", Model: "turbo"}
+	gone.Input.(*job.ImageInput).Model = "turbo"
 	b.settle(t, gone, &job.Record{Status: job.StatusCanceled, FinishedAt: at(9)})
 	text := newSpec(me, "text", job.KindPrompt, &job.TextInput{Text: "t"})
 	b.settle(t, text, &job.Record{Status: job.StatusCanceled, Cancel: job.CancelBeforeStart})

@@ -63,7 +63,9 @@ func imageInput() *job.ImageInput {
 	return &job.ImageInput{Prompt: "a lighthouse", Model: "flux", Width: &side, Height: &side, N: &one, Seed: &seed}
 }
 
-func audioInput() *job.AudioInput { return &job.AudioInput{Text: "t", Voice: "nova", Model: "tts-1", Format: "mp3"} }
+func audioInput() *job.AudioInput {
+	return &job.AudioInput{Text: "t", Voice: "nova", Model: "tts-1", Format: "mp3"}
+}
 
 // imageSpec returns a guest's image job.
 func imageSpec(owner, id string) *job.Spec { return newSpec(owner, id, job.KindImage, imageInput()) }

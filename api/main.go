@@ -21,7 +21,7 @@ const (
 	exitUsage   = 2
 )
 
-// contract is the OpenAPI document served at /openapi.yaml.
+// contract is the OpenAPI document served at /openapi.yaml and /openapi.json.
 //
 //go:embed openapi.yaml
 var contract []byte

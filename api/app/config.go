@@ -37,7 +37,7 @@ type Config struct {
 
 	// Level is the level of the logger, which a runtime switch changes; nil if it is fixed.
 	Level *telemetry.Level `env:"-"`
-	// OpenAPI is the document served at /openapi.yaml.
+	// OpenAPI is the document served at /openapi.yaml and /openapi.json.
 	OpenAPI []byte `env:"-"`
 	// Console is where the links of emails are printed if no mail server is configured.
 	Console io.Writer `env:"-"`

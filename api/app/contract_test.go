@@ -54,7 +54,7 @@ func TestResponsesMatchContract(t *testing.T) {
 	t.Parallel()
 	i := start(t, apptest.Config(t, t.TempDir(), "WORKER_SLOTS_AUDIO=0"))
 	for _, path := range []string{
-		"/livez", "/readyz", "/internal/health", "/openapi.yaml", "/docs", "/assets/docs.css", "/", "/gallery", "/gallery/x", "/voice", "/account", "/help", "/privacy", "/terms", "/operator",
+		"/livez", "/readyz", "/internal/health", "/openapi.yaml", "/openapi.json", "/docs", "/assets/docs.css", "/", "/gallery", "/gallery/x", "/voice", "/account", "/help", "/privacy", "/terms", "/operator",
 		"/operator/feedback", "/assets/icon.svg", "/assets/icon-180.png", "/assets/page.webmanifest", "/assets/font/fraunces.woff2", "/api/models", "/api/quota", "/assets/start.js", "/assets/nothing.js",
 		"/api/jobs", "/api/events", "/nowhere",
 	} {

@@ -117,6 +117,7 @@ func accessCases() map[string]accessCase {
 		"/verify-email":               sameForAll(200, "/verify-email?token=x", nil),
 		"/docs":                       sameForAll(200, "/docs", nil),
 		"/openapi.yaml":               sameForAll(200, "/openapi.yaml", nil),
+		"/openapi.json":               sameForAll(200, "/openapi.json", nil),
 		"/assets/*path":               sameForAll(200, "/assets/a.css", nil),
 		"/livez":                      sameForAll(200, "/livez", nil),
 		"/readyz":                     sameForAll(200, "/readyz", nil),

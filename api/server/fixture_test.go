@@ -192,6 +192,12 @@ components:
   responses: {Gone: {description: There is none.}}
 `
 
+// contractJSON is contractText as JSON, as the server writes it.
+const contractJSON = `{"openapi":"3.1.0","info":{"title":"A \u003ctitle\u003e","version":"1","description":"About it."},` +
+	`"paths":{"/api/jobs/{id}":{"parameters":[{"$ref":"#/components/parameters/Id"}],"get":{"summary":"Read a job",` +
+	`"responses":{"200":{"description":"The job."},"404":{"$ref":"#/components/responses/Gone"}}}}},` +
+	`"components":{"parameters":{"Id":{"name":"id","in":"path","description":"Its id."}},"responses":{"Gone":{"description":"There is none."}}}}`
+
 func pageFiles() map[string]web.File {
 	return map[string]web.File{
 		"index.html":       {Data: []byte("<!doctype html><title>Page</title>")},

@@ -31,6 +31,8 @@ type page struct {
 	index   file
 	assets  map[string]file
 	openAPI file
+	// openAPIJSON is the contract as JSON.
+	openAPIJSON func() (file, error)
 	// docs is the contract as HTML, by language.
 	docs     map[string]func() (file, error)
 	hasIndex bool
@@ -106,13 +108,17 @@ func compress(data []byte, newWriter func(w io.Writer, size int) io.WriteCloser)
 	return b.Bytes()
 }
 
-// newPage returns the page with these files, all in memory. /docs is rendered when it is first requested.
+// newPage returns the page with these files, all in memory. /docs and the JSON of the contract are made when they are first requested.
 func newPage(files map[string]web.File, openAPI []byte) (*page, error) {
 	document, err := reference.New(openAPI)
 	if err != nil {
 		return nil, err
 	}
 	p := &page{assets: make(map[string]file), openAPI: newFile("application/yaml", openAPI), docs: make(map[string]func() (file, error))}
+	p.openAPIJSON = sync.OnceValues(func() (file, error) {
+		data, err := document.JSON()
+		return newFile("application/json", data), err
+	})
 	for _, lang := range []string{"en", "zh"} {
 		p.docs[lang] = sync.OnceValues(func() (file, error) {
 			html, err := document.Render(lang)
@@ -191,6 +197,16 @@ func (h *pageHandler) docs(c *gin.Context) error {
 
 func (h *pageHandler) openAPI(c *gin.Context) error {
 	static(c, h.page.openAPI)
+	return nil
+}
+
+// openAPIJSON is GET /openapi.json, for programs that read no YAML.
+func (h *pageHandler) openAPIJSON(c *gin.Context) error {
+	f, err := h.page.openAPIJSON()
+	if err != nil {
+		return err
+	}
+	static(c, f)
 	return nil
 }
 

@@ -24,6 +24,7 @@ func TestPage(t *testing.T) {
 		"/assets/js/app.js": {"text/javascript; charset=utf-8", "export {};"},
 		"/assets/a.css":     {"text/css; charset=utf-8", "body{}"},
 		"/openapi.yaml":     {"application/yaml", contractText},
+		"/openapi.json":     {"application/json", contractJSON},
 	} {
 		resp := b.get(t, path).expect(t, http.StatusOK)
 		if string(resp.body) != want.body || resp.Header.Get("Content-Type") != want.contentType || resp.Header.Get("Cache-Control") != "no-cache" {

@@ -153,6 +153,7 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	read(native, GooglePath, handle(h.page.linkTarget))
 	read(native, "/docs", handle(h.page.docs))
 	read(native, "/openapi.yaml", handle(h.page.openAPI))
+	read(native, "/openapi.json", handle(h.page.openAPIJSON))
 	read(native, "/assets/*path", handle(h.page.asset))
 	h.google.pages = []string{"", "/", "/reset-password", GooglePath}
 	if g := h.google.google; g != nil && g.Page != "" && !slices.ContainsFunc(e.Routes(), func(r gin.RouteInfo) bool { return r.Path == g.Page }) {

@@ -22,7 +22,7 @@ type expectation struct {
 // expectations lists every route. The test fails for a route that is not listed, so that every new route is considered.
 func expectations() map[string]expectation {
 	read := map[string]expectation{
-		"/": {anonymous: 200}, "/docs": {anonymous: 200}, "/openapi.yaml": {anonymous: 200}, "/assets/*path": {anonymous: 404},
+		"/": {anonymous: 200}, "/docs": {anonymous: 200}, "/openapi.yaml": {anonymous: 200}, "/openapi.json": {anonymous: 200}, "/assets/*path": {anonymous: 404},
 		"/livez": {anonymous: 200}, "/readyz": {anonymous: 200}, "/internal/health": {anonymous: 401},
 		"/api/models": {anonymous: 200}, "/api/quota": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/events": {anonymous: 401},
 		"/api/admin/dead-letters": {anonymous: 401}, "/api/admin/dead-letters/:id": {anonymous: 401},

@@ -122,6 +122,7 @@ var routePermissions = map[string]permission{
 	"GET " + GooglePath:   anyone,
 	"GET /docs":           anyone,
 	"GET /openapi.yaml":   anyone,
+	"GET /openapi.json":   anyone,
 	"GET /assets/*path":   anyone,
 	"GET /":               anyone,
 	"GET /gallery":        anyone,

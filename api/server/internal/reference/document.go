@@ -1,6 +1,8 @@
 package reference
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -16,6 +18,51 @@ func parse(openAPI []byte) (*document, error) {
 		return nil, fmt.Errorf("read contract: %w", err)
 	}
 	return &d, nil
+}
+
+// JSON returns the document as JSON, with its keys in the same order. It costs some ten milliseconds.
+func (f *Reference) JSON() ([]byte, error) {
+	var b bytes.Buffer
+	if err := writeJSON(&b, f.document.root); err != nil {
+		return nil, fmt.Errorf("write contract as JSON: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+func writeJSON(b *bytes.Buffer, v any) error {
+	switch v := v.(type) {
+	case yaml.MapSlice:
+		b.WriteByte('{')
+		for i, entry := range v {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			if err := writeJSON(b, fmt.Sprint(entry.Key)); err != nil {
+				return err
+			}
+			b.WriteByte(':')
+			if err := writeJSON(b, entry.Value); err != nil {
+				return err
+			}
+		}
+		b.WriteByte('}')
+	case []any:
+		b.WriteByte('[')
+		for i, item := range v {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			if err := writeJSON(b, item); err != nil {
+				return err
+			}
+		}
+		b.WriteByte(']')
+	default:
+		data, err := json.Marshal(v)
+		b.Write(data)
+		return err //nolint:wrapcheck // JSON does.
+	}
+	return nil
 }
 
 const schemaPrefix = "#/components/schemas/"

@@ -1,11 +1,16 @@
 package reference_test
 
 import (
+	"encoding/json"
+	"errors"
 	"flag"
 	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/reference"
 )
@@ -63,6 +68,30 @@ func TestContract(t *testing.T) {
 		if strings.Contains(html, "&lt;no value&gt;") || strings.Contains(html, "<h4></h4>") || strings.Contains(html, "MapItem") {
 			t.Errorf("%s: a value is missing", lang)
 		}
+	}
+}
+
+// TestJSON compares the contract as JSON with the contract itself.
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../../openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := reference.New(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := document.JSON()
+	if err != nil || !json.Valid(data) {
+		t.Fatalf("no JSON: %v", err)
+	}
+	var got, want any
+	if err := errors.Join(yaml.Unmarshal(data, &got), yaml.Unmarshal(source, &want)); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Error("the JSON differs from the YAML")
 	}
 }
 

@@ -13,11 +13,7 @@ import (
 // manageKeys creates an API key on the page, uses it, and revokes it there.
 func manageKeys(ctx context.Context, t *testing.T, i *instance) {
 	p := newTab(ctx, t, desktop)
-	p.open(t, i.URL()+"/account")
-	p.do(t, "sign up", chromedp.WaitVisible("#view-account:not([inert]) #account-signin"),
-		chromedp.Click(`#account-signin [data-view="signup"]`), chromedp.SendKeys("#signup-username", "Ann", chromedp.ByID),
-		chromedp.SendKeys("#signup-email", "ann@example.org", chromedp.ByID), chromedp.SendKeys("#signup-password", "correct horse battery", chromedp.ByID),
-		chromedp.Click(`#signup-form [type="submit"]`), chromedp.WaitReady(`html[data-member="true"]`))
+	p.signUp(t, i.URL(), "ann@example.org")
 	p.open(t, i.URL()+"/account")
 	p.do(t, "create a key", chromedp.Click("#account-keys summary"),
 		chromedp.WaitVisible("#keys-form"), chromedp.SendKeys("#keys-name", "nightly build", chromedp.ByID), chromedp.Click(`#keys-form [type="submit"]`),

@@ -20,7 +20,7 @@ const operatorKey = "the-key-of-the-operator"
 // TestPageInBrowser uses the page as people do, in one browser with one API.
 func TestPageInBrowser(t *testing.T) {
 	t.Parallel()
-	cfg := apptest.Config(t, t.TempDir(), "MAX_ACTIVE_JOBS_GUEST=0", "ADMIN_KEY="+operatorKey)
+	cfg := apptest.Config(t, t.TempDir(), "MAX_ACTIVE_JOBS_GUEST=0", "ADMIN_KEY="+operatorKey, "WEBHOOK_ALLOW=127.0.0.0/8")
 	var err error
 	if cfg.OpenAPI, err = os.ReadFile("../openapi.yaml"); err != nil {
 		t.Fatal(err)
@@ -37,6 +37,7 @@ func TestPageInBrowser(t *testing.T) {
 		{"keyboard", createAndDeleteByKeyboard},
 		{"long speech", readLongText},
 		{"API keys", manageKeys},
+		{"webhooks", manageWebhooks},
 		{"reference", sendFromReference},
 		{"twelve tabs", openTwelveTabs},
 		{"many jobs", showManyJobs},

@@ -105,7 +105,7 @@ func usedKeys(t *testing.T) (keys, prefixes []string) {
 // scriptKeys returns the keys that modules use, and the prefixes of those that they compose.
 func scriptKeys(t *testing.T, names []string) (keys, prefixes []string) {
 	t.Helper()
-	call := regexp.MustCompile(`\b(?:t|button|tool|heading|title)\((.*)`)
+	call := regexp.MustCompile(`\b(?:t|button|tool|heading|title|note|rename)\((.*)`)
 	literal := regexp.MustCompile(`'([a-z]+(?:\.[a-z_]+)+)'`)
 	joined := regexp.MustCompile("`([a-z]+\\.(?:[a-z_]+\\.)*)\\$\\{")
 	for _, name := range names {

@@ -53,6 +53,9 @@ class Account {
     byId('account-keys').addEventListener('toggle', ({ target }) => {
       if (target.open) withModule('apikeys', ({ openKeys }) => openKeys());
     });
+    byId('account-webhooks').addEventListener('toggle', ({ target }) => {
+      if (target.open) withModule('webhooks', ({ openWebhooks }) => openWebhooks());
+    });
     member.addEventListener('change', () => this.#showUser());
     onLanguage(() => {
       // What the server said is in the old language.

@@ -126,6 +126,9 @@ export const listKeys = () => call('GET', '/api/keys');
 export const createKey = (body) => call('POST', '/api/keys', { body });
 export const revokeKey = (id) => call('DELETE', `/api/keys/${id}`);
 
+/** webhooks calls a route of the member's webhooks. */
+export const webhooks = (method, path = '', body = undefined) => call(method, `/api/webhooks${path}`, { body });
+
 /** admin calls a route of the operator with the operator's key. */
 export const admin = (key, method, path, body) => call(method, `/api/admin/${path}`, { body, headers: { 'X-Admin-Key': key } });
 

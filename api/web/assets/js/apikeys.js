@@ -1,7 +1,8 @@
 // API keys in the account view: a form that creates one, the new key, which is shown once, and the list with what to revoke.
-import { Problem, createKey, listKeys, revokeKey } from './api.js';
+import { attempt, button, field, note, onSubmit, title } from './account-forms.js';
+import { createKey, listKeys, revokeKey } from './api.js';
 import { byId, copyText, el } from './dom.js';
-import { checkField, clearFieldError, clearFieldErrors, controls, showFieldError, toSentence } from './fields.js';
+import { clearFieldErrors } from './fields.js';
 import { formatTime, onLanguage, t } from './i18n.js';
 import { toast } from './toast.js';
 
@@ -16,18 +17,9 @@ export function openKeys() {
   return keys.open();
 }
 
-// A text that follows the language.
-const title = (key) => el('span', { data: { i18n: key }, text: t(key) });
-
-function field(id, label, control) {
-  control.id = id;
-  return el('div', { class: 'field' }, el('label', { for: id }, label), control);
-}
-
 /** Keys is the part of the account view with API keys. */
 class Keys {
   #list = [];
-  #busy = false;
   #alert = el('p', { class: 'alert', role: 'alert' });
   #rows = el('ul', { class: 'feedback-list', id: 'keys-list' });
   #none = el('p', { class: 'feedback-none', data: { i18n: 'keys.none' }, text: t('keys.none') });
@@ -37,7 +29,6 @@ class Keys {
   #perDay = el('input', { type: 'text', name: 'per_day', inputmode: 'numeric', autocomplete: 'off', 'data-pointer': '/per_day', 'data-type': 'int', 'data-min': 1, 'data-limit': 1000000 });
   #submits = el('input', { type: 'checkbox', name: 'submit', checked: true });
   #reads = el('input', { type: 'checkbox', name: 'read', checked: true, 'data-pointer': '/scopes' });
-  #button = el('button', { type: 'submit', class: 'primary', data: { i18n: 'keys.create' }, text: t('keys.create') });
   #form;
 
   constructor() {
@@ -48,13 +39,9 @@ class Keys {
         el('label', { class: 'check' }, this.#reads, title('keys.read'))),
       field('keys-lifetime', title('keys.lifetime'), this.#lifetime),
       field('keys-per-day', title('keys.per_day'), this.#perDay),
-      this.#alert, this.#button);
-    this.#form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.#create();
-    });
-    this.#form.addEventListener('input', ({ target }) => clearFieldError(this.#form, target));
-    byId('api-keys').replaceChildren(el('p', { class: 'saved-note', data: { i18n: 'keys.hint' }, text: t('keys.hint') }), this.#created, this.#none, this.#rows, this.#form);
+      this.#alert, el('button', { type: 'submit', class: 'primary', data: { i18n: 'keys.create' }, text: t('keys.create') }));
+    onSubmit(this.#form, () => this.#send());
+    byId('api-keys').replaceChildren(note('keys.hint'), this.#created, this.#none, this.#rows, this.#form);
     this.#showLifetimes();
     onLanguage(() => {
       clearFieldErrors(this.#form);
@@ -66,7 +53,7 @@ class Keys {
 
   /** open reads the keys again. */
   open() {
-    return this.#attempt(() => this.#load());
+    return attempt(this.#form, () => this.#load());
   }
 
   async #load() {
@@ -94,39 +81,10 @@ class Keys {
       key.expires_at ? t('keys.expires', { time: at(key.expires_at) }) : null,
       key.per_day ? t('keys.limit', { n: key.per_day }) : null,
     ];
-    const revoke = el('button', { type: 'button', class: 'quiet small', 'aria-describedby': about, text: t('keys.revoke') });
-    // A second click confirms, since this cannot be undone.
-    revoke.addEventListener('click', () => {
-      if (revoke.classList.contains('danger')) {
-        this.#attempt(() => this.#revoke(key));
-        return;
-      }
-      revoke.classList.add('danger');
-      revoke.textContent = t('keys.sure');
-    });
-    revoke.addEventListener('blur', () => {
-      revoke.classList.remove('danger');
-      revoke.textContent = t('keys.revoke');
-    });
     return el('li', {},
       el('p', { class: 'feedback-head', id: about }, el('span', { text: key.name }), el('code', { text: `${key.shown}…` })),
       el('p', { class: 'feedback-meta' }, ...facts.filter(Boolean).map((text) => el('span', { text }))),
-      el('div', { class: 'feedback-tools' }, revoke));
-  }
-
-  async #create() {
-    if (this.#busy) return;
-    const fields = controls(this.#form);
-    for (const control of fields) clearFieldError(this.#form, control);
-    this.#alert.textContent = '';
-    const errors = fields.map((control) => checkField(this.#form, control)).filter(Boolean);
-    for (const { pointer, code, params } of errors) showFieldError(this.#form, pointer, t(`invalid.${code}`, params));
-    if (errors.length === 0) {
-      this.#setBusy(true);
-      await this.#attempt(() => this.#send());
-      this.#setBusy(false);
-    }
-    this.#form.querySelector('[aria-invalid="true"]')?.focus();
+      el('div', { class: 'feedback-tools' }, button('keys.revoke', () => this.#revoke(key), { sure: 'keys.sure', class: 'quiet small', 'aria-describedby': about })));
   }
 
   async #send() {
@@ -141,41 +99,26 @@ class Keys {
 
   // The key is in the document until it has been copied or the page is left, and nowhere else.
   #showCreated({ key }) {
-    const box = el('input', { type: 'text', id: 'keys-new', readonly: true, value: key, spellcheck: 'false', autocomplete: 'off', on: { focus: () => box.select() } });
-    const copy = el('button', { type: 'button', class: 'quiet', data: { i18n: 'keys.copy' }, text: t('keys.copy') });
-    copy.addEventListener('click', async () => toast(t(await copyText(key) ? 'action.copied' : 'action.copy.failed')));
-    const done = el('button', { type: 'button', class: 'quiet', data: { i18n: 'keys.done' }, text: t('keys.done') });
-    done.addEventListener('click', () => {
+    const box = el('input', { type: 'text', readonly: true, value: key, spellcheck: 'false', autocomplete: 'off', on: { focus: () => box.select() } });
+    const copy = button('keys.copy', async () => toast(t(await copyText(key) ? 'action.copied' : 'action.copy.failed')));
+    const done = button('keys.done', () => {
       this.#created.replaceChildren();
       this.#created.hidden = true;
       this.#name.focus();
     });
-    this.#created.replaceChildren(el('label', { for: 'keys-new' }, title('keys.once')), box, el('div', { class: 'feedback-tools' }, copy, done));
+    this.#created.replaceChildren(...field('keys-new', title('keys.once'), box, el('div', { class: 'feedback-tools' }, copy, done)).children);
     this.#created.hidden = false;
     box.focus();
   }
 
   async #revoke(key) {
-    await revokeKey(key.id);
-    toast(t('keys.revoked', { name: key.name }));
-    await this.#load();
-    this.#name.focus();
-  }
-
-  #setBusy(busy) {
-    this.#busy = busy;
-    this.#button.setAttribute('aria-disabled', String(busy));
-  }
-
-  async #attempt(action) {
-    try {
-      await action();
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      const unmatched = error.errors.filter(({ pointer, detail }) => !showFieldError(this.#form, pointer, toSentence(detail)));
-      if (unmatched.length > 0 || error.errors.length === 0) this.#alert.textContent = error.sentence;
-      // Another tab may have revoked it.
-      if (error.status === 404) await this.#attempt(() => this.#load());
-    }
+    const problem = await attempt(this.#form, async () => {
+      await revokeKey(key.id);
+      toast(t('keys.revoked', { name: key.name }));
+      await this.#load();
+      this.#name.focus();
+    });
+    // Another tab may have revoked it.
+    if (problem?.status === 404) await this.open();
   }
 }

@@ -19,7 +19,7 @@ const nodes = 3
 
 const (
 	// formTimeout bounds the wait for a cluster to form or for a node to rejoin, so that a test that hangs fails.
-	formTimeout  = time.Minute
+	formTimeout  = 3 * time.Minute
 	pollInterval = 20 * time.Millisecond
 )
 

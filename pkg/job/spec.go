@@ -1,6 +1,7 @@
 package job
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -136,7 +137,10 @@ func encode(name string, v any) ([]byte, error) {
 func decode[T any](name string, b []byte) (*T, error) {
 	v := new(T)
 	err := checkVersion(b)
-	if err == nil {
+	if u, ok := any(v).(json.Unmarshaler); err == nil && ok {
+		// It reads all of b anyway; by json.Unmarshal it would be read once more before.
+		err = u.UnmarshalJSON(b)
+	} else if err == nil {
 		err = json.Unmarshal(b, v)
 	}
 	if err != nil {
@@ -146,6 +150,9 @@ func decode[T any](name string, b []byte) (*T, error) {
 }
 
 func checkVersion(b []byte) error {
+	if bytes.HasPrefix(b, []byte(`{"v":1,`)) {
+		return nil // As this version encodes it.
+	}
 	var head struct {
 		V int `json:"v"`
 	}

@@ -21,6 +21,7 @@ var metricsChinese = map[string]string{
 	"text2image_job_run_duration_seconds":           "单次尝试的耗时。",
 	"text2image_job_settle_conflicts_total":         "因晚到而被丢弃的最终结果数。",
 	"text2image_jobs_finished_total":                "已写入最终结果的任务数，按结果。",
+	"text2image_uploaded_bytes_total":               "上传为参考图的图片字节数。",
 	"text2image_jobs_submitted_total":               "已接受的任务数。",
 	"text2image_kind_paused":                        "运维人员是否暂停了该类任务。" + sharedChinese,
 	"text2image_media_bytes_total":                  "已存储的媒体字节数。",

@@ -289,6 +289,7 @@ func TestConfirmedChangesSurvivePowerCut(t *testing.T) {
 	bob := i.signUp(t, "bob@example.org", "correct horse")
 	i.signUp(t, "eve@example.org", "correct horse")
 	var failed, accepted, settled apptest.Job
+	var upload uploaded
 
 	status := func(p *instance, want int, method, path string, body any, headers ...string) {
 		t.Helper()
@@ -373,8 +374,18 @@ func TestConfirmedChangesSurvivePowerCut(t *testing.T) {
 				t.Errorf("pause: %s", resp.Data)
 			}
 		}},
-		{"submission", func() { accepted = i.Submit(t, image("a last fox")) }, func(p *instance) {
-			status(p, http.StatusOK, http.MethodGet, "/api/jobs/"+accepted.ID, nil)
+		{"upload and submission", func() {
+			picture := i.Do(t, http.MethodGet, "/api/jobs/"+done.ID+"/media/0", nil)
+			i.Do(t, http.MethodPost, "/api/uploads", picture.Data).Decode(t, &upload)
+			accepted = i.Submit(t, fields{"kind": "image", "input": fields{
+				"prompt": "a last fox", "model": "gptimage", "width": 64, "height": 64, "reference_images": []string{upload.Reference},
+			}})
+		}, func(p *instance) {
+			status(p, http.StatusOK, http.MethodGet, upload.URL, nil)
+			status(p, http.StatusOK, http.MethodPost, "/api/admin/kinds/image/resume", fields{}, operator)
+			if last := p.Wait(t, accepted.ID); last.Status != "succeeded" {
+				t.Errorf("a job with a reference image: %+v", last)
+			}
 		}},
 	} {
 		change.make()

@@ -48,6 +48,9 @@ func accessCases() map[string]accessCase {
 		"POST /api/jobs/:id/retry":  ownersOnly(202, "/api/jobs/failed/retry"),
 		"DELETE /api/jobs/:id":      ownersOnly(204, "/api/jobs/done"),
 
+		"POST /api/uploads":       {"/api/uploads", tinyPNG(), 201, 201, 201, 201, 401},
+		"DELETE /api/uploads/:id": {"/api/uploads/x", nil, 404, 404, 404, 404, 401},
+
 		"POST /api/generate":           submission("/api/generate", fields{"text": "a", "type": "image"}),
 		"POST /api/pollinations/image": submission("/api/pollinations/image", fields{"prompt": "a"}),
 		"POST /api/prompts/optimize":   submission("/api/prompts/optimize", fields{"text": "a"}),
@@ -89,6 +92,8 @@ func accessCases() map[string]accessCase {
 		"/api/images/download/:id":    {"/api/images/download/{image}", nil, 200, 404, 401, 401, 401},
 		"/api/jobs":                   {"/api/jobs", nil, 200, 200, 200, 401, 401},
 		"/api/events":                 {"/api/events", nil, 200, 200, 200, 401, 401},
+		"/api/uploads":                {"/api/uploads", nil, 200, 200, 200, 401, 401},
+		"/api/uploads/:id":            {"/api/uploads/x", nil, 404, 404, 404, 404, 401},
 		"/api/jobs/:id":               ownersOnly(200, "/api/jobs/done"),
 		"/api/jobs/:id/events":        ownersOnly(200, "/api/jobs/done/events"),
 		"/api/jobs/:id/media/:index":  ownersOnly(200, "/api/jobs/done/media/0"),

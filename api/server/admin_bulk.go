@@ -51,7 +51,7 @@ type bulkReply struct {
 func (h *deadLetterHandler) replayMany(c *gin.Context) error {
 	return h.bulk(c, func(ctx context.Context, deadLetter *store.DeadLetter) (bool, error) {
 		_, _, err := h.replay(ctx, c, deadLetter)
-		if errors.Is(err, jobs.ErrNotRetryable) || errors.Is(err, errOwnerDeleted) {
+		if errors.Is(err, jobs.ErrNotRetryable) || errors.Is(err, jobs.ErrReferencesGone) || errors.Is(err, errOwnerDeleted) {
 			return false, nil
 		}
 		return err == nil, err

@@ -36,6 +36,9 @@ func (h *deadLetterHandler) replayOne(c *gin.Context) error {
 	if errors.Is(err, jobs.ErrNotRetryable) {
 		return problem.Because(problem.CodeNotRetryable, "dead_letter")
 	}
+	if errors.Is(err, jobs.ErrReferencesGone) {
+		return problem.Because(problem.CodeNotRetryable, "references")
+	}
 	if errors.Is(err, errOwnerDeleted) {
 		return deadLetterNotFound()
 	}

@@ -239,7 +239,7 @@ func TestShowDeadLetter(t *testing.T) {
 	if l.ID != "j1" || l.Input["prompt"] != "a lighthouse" || l.Input["seed"] != 7.0 || l.Detail == "" {
 		t.Errorf("%+v", l)
 	}
-	_, err := b.broker.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindAudio, "u1", "newer"), []byte(`{"v":2}`))
+	_, err := b.broker.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindAudio, "u1", "newer"), []byte(`{"v":3}`))
 	must(t, err)
 	var newer deadLetterView
 	b.admin(t, http.MethodGet, "/dead-letters/newer", nil).expect(t, http.StatusOK).decode(t, &newer)

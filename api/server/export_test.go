@@ -59,7 +59,7 @@ type Position = jobs.Position
 // UploadReader returns a handler that reads its body as an upload, while this many slots for large uploads are taken, and
 // calls report with the code of the error and the number of bytes read.
 func UploadReader(taken int, report func(code string, n int)) http.Handler {
-	l := newUploads(uploadGrace)
+	l := newUploads(uploadGrace, maxImageRead, heldAtOnce, imageProblem(gallery.ErrTooLarge))
 	for range taken {
 		l.holding <- struct{}{}
 	}

@@ -165,15 +165,19 @@ func extension(mediaType string) string {
 
 func mediaHeaders(c *gin.Context, spec *job.Spec, m job.Media) {
 	mediaType := safeType(m.ContentType)
+	contentHeaders(c, mediaType, fmt.Sprintf("%s-%.8s-%d.%s", spec.Kind, spec.ID, m.Index, extension(mediaType)), m.SHA256)
+}
+
+// contentHeaders sets the headers of stored content, which never changes.
+func contentHeaders(c *gin.Context, mediaType, name, sha256 string) {
 	disposition := "inline"
 	if download := c.Query("download"); download == "1" || download == "true" {
 		disposition = "attachment"
 	}
-	name := fmt.Sprintf("%s-%.8s-%d.%s", spec.Kind, spec.ID, m.Index, extension(mediaType))
 	c.Header("Content-Type", mediaType)
 	c.Header("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": name}))
 	c.Header("Content-Security-Policy", "sandbox; default-src 'none'")
 	c.Header("Cross-Origin-Resource-Policy", "same-origin")
 	c.Header("Cache-Control", "private, max-age=86400, immutable")
-	c.Header("ETag", `"`+m.SHA256+`"`)
+	c.Header("ETag", `"`+sha256+`"`)
 }

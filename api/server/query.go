@@ -19,6 +19,8 @@ var queries = map[string][]string{
 	"/api/jobs/:id/media/:index": {"download", "w"},
 	"/api/jobs/:id/cancel":       nil,
 	"/api/jobs/:id/retry":        nil,
+	"/api/uploads":               nil,
+	"/api/uploads/:id":           {"download"},
 	"/api/events":                {"last_event_id"},
 	"/api/models":                nil,
 	"/api/keys":                  nil,

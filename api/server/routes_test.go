@@ -30,6 +30,7 @@ func expectations() map[string]expectation {
 		"/api/auth/providers": {anonymous: 200}, "/api/auth/google": {anonymous: 401, original: true}, "/api/auth/validate": {anonymous: 401, original: true},
 		"/v1/models": {anonymous: 200}, "/v1/models/*id": {anonymous: 404}, "/v1/media/:token": {anonymous: 404},
 		"/api/jobs/:id": {anonymous: 404}, "/api/jobs/:id/events": {anonymous: 404}, "/api/jobs/:id/media/:index": {anonymous: 404},
+		"/api/uploads": {anonymous: 401}, "/api/uploads/:id": {anonymous: 404},
 	}
 	for _, view := range []string{"/gallery", "/gallery/:id", "/voice", "/account", "/help", "/privacy", "/terms", "/operator", "/operator/:name"} {
 		read[view] = expectation{anonymous: 200}
@@ -37,6 +38,7 @@ func expectations() map[string]expectation {
 	all := map[string]expectation{
 		"GET /api/admin/backup": {anonymous: 401}, "POST /api/keys": {anonymous: 401}, "DELETE /api/keys/:id": {anonymous: 401},
 		"POST /api/jobs": {anonymous: 400}, "POST /api/jobs/:id/cancel": {anonymous: 404}, "POST /api/jobs/:id/retry": {anonymous: 404}, "DELETE /api/jobs/:id": {anonymous: 404},
+		"POST /api/uploads": {anonymous: 400, largest: server.MaxImageBody}, "DELETE /api/uploads/:id": {anonymous: 404},
 	}
 	for _, route := range []string{
 		"POST /api/admin/dead-letters/:id/replay", "DELETE /api/admin/dead-letters/:id", "POST /api/admin/dead-letters/replay", "POST /api/admin/dead-letters/purge",

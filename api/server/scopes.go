@@ -38,6 +38,10 @@ var routePermissions = map[string]permission{
 	"POST /api/jobs/:id/retry":       submitScope,
 	"DELETE /api/jobs/:id":           submitScope,
 	"GET /api/events":                readScope,
+	"POST /api/uploads":              submitScope,
+	"GET /api/uploads":               readScope,
+	"GET /api/uploads/:id":           readScope,
+	"DELETE /api/uploads/:id":        submitScope,
 	"GET /api/models":                anyone,
 	"GET /api/quota":                 readScope,
 

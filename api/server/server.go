@@ -127,6 +127,7 @@ type handlers struct {
 	adminKeys     *adminKeyHandler
 	feedback      *feedbackHandler
 	images        *imageHandler
+	uploads       *uploadHandler
 	models        *modelHandler
 	quota         *quotaHandler
 	webhooks      *webhookHandler
@@ -195,7 +196,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		hooks: d.Webhooks, sessions: sessions, owners: accountOwners, sends: ratelimit.New(d.Now, maxWebhookSends, guessWindow),
 	}
 	subs := &submissions{
-		submitter: submitter, webhooks: hooks, queue: d.Queue, sessions: sessions, owners: accountOwners, problems: problems, metrics: d.Metrics,
+		submitter: submitter, webhooks: hooks, queue: d.Queue, jobs: d.Jobs, store: d.Store, sessions: sessions, owners: accountOwners, problems: problems, metrics: d.Metrics,
 		maxPending: cfg.MaxPending, timeout: cmp.Or(cfg.hooks.SubmitTimeout, submitTimeout),
 	}
 	views := &jobViews{feed: d.Feed}
@@ -240,8 +241,12 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		feedback:  &feedbackHandler{feedback: d.Feedback, sessions: sessions, owners: accountOwners, now: d.Now},
 		images: &imageHandler{
 			gallery: d.Gallery, jobs: d.Jobs, store: d.Store, sessions: sessions, owners: accountOwners,
-			uploads: newUploads(cmp.Or(cfg.hooks.UploadGrace, uploadGrace)),
+			uploads: newUploads(cmp.Or(cfg.hooks.UploadGrace, uploadGrace), maxImageRead, heldAtOnce, imageProblem(gallery.ErrTooLarge)),
 			saves:   ratelimit.New(d.Now, maxSaves, guessWindow), saving: make(chan struct{}, maxSavesAtOnce), now: d.Now,
+		},
+		uploads: &uploadHandler{
+			store: d.Store, sessions: sessions, owners: accountOwners, metrics: d.Metrics,
+			images: newUploadedImages(cmp.Or(cfg.hooks.UploadGrace, uploadGrace)), limits: ratelimit.New(d.Now, maxUploadsPerHour, time.Hour),
 		},
 		models:        &modelHandler{models: d.Models, submitter: submitter, control: d.Control},
 		webhooks:      hooks,

@@ -12,6 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -23,6 +24,8 @@ const submitTimeout = 30 * time.Second
 type submissions struct {
 	submitter *jobs.Submitter
 	queue     *queue.Queue
+	jobs      *jobs.Service
+	store     *store.Store
 	sessions  *session.Sessions
 	owners    *owners
 	webhooks  *webhookHandler
@@ -56,12 +59,15 @@ func (s *submissions) submit(c *gin.Context, caller session.Caller, o *jobs.Orde
 		}
 		o.SetDefaultWebhook(w)
 	}
+	if err := s.findReferences(ctx, caller, o); err != nil {
+		return nil, err
+	}
 	submitted, err := s.submitter.Submit(ctx, caller.Submitter(c), o)
 	if deleted := s.owners.undoSubmissionIfDeleted(c, err); deleted != nil {
 		return nil, deleted
 	}
 	if err != nil {
-		return nil, err
+		return nil, invalidInput("/input", err)
 	}
 	s.problems.SetUsage(c, submitted.Usage)
 	if !submitted.Replayed {

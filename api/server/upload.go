@@ -16,7 +16,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
-	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 )
 
 const (
@@ -140,10 +139,14 @@ type uploads struct {
 	holding chan struct{}
 	// grace is how long an upload may take before its rate counts.
 	grace time.Duration
+	// max is how much of a body is kept, and tooLarge the error of a larger one.
+	max      int
+	tooLarge error
 }
 
-func newUploads(grace time.Duration) *uploads {
-	return &uploads{holding: make(chan struct{}, heldAtOnce), grace: grace}
+// newUploads returns the uploads of bodies of up to maxBytes, of which at most held are in memory at once.
+func newUploads(grace time.Duration, maxBytes, held int, tooLarge error) *uploads {
+	return &uploads{holding: make(chan struct{}, held), grace: grace, max: maxBytes, tooLarge: tooLarge}
 }
 
 // read returns the body of a request that uploads an image. done releases the reservations of the upload once the body is
@@ -193,21 +196,21 @@ func (l *uploads) read(c *gin.Context, owner string) (body []byte, done func(), 
 		}
 		held = true
 		u.exclude(time.Since(began))
-		if n := min(c.Request.ContentLength, maxImageRead+1) - uploadHead; n > 0 {
+		if n := min(c.Request.ContentLength, int64(l.max)+1) - uploadHead; n > 0 {
 			b.Grow(int(n))
 		}
-		if _, err := io.Copy(&b, io.LimitReader(u, maxImageRead+1-uploadHead)); err != nil {
+		if _, err := io.Copy(&b, io.LimitReader(u, int64(l.max)+1-uploadHead)); err != nil {
 			return nil, nil, u.problem(c, err)
 		}
 	}
-	if b.Len() > maxImageRead {
+	if b.Len() > l.max {
 		// The rest is read and discarded, so that the client gets the error and not a broken connection.
 		releaseToken()
 		b = bytes.Buffer{}
 		if _, err := io.Copy(io.Discard, u); err != nil {
 			return nil, nil, u.problem(c, err)
 		}
-		return nil, nil, imageProblem(gallery.ErrTooLarge)
+		return nil, nil, l.tooLarge
 	}
 	_ = u.control.SetReadDeadline(time.Time{})
 	complete = true

@@ -302,6 +302,25 @@ func DeletionSubject(owner string) string { return kvSubject(BucketUsers, "delet
 // DeletionsSubject matches every account that is being deleted.
 func DeletionsSubject() string { return DeletionSubject("*") }
 
+// UploadSubject is the key of the description of an uploaded image.
+func UploadSubject(owner, id string) string { return kvSubject(BucketResults, owner+".uploads."+id) }
+
+// OwnerUploadsSubject matches the descriptions of all uploaded images of an owner.
+func OwnerUploadsSubject(owner string) string { return UploadSubject(owner, "*") }
+
+// UploadChunkSubject is the key of one chunk of an uploaded image.
+func UploadChunkSubject(owner, id string, chunk int) string {
+	return UploadSubject(owner, id) + "." + strconv.Itoa(chunk)
+}
+
+// UploadChunksSubject matches the chunks of an uploaded image.
+func UploadChunksSubject(owner, id string) string { return UploadSubject(owner, id) + ".*" }
+
+// ReferenceChunkSubject is the key of one chunk of a reference image of a job; hash is the start of the image's SHA-256.
+func ReferenceChunkSubject(owner, id string, index int, hash string, chunk int) string {
+	return RecordSubject(owner, id) + ".reference." + strconv.Itoa(index) + "." + hash + "." + strconv.Itoa(chunk)
+}
+
 // AdoptionSubject is the key of the account that has adopted a guest. It is not an account, and UsersSubject does not match it.
 func AdoptionSubject(guest string) string { return kvSubject(BucketUsers, "adopted."+guest) }
 

@@ -16,8 +16,11 @@ type Found struct {
 
 // Inspect determines the type, dimensions and extent of an image from its structure, without decompressing it. It returns
 // ErrTooLarge, ErrType, ErrDamaged or ErrDimensions.
-func Inspect(data []byte) (*Found, error) {
-	if len(data) > MaxBytes {
+func Inspect(data []byte) (*Found, error) { return InspectUpTo(data, MaxBytes) }
+
+// InspectUpTo is Inspect for images of up to maxBytes.
+func InspectUpTo(data []byte, maxBytes int) (*Found, error) {
+	if len(data) > maxBytes {
 		return nil, ErrTooLarge
 	}
 	contentType := imagefile.ContentType(data)

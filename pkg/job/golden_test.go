@@ -48,6 +48,9 @@ func specOf(kind job.Kind, in job.Input) *job.Spec {
 // accepted returns a spec as in records and dead letters: decoded from the queue, and so with its version.
 func accepted(spec *job.Spec) *job.Spec {
 	spec.V = job.Version
+	if len(spec.References) > 0 {
+		spec.V = 2
+	}
 	return spec
 }
 

@@ -32,7 +32,8 @@ type ImageInput struct {
 	NoLogo      *bool  `json:"nologo,omitempty"`
 	// Safe is "true", "false" or a comma-separated list of topics of the upstream's filter.
 	Safe string `json:"safe,omitempty"`
-	// ReferenceImages are the URLs of reference images. The upstream fetches them; this program never does.
+	// ReferenceImages are the URLs of reference images, which the upstream fetches and this program never does, or references to
+	// stored images, as ParseReference reads them.
 	ReferenceImages []string `json:"reference_images,omitempty"`
 	GuidanceScale   *float64 `json:"guidance_scale,omitempty"`
 	Reasoning       string   `json:"reasoning,omitempty"`

@@ -49,4 +49,4 @@ func (p *Progress) Encode() ([]byte, error) {
 }
 
 // DecodeProgress decodes a stored progress. It fails with ErrNewer when a newer version wrote it.
-func DecodeProgress(b []byte) (*Progress, error) { return decode[Progress]("progress", b) }
+func DecodeProgress(b []byte) (*Progress, error) { return decode[Progress]("progress", b, Version) }

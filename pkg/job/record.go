@@ -77,7 +77,7 @@ func (r *Record) Encode() ([]byte, error) {
 
 // DecodeRecord decodes a stored record. It fails with ErrNewer when a newer version wrote it.
 func DecodeRecord(b []byte) (*Record, error) {
-	r, err := decode[Record]("record", b)
+	r, err := decode[Record]("record", b, Version)
 	if err != nil {
 		return nil, err
 	}
@@ -102,12 +102,15 @@ type DeadLetter struct {
 // Encode returns the stored form.
 func (d *DeadLetter) Encode() ([]byte, error) {
 	d.V = Version
+	if d.Spec != nil {
+		d.V = d.Spec.version()
+	}
 	return encode("dead letter", d)
 }
 
 // DecodeDeadLetter decodes a stored dead letter. It fails with ErrNewer when a newer version wrote it.
 func DecodeDeadLetter(b []byte) (*DeadLetter, error) {
-	d, err := decode[DeadLetter]("dead letter", b)
+	d, err := decode[DeadLetter]("dead letter", b, versionReferences)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,12 @@ func referenceChecks() map[string]check {
 	} {
 		checks["bad "+raw] = check{with("kontext", raw), one("/reference_images/0 invalid_url")}
 	}
+	for _, raw := range []string{"upload:0199d0f4-6b01", "job:0199d0f4-6b01/0", "job:a/3"} {
+		checks["stored "+raw] = check{in: with("kontext", raw)}
+	}
+	for _, raw := range []string{"upload:", "upload:a/b", "upload:a.b", "upload:*", "job:", "job:a", "job:a/", "job:a/x", "job:a/-1", "job:a/01", "job:/0", "job:a/1/2", "job:>/0"} {
+		checks["malformed "+raw] = check{with("kontext", raw), one("/reference_images/0 invalid_reference")}
+	}
 	for label, c := range map[string]check{
 		"at the limit":             {with("kontext", good, good), nil},
 		"by alias":                 {with("EDIT", good), nil},

@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-// Version is the version of all stored formats that this program writes.
+// Version is the version of all stored formats that this program writes, except those of jobs with stored reference images.
 const Version = 1
+
+// versionReferences is the version of jobs with stored reference images, and of their dead letters. Programs that do not know these
+// would send the upstream something that is no URL, so they must leave such jobs alone.
+const versionReferences = 2
 
 // ErrNewer is returned for a stored value that a newer version wrote. It must be left to that version: a job is returned to the
 // queue and never failed.
@@ -39,7 +43,17 @@ type Spec struct {
 	Charge *Charge `json:"charge,omitempty"`
 	// Webhook is nil if nobody is notified of the job.
 	Webhook *Webhook `json:"webhook,omitempty"`
+	// References are the stored reference images of the input, copied for the job so that they exist as long as it does.
+	References []ReferenceImage `json:"references,omitempty"`
 	Labels
+}
+
+// version returns the version of the stored form.
+func (s *Spec) version() int {
+	if len(s.References) > 0 {
+		return versionReferences
+	}
+	return Version
 }
 
 // Expired reports whether the job's deadline has passed.
@@ -52,13 +66,13 @@ func (s *Spec) SameSubmission(other *Spec) bool {
 
 // Encode returns the stored form.
 func (s *Spec) Encode() ([]byte, error) {
-	s.V = Version
+	s.V = s.version()
 	return encode("job", s)
 }
 
 // DecodeSpec decodes a stored job. It fails with ErrNewer when a newer version wrote it.
 func DecodeSpec(b []byte) (*Spec, error) {
-	s, err := decode[Spec]("job", b)
+	s, err := decode[Spec]("job", b, versionReferences)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +91,7 @@ func DecodeDeadline(b []byte) (Time, error) {
 	}
 	err := json.Unmarshal(b, &s)
 	switch {
-	case s.V > Version:
+	case s.V > versionReferences:
 		return Time{}, fmt.Errorf("decode deadline: %w", ErrNewer)
 	case err != nil:
 		return Time{}, fmt.Errorf("decode deadline: %w", err)
@@ -102,6 +116,11 @@ func (s *Spec) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	s.Input = in
+	for _, r := range s.References {
+		if r.Bytes <= 0 || r.ChunkBytes <= 0 || len(r.SHA256) != hex.EncodedLen(sha256.Size) {
+			return errors.New("decode spec: incomplete reference image")
+		}
+	}
 	return nil
 }
 
@@ -133,10 +152,10 @@ func encode(name string, v any) ([]byte, error) {
 	return b, nil
 }
 
-// decode decodes a stored value. It fails with ErrNewer when a newer version wrote it.
-func decode[T any](name string, b []byte) (*T, error) {
+// decode decodes a stored value of up to a version. It fails with ErrNewer when a newer version wrote it.
+func decode[T any](name string, b []byte, version int) (*T, error) {
 	v := new(T)
-	err := checkVersion(b)
+	err := checkVersion(b, version)
 	if u, ok := any(v).(json.Unmarshaler); err == nil && ok {
 		// It reads all of b anyway; by json.Unmarshal it would be read once more before.
 		err = u.UnmarshalJSON(b)
@@ -149,7 +168,7 @@ func decode[T any](name string, b []byte) (*T, error) {
 	return v, nil
 }
 
-func checkVersion(b []byte) error {
+func checkVersion(b []byte, version int) error {
 	if bytes.HasPrefix(b, []byte(`{"v":1,`)) {
 		return nil // As this version encodes it.
 	}
@@ -160,7 +179,7 @@ func checkVersion(b []byte) error {
 		return err
 	}
 	switch {
-	case head.V > Version:
+	case head.V > version:
 		return ErrNewer
 	case head.V < 1:
 		return errors.New("no version")

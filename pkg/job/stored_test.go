@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,8 @@ func shapes() map[string]shape {
 	hooked.Webhook = &job.Webhook{URL: "https://hooks.example.org/a?b=c", Events: job.Events(), Default: true}
 	labeled := textSpec(job.KindPrompt)
 	labeled.Labels = job.Labels{Metadata: map[string]string{"order": "12", "": "<&>"}, Tags: []string{"spring", "campaign 7"}}
+	referring := specOf(job.KindImage, &job.ImageInput{Prompt: "p", ReferenceImages: []string{"https://pictures.example/a.png", "upload:u"}})
+	referring.References = []job.ReferenceImage{{Index: 1, ContentType: "image/png", Bytes: 7, SHA256: strings.Repeat("0a", 32), ChunkBytes: 524288}}
 	counts := job.Counts{Failures: 2, Throttles: 3, Crashes: 1}
 	started, finished := job.AtPtr(moment().Add(time.Second)), job.At(moment().Add(time.Minute))
 	return map[string]shape{
@@ -79,6 +82,10 @@ func shapes() map[string]shape {
 		"spec_translation.json":    {textSpec(job.KindTranslation), spec},
 		"spec_webhook.json":        {hooked, spec},
 		"spec_labels.json":         {labeled, spec},
+		"spec_references.json":     {referring, spec},
+		"dead_references.json": {&job.DeadLetter{
+			Spec: accepted(referring), Attempt: 8, FailedAt: finished, Error: job.NewError(job.CodeUnavailable, 502),
+		}, dead},
 		"progress_running.json": {&job.Progress{
 			ID: "j", Status: job.StatusRunning, Stage: job.StageGenerating, Delivery: 2, Step: 3, Attempt: 3, Counts: counts,
 			StartedAt: started, Percent: ptr(40), Optimized: "a red fox", Worker: "w1",
@@ -198,7 +205,7 @@ func TestDecodersRefuse(t *testing.T) {
 func TestDecodersLeaveNewerValues(t *testing.T) {
 	t.Parallel()
 	for shape, decode := range decoders() {
-		for _, in := range []string{`{"v":2}`, `{"v":2,"id":["other"],"spec":7,"kind":{},"status":0,"input":3}`, `{"x":1,"v":17}`} {
+		for _, in := range []string{`{"v":3}`, `{"v":3,"id":["other"],"spec":7,"kind":{},"status":0,"input":3}`, `{"x":1,"v":17}`} {
 			if _, err := decode([]byte(in)); !errors.Is(err, job.ErrNewer) {
 				t.Errorf("%s: decode %s = %v, want ErrNewer", shape, in, err)
 			}
@@ -209,9 +216,9 @@ func TestDecodersLeaveNewerValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		newer := strings.Replace(string(data), `"v":1`, `"v":2`, 1)
+		newer := regexp.MustCompile(`"v":[12]`).ReplaceAllString(string(data), `"v":3`)
 		if _, err := s.decode([]byte(newer)); !errors.Is(err, job.ErrNewer) {
-			t.Errorf("%s with version 2: %v, want ErrNewer", name, err)
+			t.Errorf("%s with version 3: %v, want ErrNewer", name, err)
 		}
 	}
 }
@@ -290,7 +297,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	f.Add([]byte(`{"v":2}`))
+	f.Add([]byte(`{"v":3}`))
 	f.Add([]byte(`{"v":1,"kind":"image","input":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for shape, decode := range decoders() {

@@ -80,7 +80,7 @@ func (in *ImageInput) Validate(c *Catalogue) []FieldError {
 	}
 	f.oneOf("/quality", in.Quality, qualityChoice)
 	f.safe("/safe", in.Safe)
-	f.references("/reference_images", in.ReferenceImages, model, known)
+	f.references("/reference_images", in.ReferenceImages, model, known, c.MaxPromptBytes > 0)
 	// In this form NaN is out of range too.
 	if in.GuidanceScale != nil && !(*in.GuidanceScale >= MinGuidance && *in.GuidanceScale <= MaxGuidance) {
 		f.add("/guidance_scale", "out_of_range", "min", "0", "max", "30")

@@ -288,6 +288,16 @@ func TestValidate(t *testing.T) {
 			}
 		}
 	}
+	urlsOnly := testCatalogue()
+	urlsOnly.MaxPromptBytes = 5000
+	stored := image(func(in *job.ImageInput) {
+		in.Model, in.ReferenceImages = "kontext", []string{"https://a.example/b", "upload:a"}
+	})
+	faults := stored.Validate(urlsOnly)
+	if len(faults) != 1 || faults[0].Pointer != "/reference_images/1" || faults[0].Code != "reference_needs_url" {
+		t.Errorf("an upstream that accepts only URLs: %+v", faults)
+	}
+	produced["reference_needs_url"] = true
 	// Each code in the source is produced by a case above.
 	var source []byte
 	for _, file := range []string{"validate.go", "safe.go", "reference.go"} {

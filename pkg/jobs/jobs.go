@@ -30,6 +30,9 @@ var (
 	// ErrNotRetryable is returned for a job that cannot be retried: it has not ended, it has succeeded, or its request cannot
 	// be decoded.
 	ErrNotRetryable = errors.New("the job cannot be done again")
+	// ErrReferencesGone is returned when a dead letter cannot be replayed, since its stored reference images have expired or were deleted
+	// with the job.
+	ErrReferencesGone = errors.New("the reference images of the job are gone")
 )
 
 // Service reads and ends jobs.

@@ -159,11 +159,14 @@ func (f Filter) between(all []listed) []listed {
 	return all
 }
 
-// Any reports whether an owner has jobs, or had one until shortly ago. It costs up to two requests.
+// Any reports whether an owner has jobs or uploads, or had one until shortly ago. It costs up to three requests.
 func (s *Service) Any(ctx context.Context, owner string) (bool, error) {
 	ids, err := s.queue.OwnerIDs(ctx, owner)
 	if err == nil && len(ids) == 0 {
 		ids, err = s.store.OwnerIDs(ctx, owner)
+	}
+	if err == nil && len(ids) == 0 {
+		ids, err = s.store.UploadIDs(ctx, owner)
 	}
 	return len(ids) > 0, err
 }

@@ -372,7 +372,7 @@ func TestListOmitsJobsOfANewerVersion(t *testing.T) {
 		broker.RecordSubject("u1", "newer-record"),
 		broker.JobSubject(job.KindImage, job.LaneMember, "u1", "newer-queued"),
 	} {
-		if _, err := r.broker.JetStream().Publish(t.Context(), subject, []byte(`{"v":2}`)); err != nil {
+		if _, err := r.broker.JetStream().Publish(t.Context(), subject, []byte(`{"v":3}`)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 // Caller is who submits a job.
@@ -46,6 +47,9 @@ type Order struct {
 	retriedFrom string
 	webhook     *job.Webhook
 	labels      job.Labels
+	// references are the stored reference images of the input, and missing the faults of those that cannot be used.
+	references []store.Reference
+	missing    []job.FieldError
 
 	id      string
 	created time.Time
@@ -152,7 +156,7 @@ func (s *Submitter) NewRetry(of *job.Spec, r Retry, models *job.Catalogue) (*Ord
 	in.Complete(s.defaults, models)
 	o := &Order{
 		Kind: of.Kind, Input: in, fingerprint: fingerprint, allowance: allowance(r.DeadlineSeconds, of.Allowance()), retriedFrom: of.ID,
-		labels: of.Labels,
+		labels: of.Labels, references: s.jobs.store.JobReferences(of),
 	}
 	if of.Webhook != nil && !of.Webhook.Default {
 		o.webhook = of.Webhook

@@ -171,7 +171,7 @@ func TestReplayIsRefused(t *testing.T) {
 	if err := r.store.PutDeadLetter(t.Context(), lost.Dead); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.broker.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindImage, "u1", "newer"), []byte(`{"v":2}`)); err != nil {
+	if _, err := r.broker.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindImage, "u1", "newer"), []byte(`{"v":3}`)); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{lost.ID, "newer"} {

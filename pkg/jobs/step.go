@@ -19,6 +19,8 @@ const (
 const (
 	// stepRemoveTombstone is the removal of the tombstone of a deleted job whose key is used again.
 	stepRemoveTombstone Step = "remove_tombstone"
+	// stepReferences is the copying of the reference images of a job, before it is published.
+	stepReferences Step = "references"
 	// stepPush is the publish of a job, before the submission returns.
 	stepPush Step = "push"
 	// stepDeletable is a deletion's check that the job is settled, before anything is removed.

@@ -79,11 +79,12 @@ type Submission struct {
 //
 // It fails with a *NotAcceptingError, a *TooManyActiveError, a *quota.Refusal, ErrKeyReused when the key was used for another
 // request, queue.ErrFull and queue.ErrNoRoom, and with queue.ErrUnavailable and quota.ErrUnavailable when NATS does
-// not answer. After an error for which NotSubmitted is false, the job may exist.
+// not answer. It fails with an *InvalidError when a stored reference image cannot be used. After an error for which NotSubmitted is
+// false, the job may exist.
 //
 // Refused and repeated submissions are not charged, and a repeated one returns its job even if the quota is exhausted. Besides
 // the publish, Submit costs one request for the limit of active jobs and one for each limited window of the quota, at the same
-// time; Enqueue and existing say what a key costs. Submissions of one caller do not wait for each other, except while its quota is
+// time; Enqueue and existing say what a key costs, and CopyReferences what stored reference images do. Submissions of one caller do not wait for each other, except while its quota is
 // almost used up, and those under one key.
 func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*Submission, error) {
 	spec, err := s.spec(caller, order, telemetry.RequestID(ctx))
@@ -104,7 +105,7 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 	defer release()
 	key := s.names.quotaKey(caller, quota.GroupOf(spec.Kind))
 	if !s.quota.Limited(key) {
-		snap, replayed, err := s.jobs.Enqueue(callerCtx, spec, keyed)
+		snap, replayed, err := s.enqueueUncharged(callerCtx, spec, order, keyed)
 		if err != nil {
 			return nil, err
 		}
@@ -127,13 +128,16 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 		}
 		tombstone = deleted
 	}
+	if len(order.missing) > 0 {
+		return nil, &InvalidError{Faults: order.missing}
+	}
 	end, err := s.quota.Reserve(callerCtx, key, spec.Units())
 	if err != nil {
 		return nil, err
 	}
 	defer end()
 	// From here on a disconnect of the caller is ignored: timed well, it would yield both the job and a refund.
-	return s.submitWithQuota(ctx, key, spec, keyed, tombstone)
+	return s.submitWithQuota(ctx, key, spec, order, tombstone)
 }
 
 // NotAcceptingError refuses a submission because the operator accepts no jobs.
@@ -162,7 +166,8 @@ func (s *Submitter) checkAccepting() error {
 }
 
 // submitWithQuota charges a job and enqueues it. The charge is refunded if no job was created.
-func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *job.Spec, keyed, tombstone bool) (*Submission, error) {
+func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *job.Spec, order *Order, tombstone bool) (*Submission, error) {
+	keyed := order.Key != ""
 	reserved, err := s.quota.Charge(ctx, key, spec.ID, spec.Units())
 	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
 		// Another process may have created this very job meanwhile, with the rest of the quota.
@@ -179,13 +184,18 @@ func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *jo
 	// The counters and the queue are synced at the same time.
 	counted := make(chan error, 1)
 	go func() { counted <- reserved.Durable(ctx) }()
-	snap, replayed, err := s.jobs.enqueue(ctx, spec, keyed, tombstone)
+	var snap *job.Snapshot
+	replayed, enqueued := false, false
+	if err = s.copyReferences(ctx, spec, order.references); err == nil {
+		enqueued = true
+		snap, replayed, err = s.jobs.enqueue(ctx, spec, keyed, tombstone)
+	}
 	if syncErr := <-counted; syncErr != nil {
 		s.log.WarnContext(ctx, "a charge of the quota may not be on disk", slog.Any("error", syncErr))
 	}
 	var refundErr error
 	switch {
-	case err != nil && !NotSubmitted(err):
+	case err != nil && enqueued && !NotSubmitted(err):
 		refundErr = reserved.ReleaseIfAbsent(ctx, spec)
 	case err != nil || replayed:
 		refundErr = reserved.Release(ctx)
@@ -229,6 +239,9 @@ func NotSubmitted(err error) bool {
 	if _, ok := errors.AsType[*quota.Refusal](err); ok {
 		return true
 	}
+	if _, ok := errors.AsType[*InvalidError](err); ok {
+		return true
+	}
 	return errors.Is(err, queue.ErrFull) || errors.Is(err, queue.ErrNoRoom) || errors.Is(err, ErrKeyReused)
 }
 
@@ -256,7 +269,7 @@ func (s *Submitter) FindRetry(ctx context.Context, caller Caller, key string, r 
 }
 
 // Replay creates a new job from a dead letter, for the same owner, and then removes the dead letter. Quotas and limits do not
-// apply. It fails as Service.Replay does.
+// apply. It fails as Service.Replay does, and with ErrReferencesGone.
 func (s *Submitter) Replay(ctx context.Context, letter *store.DeadLetter) (snap *job.Snapshot, replayed bool, err error) {
 	if letter.Dead == nil {
 		return nil, false, ErrNotRetryable
@@ -265,6 +278,11 @@ func (s *Submitter) Replay(ctx context.Context, letter *store.DeadLetter) (snap 
 	spec.MaxAttempts, spec.RequestID = s.cfg.MaxAttempts, telemetry.RequestID(ctx)
 	if spec.Fingerprint, err = (Retry{ID: letter.ID}).fingerprint(); err != nil {
 		return nil, false, err
+	}
+	if len(spec.References) > 0 {
+		if err := s.copyForReplay(ctx, letter, spec); err != nil {
+			return nil, false, err
+		}
 	}
 	return s.jobs.Replay(ctx, letter, spec)
 }

@@ -99,7 +99,7 @@ func TestSweepKeepsUnreadableMessages(t *testing.T) {
 	r := start(t)
 	ends := r.ends(t)
 	bodies := map[string]string{
-		"newer":      `{"v":2,"deadline":"2020-01-01T00:00:00Z"}`,
+		"newer":      `{"v":3,"deadline":"2020-01-01T00:00:00Z"}`,
 		"garbage":    "no JSON",
 		"incomplete": `{"v":1,"deadline":"2020-01-01T00:00:00Z"}`,
 	}

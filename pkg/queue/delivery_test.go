@@ -273,7 +273,7 @@ func TestUnreadableJob(t *testing.T) {
 	}{
 		"garbage": {"not JSON", false},
 		"empty":   {"", false},
-		"newer":   {`{"v":2,"other":"shape"}`, true},
+		"newer":   {`{"v":3,"other":"shape"}`, true},
 	} {
 		subject := broker.JobSubject(job.KindImage, job.LaneMember, "u1", name)
 		if _, err := b.JetStream().Publish(t.Context(), subject, []byte(c.body)); err != nil {

@@ -79,7 +79,7 @@ func TestScan(t *testing.T) {
 func TestScanSkipsUnreadable(t *testing.T) {
 	t.Parallel()
 	q, b := start(t)
-	for name, body := range map[string]string{"newer": `{"v":2,"deadline":7}`, "garbage": "{", "empty": "", "endless": `{"v":1}`} {
+	for name, body := range map[string]string{"newer": `{"v":3,"deadline":7}`, "garbage": "{", "empty": "", "endless": `{"v":1}`} {
 		subject := broker.JobSubject(job.KindImage, job.LaneMember, "u1", name)
 		ack, err := b.JetStream().Publish(t.Context(), subject, []byte(body))
 		if err != nil {

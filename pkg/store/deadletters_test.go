@@ -63,7 +63,7 @@ func TestDeadLetters(t *testing.T) {
 		}
 		all = append(all, e)
 	}
-	if _, err := b.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindAudio, "u3", "newer"), []byte(`{"v":2}`)); err != nil {
+	if _, err := b.JetStream().Publish(t.Context(), broker.DeadSubject(job.KindAudio, "u3", "newer"), []byte(`{"v":3}`)); err != nil {
 		t.Fatal(err)
 	}
 	slices.Reverse(all)

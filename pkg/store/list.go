@@ -14,9 +14,14 @@ import (
 // OwnerIDs returns the ids of all jobs of an owner that have a record or a tombstone. It costs one request to the leader of the
 // stream.
 func (s *Store) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
-	info, err := s.results.Info(ctx, jetstream.WithSubjectFilter(broker.OwnerRecordsSubject(owner)))
+	return s.lastTokens(ctx, broker.OwnerRecordsSubject(owner))
+}
+
+// lastTokens returns the last token of every subject that a filter matches.
+func (s *Store) lastTokens(ctx context.Context, filter string) ([]string, error) {
+	info, err := s.results.Info(ctx, jetstream.WithSubjectFilter(filter))
 	if err != nil {
-		return nil, fmt.Errorf("list records of owner: %w", err)
+		return nil, fmt.Errorf("list what an owner has: %w", err)
 	}
 	ids := make([]string, 0, len(info.State.Subjects))
 	for subject := range info.State.Subjects {

@@ -102,13 +102,14 @@ func (s *Store) OpenMedia(ctx context.Context, owner, id string, index int) (*Me
 		return nil, err
 	}
 	data := chunk.New(s.js, s.results).Open(ctx, chunk.Blob{Subject: chunkSubject(owner, id, m.Media), Bytes: m.Bytes, ChunkBytes: m.ChunkBytes})
-	return &MediaReader{SectionReader: data, media: m.Media}, nil
+	return &MediaReader{SectionReader: data, media: m.Media, chunkBytes: m.ChunkBytes}, nil
 }
 
 // MediaReader reads a media file.
 type MediaReader struct {
 	*io.SectionReader
-	media job.Media
+	media      job.Media
+	chunkBytes int
 }
 
 // Media returns the description of the file.

@@ -31,7 +31,8 @@ var (
 
 // Store holds the results, the progress and the dead letters of jobs.
 type Store struct {
-	js jetstream.JetStream
+	broker *broker.Broker
+	js     jetstream.JetStream
 	// buffered stores what a durable write to the same stream follows.
 	buffered jetstream.JetStream
 	results  jetstream.Stream
@@ -59,7 +60,7 @@ func (s *Store) passed(at step) error {
 
 // New opens the store on a broker. It costs three requests.
 func New(ctx context.Context, b *broker.Broker) (*Store, error) {
-	s := &Store{js: b.JetStream(), buffered: b.Buffered()}
+	s := &Store{broker: b, js: b.JetStream(), buffered: b.Buffered()}
 	for name, stream := range map[string]*jetstream.Stream{
 		broker.ResultsStream: &s.results, broker.ProgressStream: &s.progress, broker.StreamDead: &s.dead,
 	} {

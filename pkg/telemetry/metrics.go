@@ -20,6 +20,8 @@ type Metrics struct {
 
 	// JobsSubmitted counts accepted jobs. Labels: kind, lane.
 	JobsSubmitted *prometheus.CounterVec
+	// UploadedBytes counts the bytes of uploaded reference images.
+	UploadedBytes prometheus.Counter
 	// JobsFinished counts terminal records. Labels: kind, outcome (succeeded, failed, canceled).
 	JobsFinished *prometheus.CounterVec
 	// QueueWait is the time from submission to the first attempt. Labels: kind.

@@ -93,6 +93,7 @@ func NewMetrics() *Metrics {
 func (m *Metrics) registerJobs() {
 	api, worker, both := factory{m, programAPI}, factory{m, programWorker}, factory{m, programBoth}
 	m.JobsSubmitted = api.counters("jobs_submitted_total", "Jobs accepted.", "kind", "lane")
+	m.UploadedBytes = api.counters("uploaded_bytes_total", "Bytes of images uploaded as reference images.").WithLabelValues()
 	m.JobsFinished = both.counters("jobs_finished_total", "Jobs that reached their terminal record.", "kind", "outcome")
 	m.QueueWait = worker.histograms("job_queue_wait_seconds", "Time from submission to the first attempt.", jobBuckets(), "kind")
 	m.RunDuration = worker.histograms("job_run_duration_seconds", "Duration of one attempt.", jobBuckets(), "kind")

@@ -95,14 +95,15 @@ func (w *Worker) start(ctx context.Context) error {
 	if w.catalogue, err = catalogue.NewLive(ctx, w.broker, w.log); err != nil {
 		return err
 	}
-	generator, err := w.generator(upstreams, controls)
-	if err != nil {
-		return err
-	}
 	s, err := store.New(ctx, w.broker)
 	if err != nil {
 		return err
 	}
+	generator, err := w.generator(upstreams, controls)
+	if err != nil {
+		return err
+	}
+	generator.Reference = s.ReadReference
 	w.control = control.NewController(controls, w.log, w.observeControl)
 	w.control.OnSwitch(w.cfg.OnSwitch)
 	if err := w.control.Start(ctx); err != nil {

@@ -19,6 +19,8 @@ import (
 type Generator struct {
 	Media    *pollinations.Client
 	Language *deepseek.Client
+	// Reference returns a reference image that was copied for a job, or store.ErrNotFound.
+	Reference func(ctx context.Context, spec *job.Spec, r job.ReferenceImage) ([]byte, error)
 	// Catalogue returns the models with their prices; if nil, usage has no costs.
 	Catalogue func(context.Context) *job.Catalogue
 	Log       *slog.Logger

@@ -28,6 +28,12 @@ func (g *Generator) images(ctx context.Context, t *processor.Task, in *job.Image
 			missing = append(missing, i)
 		}
 	}
+	references, err := g.references(ctx, t.Spec, in, len(missing))
+	if err != nil {
+		return nil, err
+	}
+	var turn sync.Mutex
+	alone := references.size > maxParallelReferences
 	errs := make([]error, len(missing))
 	panics := make([]*goroutinePanic, len(missing))
 	var wg sync.WaitGroup
@@ -38,7 +44,11 @@ func (g *Generator) images(ctx context.Context, t *processor.Task, in *job.Image
 					panics[n] = &goroutinePanic{value: r, stack: string(debug.Stack())}
 				}
 			}()
-			errs[n] = g.image(ctx, t, in, prompt, index)
+			if alone {
+				turn.Lock()
+				defer turn.Unlock()
+			}
+			errs[n] = g.image(ctx, t, in, imageParts{prompt, references.images}, index)
 		})
 	}
 	wg.Wait()
@@ -67,13 +77,19 @@ type goroutinePanic struct {
 
 func (p *goroutinePanic) String() string { return fmt.Sprintf("%v\n%s", p.value, p.stack) }
 
-func (g *Generator) image(ctx context.Context, t *processor.Task, in *job.ImageInput, prompt string, index int) error {
+// imageParts are what the request of an image has besides the input.
+type imageParts struct {
+	prompt     string
+	references []string
+}
+
+func (g *Generator) image(ctx context.Context, t *processor.Task, in *job.ImageInput, parts imageParts, index int) error {
 	width, height := in.Size()
 	seed := in.SeedOf(index)
 	media, err := g.Media.Image(ctx, pollinations.ImageRequest{
-		Prompt: prompt, Negative: in.Negative, Model: in.Model, Width: width, Height: height, Seed: seed,
+		Prompt: parts.prompt, Negative: in.Negative, Model: in.Model, Width: width, Height: height, Seed: seed,
 		Quality: in.Quality, Transparent: in.Transparent, NoLogo: in.NoLogo == nil || *in.NoLogo,
-		Safe: in.Safe, ReferenceImages: in.ReferenceImages, GuidanceScale: in.GuidanceScale, Reasoning: in.Reasoning,
+		Safe: in.Safe, ReferenceImages: parts.references, GuidanceScale: in.GuidanceScale, Reasoning: in.Reasoning,
 	})
 	if err != nil {
 		return err

@@ -195,7 +195,7 @@ func TestJobOfNewerVersionIsReturned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := r.publish(job.KindImage, id, `{"v":2,"id":"`+id+`","new":"field"}`)
+	s := r.publish(job.KindImage, id, `{"v":3,"id":"`+id+`","new":"field"}`)
 	g := processortest.NewGenerator(processortest.Succeed)
 	r.Start(g)
 	r.Eventually("the job is returned", func() bool { return len(naks(t, acks)) > 0 })
@@ -219,7 +219,7 @@ func TestJobWithNewerStateIsReturned(t *testing.T) {
 			r := newRig(t)
 			acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 			s := processortest.NewSpec(t, job.KindPrompt)
-			if _, err := r.Broker.JetStream().Publish(t.Context(), subject(s.Owner, s.ID), []byte(`{"v":2}`)); err != nil {
+			if _, err := r.Broker.JetStream().Publish(t.Context(), subject(s.Owner, s.ID), []byte(`{"v":3}`)); err != nil {
 				t.Fatal(err)
 			}
 			g := processortest.NewGenerator(processortest.Succeed)

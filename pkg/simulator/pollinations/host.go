@@ -36,6 +36,7 @@ func New(now func() time.Time) *kit.Host {
 			{Method: http.MethodGet, Path: "/image/models", Kind: kit.KindModels, Handle: listModels(imageObjects)},
 			{Method: http.MethodGet, Path: "/image/*", Kind: kit.KindImage, Handle: imageByURL},
 			{Method: http.MethodPost, Path: "/v1/images/generations", Kind: kit.KindImage, Handle: imageByBody},
+			{Method: http.MethodPost, Path: "/v1/images/edits", Kind: kit.KindImage, Handle: imageByEdit},
 			{Method: http.MethodGet, Path: "/audio/models", Kind: kit.KindModels, Handle: listModels(speechObjects)},
 			{Method: http.MethodGet, Path: "/audio/*", Kind: kit.KindSpeech, Handle: speechByURL},
 			{Method: http.MethodPost, Path: "/v1/audio/speech", Kind: kit.KindSpeech, Handle: speechByBody},

@@ -2,7 +2,10 @@ package pollinations
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -101,6 +104,72 @@ func imageByBody(x *kit.Exchange) {
 	var request imageBody
 	invalid := fieldErrors{}
 	badJSON := decode(x.Body, &request, invalid)
+	generateFromBody(x, request, true, invalid, badJSON)
+}
+
+// imageByEdit serves POST /v1/images/edits with a JSON body, whose images may be data URLs. The service also accepts a form. It caches no
+// edits, and always responds with base64.
+func imageByEdit(x *kit.Exchange) {
+	var request struct {
+		imageBody
+		Image editImages `json:"image"`
+	}
+	invalid := fieldErrors{}
+	badJSON := decode(x.Body, &request, invalid)
+	if badJSON == nil && len(request.Image) == 0 {
+		badJSON = new(badRequest("Missing required field: image"))
+	}
+	references, failure := request.Image.references()
+	if badJSON == nil {
+		badJSON = failure
+	}
+	request.imageBody.Image.text, request.ResponseFormat = strings.Join(references, "|"), "b64_json"
+	generateFromBody(x, request.imageBody, false, invalid, badJSON)
+}
+
+// editImages are the URLs of the images of an edit: one, or a list of objects.
+type editImages []string
+
+// UnmarshalJSON reads either form.
+func (e *editImages) UnmarshalJSON(data []byte) error {
+	var one string
+	if json.Unmarshal(data, &one) == nil {
+		*e = editImages{one}
+		return nil
+	}
+	var list []struct {
+		URL string `json:"image_url"`
+	}
+	if err := json.Unmarshal(data, &list); err != nil {
+		return err
+	}
+	for _, image := range list {
+		*e = append(*e, image.URL)
+	}
+	return nil
+}
+
+// references returns the URLs, with one that names the content in place of each data URL, or a failure for one that is no image.
+func (e editImages) references() ([]string, *kit.Failure) {
+	var list []string
+	for _, address := range e {
+		encoded, isData := strings.CutPrefix(address, "data:image/")
+		if !isData {
+			list = append(list, address)
+			continue
+		}
+		_, encoded, _ = strings.Cut(encoded, ";base64,")
+		content, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil || !strings.HasPrefix(http.DetectContentType(content), "image/") {
+			return nil, new(failures()["unsupported_image_media_type"])
+		}
+		list = append(list, fmt.Sprintf("https://content.example/%x", sha256.Sum256(content)))
+	}
+	return list, nil
+}
+
+// generateFromBody responds with the image of a JSON body. invalid and badJSON are the errors in it so far.
+func generateFromBody(x *kit.Exchange, request imageBody, cached bool, invalid fieldErrors, badJSON *kit.Failure) {
 	if !x.Arrive(request.Model, request.Prompt, "") {
 		return
 	}
@@ -121,7 +190,11 @@ func imageByBody(x *kit.Exchange) {
 		return
 	}
 	path := "/image/" + url.PathEscape(d.Prompt)
-	art, origin := GenerateImage(x, ImageKey(path, query), false, d, model)
+	key := ""
+	if cached {
+		key = ImageKey(path, query)
+	}
+	art, origin := GenerateImage(x, key, false, d, model)
 	if art == nil {
 		return
 	}

@@ -348,3 +348,37 @@ func TestImagesByBody(t *testing.T) {
 		t.Errorf("too large: status %d", a.Status)
 	}
 }
+
+// TestEdits sends reference images in the body.
+func TestEdits(t *testing.T) {
+	t.Parallel()
+	s := simulatortest.Start(t)
+	target := s.URL() + "/v1/images/edits"
+	picture := wiretest.Get(t, s.URL()+"/image/x?width=64&height=64").Body
+	data := "data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(picture)
+	edit := func(image string) wiretest.Response {
+		return wiretest.Post(t, target, `{"prompt":"x","model":"klein","size":"96x64","seed":3,"image":`+image+`}`)
+	}
+	for _, image := range []string{
+		`"` + data + `"`, `[{"image_url":"` + data + `"}]`, `[{"image_url":"https://a.example/x"},{"image_url":"` + data + `"}]`,
+	} {
+		a := edit(image)
+		content, err := base64.StdEncoding.DecodeString(wiretest.At(t, a.Fields(t), "data", 0, "b64_json").(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wiretest.DecodeImage(t, content, "jpeg", 96, 64)
+		if again := edit(image); again.Header.Get("X-Cache") != "MISS" {
+			t.Errorf("an edit is cached: %v", again.Header)
+		}
+	}
+	for image, code := range map[string]string{
+		`[]`: "", `"data:image/png;base64,AAAA"`: "unsupported_image_media_type", `"data:image/png;base64,!"`: "unsupported_image_media_type",
+		`"upload:1"`: "invalid_image_url",
+	} {
+		a := edit(image)
+		if a.Status != http.StatusBadRequest || (code != "" && wiretest.At(t, a.Fields(t), "error", "code") != code) {
+			t.Errorf("%s: %d %s", image, a.Status, a.Body)
+		}
+	}
+}

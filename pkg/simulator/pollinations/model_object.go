@@ -61,6 +61,7 @@ func imageObjects() []modelObject {
 		o.PaidOnly, o.MaxReferences, o.FlatRate = m.paidOnly, m.refs, m.tokens == 0
 		if m.refs > 0 {
 			o.InputModalities = append(o.InputModalities, "image")
+			o.SupportedEndpoints = append(o.SupportedEndpoints, "/v1/images/edits")
 		}
 		if m.degraded {
 			o.Health["status"] = "degraded"

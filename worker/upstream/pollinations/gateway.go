@@ -39,9 +39,13 @@ func (g gateway) imageCall(base string, r ImageRequest, maxBytes int64) (call, e
 		Private:  r.private(),
 		MaxBytes: maxBytes,
 	}
+	if r.hasData() {
+		// Of a request with images the gateway keeps no copy, so that a repeated one is billed again.
+		return g.documentCall(base+"/v1/images/edits", r, prompt, request)
+	}
 	segment, references := url.PathEscape(prompt), r.references()
 	if len(segment)+len(url.QueryEscape(references)) > maxPromptInPath || changesInPath(prompt) || isRoute(prompt, gatewayImageRoutes()) {
-		return g.longImageCall(base, r, prompt, request)
+		return g.documentCall(base+"/v1/images/generations", r, prompt, request)
 	}
 	query := url.Values{"model": {r.Model}, "seed": {strconv.FormatInt(r.Seed, 10)}}
 	if r.Width > 0 {
@@ -80,15 +84,33 @@ type imageDocument struct {
 	Quality        string   `json:"quality,omitempty"`
 	Transparent    bool     `json:"transparent,omitempty"`
 	Safe           string   `json:"safe,omitempty"`
-	Image          string   `json:"image,omitempty"`
+	Image          any      `json:"image,omitempty"`
 	GuidanceScale  *float64 `json:"guidance_scale,omitempty"`
 	Reasoning      string   `json:"reasoning,omitempty"`
 }
 
-func (gateway) longImageCall(base string, r ImageRequest, prompt string, request upstream.Request) (call, error) {
+// editImage is a reference image in the document of an edit.
+type editImage struct {
+	URL string `json:"image_url"`
+}
+
+// documentCall sends the request in a JSON document: to the route of generations, which takes reference images as one string of
+// URLs, or to that of edits, which takes a list whose URLs may contain the images. The latter also accepts forms, but ignores the
+// seed in these.
+func (gateway) documentCall(target string, r ImageRequest, prompt string, request upstream.Request) (call, error) {
 	document := imageDocument{
 		Prompt: prompt, Model: r.Model, N: 1, Seed: r.Seed, ResponseFormat: "b64_json",
-		Safe: r.Safe, Image: r.references(), GuidanceScale: r.GuidanceScale, Reasoning: r.Reasoning,
+		Safe: r.Safe, GuidanceScale: r.GuidanceScale, Reasoning: r.Reasoning,
+	}
+	switch {
+	case r.hasData():
+		images := make([]editImage, len(r.ReferenceImages))
+		for i, reference := range r.ReferenceImages {
+			images[i].URL = reference
+		}
+		document.Image = images
+	case len(r.ReferenceImages) > 0:
+		document.Image = r.references()
 	}
 	if r.Width > 0 && r.Height > 0 {
 		document.Size = fmt.Sprintf("%dx%d", r.Width, r.Height)
@@ -101,7 +123,7 @@ func (gateway) longImageCall(base string, r ImageRequest, prompt string, request
 		return call{}, upstream.Rejected(job.UpstreamImage, "request cannot be encoded")
 	}
 	request.Method = http.MethodPost
-	request.URL = base + "/v1/images/generations"
+	request.URL = target
 	request.Accept = "application/json"
 	request.JSON = body
 	request.MaxBytes = base64Limit(request.MaxBytes)

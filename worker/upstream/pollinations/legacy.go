@@ -41,6 +41,9 @@ func (legacy) imageCall(base string, r ImageRequest, maxBytes int64) (call, erro
 	if prompt == "" {
 		return call{}, upstream.Rejected(job.UpstreamImage, "prompt is empty")
 	}
+	if r.hasData() {
+		return call{}, upstream.Rejected(job.UpstreamImage, "the legacy service accepts only URLs of reference images")
+	}
 	segment, references := pathSegment(prompt), r.references()
 	if len(segment)+len(url.QueryEscape(negative))+len(url.QueryEscape(references)) > maxLegacyPrompt {
 		return call{}, upstream.Rejected(job.UpstreamImage, "prompt is too long for a request URL")

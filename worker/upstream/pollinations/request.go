@@ -1,6 +1,7 @@
 package pollinations
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,7 +31,7 @@ type ImageRequest struct {
 	// Safe sets the service's content filter: "true", "false", or a comma-separated list of categories. Empty means the
 	// default of the service.
 	Safe string
-	// ReferenceImages are the URLs of reference images, which the service fetches.
+	// ReferenceImages are the URLs of reference images, which the service fetches, or data URLs, which only the gateway accepts.
 	ReferenceImages []string
 	// GuidanceScale is how closely the model follows the prompt; nil means the default of the model.
 	GuidanceScale *float64
@@ -97,9 +98,21 @@ func (r ImageRequest) guidance() string {
 	return strconv.FormatFloat(*r.GuidanceScale, 'f', -1, 64)
 }
 
+// isDataURL reports whether a reference image is not a URL to fetch, but the image itself.
+func isDataURL(reference string) bool { return strings.HasPrefix(reference, "data:") }
+
+// hasData reports whether a reference image is in the request.
+func (r ImageRequest) hasData() bool { return slices.ContainsFunc(r.ReferenceImages, isDataURL) }
+
 // private returns the user's texts in the request.
 func (r ImageRequest) private() []string {
-	return append([]string{r.text(), r.Prompt, r.Negative}, r.ReferenceImages...)
+	private := []string{r.text(), r.Prompt, r.Negative}
+	for _, reference := range r.ReferenceImages {
+		if !isDataURL(reference) {
+			private = append(private, reference)
+		}
+	}
+	return private
 }
 
 // pathSafe returns s without characters that a URL cannot contain: invalid UTF-8 and NULs.

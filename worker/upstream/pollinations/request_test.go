@@ -1,6 +1,7 @@
 package pollinations_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -53,8 +54,9 @@ func TestImageRequest(t *testing.T) {
 	rows := []struct {
 		name string
 		request
-		// uri is the expected GET request, or document the body of the expected POST request.
+		// uri is the expected GET request, or document the body of the expected POST request, by default to generations.
 		uri, document string
+		route         string
 	}{
 		{
 			name: "all parameters of most models", request: request{Prompt: "a cat", Model: "flux", Width: 640, Height: 480, Seed: 7, Quality: "hd", Transparent: true, NoLogo: true},
@@ -98,6 +100,11 @@ func TestImageRequest(t *testing.T) {
 			name: "many reference images", request: request{Prompt: "a cat", Model: "klein", ReferenceImages: many, Seed: 3},
 			document: `{"prompt":"a cat","model":"klein","n":1,"seed":3,"response_format":"b64_json","image":"` + strings.Join(many, "|") + `"}`,
 		},
+		{
+			name: "images in the request", request: request{Prompt: "a cat", Model: "kontext", Width: 64, Height: 48, Seed: 3, ReferenceImages: []string{"https://a.example/1", "data:image/png;base64,iVBO"}},
+			route:    "/v1/images/edits",
+			document: `{"prompt":"a cat","model":"kontext","n":1,"size":"64x48","seed":3,"response_format":"b64_json","image":[{"image_url":"https://a.example/1"},{"image_url":"data:image/png;base64,iVBO"}]}`,
+		},
 		{name: "a parent directory", request: request{Prompt: "..", Model: "flux"}, document: `{"prompt":"..","model":"flux","n":1,"seed":0,"response_format":"b64_json"}`},
 	}
 	// In the path, these would be another path or a route of the gateway.
@@ -140,7 +147,7 @@ func TestImageRequest(t *testing.T) {
 			}
 			want := "GET " + r.uri + " "
 			if r.document != "" {
-				want = "POST /v1/images/generations " + r.document
+				want = "POST " + cmp.Or(r.route, "/v1/images/generations") + " " + r.document
 			}
 			if sent[0] != want || sent[1] != want {
 				t.Errorf("requested %q\nand   %q\nwant  %q", sent[0], sent[1], want)

@@ -117,6 +117,7 @@ var codes = map[string]definition{
 		"switch":      {"Unknown switch.", "未知的开关。"},
 		"upstream":    {"Unknown upstream.", "未知的上游服务。"},
 		"delivery":    {"The delivery does not exist or has expired.", "投递记录不存在或已过期。"},
+		"upload":      {"The upload does not exist, was deleted or has expired.", "上传的图片不存在、已被删除或已过期。"},
 		"feedback":    {"The feedback does not exist or was deleted.", "反馈不存在或已被删除。"},
 		"model":       {"The model does not exist.", "模型不存在。"},
 		"path":        {"Not Found", "Not Found"},
@@ -127,7 +128,9 @@ var codes = map[string]definition{
 	CodeInvalidPath:    {status: http.StatusBadRequest, sentence: Words{"The path is ambiguous; do not percent-encode slashes, dots, or the fixed parts of a path.", "请求路径有歧义，请勿对斜杠、点号或路径的固定部分进行百分号编码。"}},
 	CodeRequestTimeout: {status: http.StatusRequestTimeout, sentence: Words{"The body did not arrive in time.", "接收请求体超时。"}},
 	CodeUploadTooSlow:  {status: http.StatusRequestTimeout, sentence: Words{"The upload was slower than {min} KiB per second and was stopped.", "上传速度低于每秒 {min} KiB，已中止。"}},
-	CodeTooManyUploads: {status: http.StatusTooManyRequests, sentence: Words{"You already have {max} uploads in progress, the maximum; wait until one has finished.", "您已有 {max} 个上传正在进行，达到上限；请等其中一个完成后再试。"}},
+	CodeTooManyUploads: {status: http.StatusTooManyRequests, sentence: Words{"You already have {max} uploads in progress, the maximum; wait until one has finished.", "您已有 {max} 个上传正在进行，达到上限；请等其中一个完成后再试。"}, reasons: map[string]Words{
+		"stored": {"You have {max} uploaded images, the maximum; delete one, or wait until one has expired.", "您已有 {max} 张上传的图片，达到上限；请删除其中一张，或等其中一张过期。"},
+	}},
 	CodeTooManyStreams: {status: http.StatusTooManyRequests, sentence: Words{"You already have {max} event streams open, the maximum; close some, follow all jobs on one stream with GET /api/events, or poll with ?wait=.", "您已打开 {max} 个事件流，达到上限；请关闭部分事件流，或用 GET /api/events 在一个流中接收所有任务的事件，或用 ?wait= 轮询。"}, reasons: map[string]Words{
 		"wait": {"You already have {max} requests waiting for jobs, the maximum; wait until some have finished, or follow all jobs on one stream with GET /api/events.", "您已有 {max} 个请求在等待任务，达到上限；请等其中一些结束，或用 GET /api/events 在一个流中接收所有任务的事件。"},
 	}},
@@ -137,6 +140,7 @@ var codes = map[string]definition{
 	}},
 	CodeNotRetryable: {status: http.StatusConflict, sentence: Words{"Only a failed or canceled job can be retried.", "只有失败或已取消的任务才能重试。"}, reasons: map[string]Words{
 		"dead_letter": {"This dead letter cannot be decoded, so it cannot be replayed.", "该死信无法解析，不能重放。"},
+		"references":  {"The reference images of the job have expired or were deleted with it, so it cannot be replayed.", "任务的参考图已过期或已随任务删除，不能重放。"},
 	}},
 	CodeAdminDisabled:     {status: http.StatusForbidden, sentence: Words{"The admin API is disabled; set ADMIN_KEY to enable it.", "管理接口未启用，请设置 ADMIN_KEY。"}},
 	CodeAdminKey:          {status: http.StatusUnauthorized, sentence: Words{"Missing or wrong admin key; send ADMIN_KEY as Authorization: Bearer or X-Admin-Key.", "缺少管理密钥或密钥错误；请以 Authorization: Bearer 或 X-Admin-Key 发送 ADMIN_KEY。"}},

@@ -32,6 +32,7 @@ var errorTable = []struct {
 	{jobs.ErrFinished, CodeFinished},
 	{jobs.ErrNotFinished, CodeNotFinished},
 	{jobs.ErrNotRetryable, CodeNotRetryable},
+	{jobs.ErrReferencesGone, CodeNotRetryable},
 	{jobs.ErrKeyReused, CodeKeyReused},
 	{queue.ErrFull, CodeQueueFull},
 	{queue.ErrNoRoom, CodeStoreFull},

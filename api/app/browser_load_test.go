@@ -6,14 +6,14 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
 
-// showManyJobs shows two hundred works, all of which wait and then change. The page keeps to its budget of frames, and
-// nothing moves.
+// showManyJobs shows two hundred works, all of which wait and then change. The page keeps to its budget of frames, nothing
+// moves, and no task takes so long that a person notices it.
 func showManyJobs(ctx context.Context, t *testing.T, i *instance) {
-	const count = 200
 	p := newTab(ctx, t, desktop)
 	p.open(t, i.URL()+"/gallery")
 	i.Cookie = p.cookie(t, i.URL())
@@ -21,17 +21,21 @@ func showManyJobs(ctx context.Context, t *testing.T, i *instance) {
 	for _, kind := range kinds {
 		i.operate(t, "pause", kind)
 	}
-	var group sync.WaitGroup
-	for n := range count {
-		group.Go(func() {
-			body := fields{"kind": "image", "input": fields{"prompt": fmt.Sprintf("Work %d", n), "width": 256, "height": 256}}
-			if n%2 == 1 {
-				body = fields{"kind": "translation", "input": fields{"text": fmt.Sprintf("Text %d", n)}}
-			}
-			i.Submit(t, body)
-		})
+	submit := func(count int) {
+		t.Helper()
+		var group sync.WaitGroup
+		for n := range count {
+			group.Go(func() {
+				body := fields{"kind": "image", "input": fields{"prompt": fmt.Sprintf("Work %d", n), "width": 256, "height": 256}}
+				if n%2 == 1 {
+					body = fields{"kind": "translation", "input": fields{"text": fmt.Sprintf("Text %d", n)}}
+				}
+				i.Submit(t, body)
+			})
+		}
+		group.Wait()
 	}
-	group.Wait()
+	submit(200)
 	p.open(t, i.URL()+"/gallery")
 	frames := func(what string) {
 		t.Helper()
@@ -47,11 +51,28 @@ func showManyJobs(ctx context.Context, t *testing.T, i *instance) {
 	p.open(t, i.URL()+"/gallery")
 	p.do(t, "go back to the newest", until(isLive))
 
-	for _, kind := range kinds {
-		i.operate(t, "resume", kind)
+	const limit = 50 * time.Millisecond
+	longest := limit + 1
+	for try := 0; longest > limit && try < cpuTries; try++ {
+		if try > 0 {
+			for _, kind := range kinds {
+				i.operate(t, "pause", kind)
+			}
+			submit(100)
+			p.do(t, "show them", until(`document.querySelectorAll('.frame[data-state="making"]').length > 50`), chromedp.Evaluate("seen.moved = 0", nil))
+		}
+		longest = p.longestTask(t, func() {
+			for _, kind := range kinds {
+				i.operate(t, "resume", kind)
+			}
+			p.do(t, "show the results", until(`document.querySelectorAll('.frame:not([data-state="image"], [data-state="text"])').length === 0`),
+				until(`document.querySelector('#running').classList.contains('idle')`))
+		})
+		t.Logf("the longest task takes %v of CPU time", longest)
 	}
-	p.do(t, "show the results", until(`document.querySelectorAll('.frame:not([data-state="image"], [data-state="text"])').length === 0`),
-		until(`document.querySelector('#running').classList.contains('idle')`))
+	if longest > limit {
+		t.Errorf("the longest task takes %v of CPU time, want at most %v", longest, limit)
+	}
 	frames("all done")
 	p.check(t, "many")
 }

@@ -32,6 +32,7 @@ func TestPageInBrowser(t *testing.T) {
 		test func(context.Context, *testing.T, *instance)
 	}{
 		{"first load is small", firstLoadIsSmall},
+		{"first view is fast", firstViewIsFast},
 		{"desktop", func(ctx context.Context, t *testing.T, i *instance) { visitEveryView(ctx, t, i, desktop) }},
 		{"phone", func(ctx context.Context, t *testing.T, i *instance) { visitEveryView(ctx, t, i, phone) }},
 		{"keyboard", createAndDeleteByKeyboard},

@@ -29,12 +29,15 @@ function retryText(job) {
   return wait >= 1 ? t('progress.retry_in', { time: formatDuration(wait) }) : t('progress.retry_soon');
 }
 
+// Making it costs more than using it a hundred times.
+const ordinals = new Intl.PluralRules('en', { type: 'ordinal' });
+
 // place says which place in line a job has.
 function place(position) {
   if (position === undefined) return t('progress.waiting');
   if (position === 0) return t('progress.next');
   if (language() !== 'en') return t('progress.place', { n: formatNumber(position + 1) });
-  const ending = { one: 'st', two: 'nd', few: 'rd', other: 'th' }[new Intl.PluralRules('en', { type: 'ordinal' }).select(position + 1)];
+  const ending = { one: 'st', two: 'nd', few: 'rd', other: 'th' }[ordinals.select(position + 1)];
   return t('progress.place', { n: formatNumber(position + 1) + ending });
 }
 

@@ -143,6 +143,7 @@ export class Frame {
     const measured = job.progress !== undefined && job.status === 'running' && job.kind !== 'image';
     this.#bar?.classList.toggle('moving', job.status === 'running' && !measured);
     if (this.#bar) this.#bar.firstChild.style.inlineSize = measured ? `${job.progress}%` : '';
+    this.node.classList.toggle('drawing', job.status === 'running');
     this.node.classList.toggle('held', job.status === 'retrying' || Boolean(job.waiting_for));
   }
 

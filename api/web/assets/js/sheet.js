@@ -6,6 +6,8 @@ import { isEnded, isUnsent } from './jobs.js';
 import { statusOf, textOf } from './describe.js';
 
 const maxFrames = 60;
+// How many frames are updated before the page may draw and answer again.
+const atOnce = 20;
 const tickInterval = 1000;
 const announceLength = 80;
 const kindGroups = { image: ['image'], audio: ['audio'], text: ['prompt', 'translation'] };
@@ -147,12 +149,16 @@ export class Sheet extends EventTarget {
       this.#frames.delete(key);
     }
     let next = this.#list.firstElementChild;
+    let updated = 0;
     for (const part of shown) {
       let frame = this.#frames.get(part.key);
       if (!frame) {
         frame = new Frame(part, this.#actions);
         this.#frames.set(part.key, frame);
-      } else frame.update(part);
+      } else if (frame.part.job !== part.job) {
+        updated += 1;
+        if (updated <= atOnce || document.hidden) frame.update(part);
+      }
       if (frame.node === next) next = next.nextElementSibling;
       else this.#list.insertBefore(frame.node, next);
     }
@@ -160,6 +166,7 @@ export class Sheet extends EventTarget {
     if (lost >= 0) (this.#list.children[Math.min(lost, this.#list.children.length - 1)]?.querySelector('a, button') ?? byId('sheet-title')).focus();
     this.#layOut();
     this.#showEdges();
+    if (updated > atOnce) requestAnimationFrame(() => this.show());
   }
 
   // Reads what the layout depends on. That makes the browser lay out the page, so it is done only when the width has changed.

@@ -43,7 +43,7 @@ func (c *Contract) shouldValidate(operation string, status int) bool {
 	return c.validated[key] <= maxValidated
 }
 
-// Read reads and validates an OpenAPI document.
+// Read reads and validates an OpenAPI document and its examples.
 func Read(file string) (*Contract, error) {
 	data, err := os.ReadFile(file) //nolint:gosec // Tests choose the path.
 	if err != nil {
@@ -53,7 +53,7 @@ func Read(file string) (*Contract, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read contract: %w", err)
 	}
-	if err := doc.Validate(context.Background(), openapi3.DisableExamplesValidation()); err != nil {
+	if err := doc.Validate(context.Background()); err != nil {
 		return nil, fmt.Errorf("read contract: %w", err)
 	}
 	// The router would cut off the only server, the root, as a prefix.

@@ -196,7 +196,8 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		hooks: d.Webhooks, sessions: sessions, owners: accountOwners, sends: ratelimit.New(d.Now, maxWebhookSends, guessWindow),
 	}
 	subs := &submissions{
-		submitter: submitter, webhooks: hooks, queue: d.Queue, jobs: d.Jobs, store: d.Store, sessions: sessions, owners: accountOwners, problems: problems, metrics: d.Metrics,
+		submitter: submitter, webhooks: hooks, queue: d.Queue, jobs: d.Jobs, store: d.Store, sessions: sessions, owners: accountOwners,
+		problems: problems, metrics: d.Metrics,
 		maxPending: cfg.MaxPending, timeout: cmp.Or(cfg.hooks.SubmitTimeout, submitTimeout),
 	}
 	views := &jobViews{feed: d.Feed}

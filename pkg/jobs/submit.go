@@ -84,8 +84,8 @@ type Submission struct {
 //
 // Refused and repeated submissions are not charged, and a repeated one returns its job even if the quota is exhausted. Besides
 // the publish, Submit costs one request for the limit of active jobs and one for each limited window of the quota, at the same
-// time; Enqueue and existing say what a key costs, and CopyReferences what stored reference images do. Submissions of one caller do not wait for each other, except while its quota is
-// almost used up, and those under one key.
+// time; Enqueue and existing say what a key costs, and CopyReferences what stored reference images do. Submissions
+// of one caller do not wait for each other, except while its quota is almost used up, and those under one key.
 func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*Submission, error) {
 	spec, err := s.spec(caller, order, telemetry.RequestID(ctx))
 	if err != nil {

@@ -74,6 +74,7 @@ func accessCases() map[string]accessCase {
 		"POST /api/keys":                              membersOnly(400, "/api/keys", fields{}),
 		"DELETE /api/keys/:id":                        membersOnly(404, "/api/keys/key_1", nil),
 		"POST /v1/images/generations":                 submission("/v1/images/generations", fields{"prompt": "a"}),
+		"POST /v1/images/edits":                       {"/v1/images/edits", fields{}, 415, 415, 415, 415, 401},
 		"POST /v1/audio/speech":                       submission("/v1/audio/speech", fields{"input": "a"}),
 		"PUT /api/webhooks":                           membersOnly(200, "/api/webhooks", fields{}),
 		"POST /api/webhooks/secret":                   membersOnly(200, "/api/webhooks/secret", nil),

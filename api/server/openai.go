@@ -31,6 +31,7 @@ type openAIHandler struct {
 	limits    *streamLimits
 	links     *openai.Links
 	converter *openai.Converter
+	uploaded  *uploadedImages
 	claims    claims
 	models    func(context.Context) *job.Catalogue
 	catalogue *job.Catalogue

@@ -74,6 +74,7 @@ func (h *handlers) routes() (*gin.Engine, error) {
 
 	// The routes of the OpenAI API.
 	openAI.POST("/images/generations", handle(h.openAI.generateImages))
+	e.Group("/v1", h.refuseCrossOrigin, limitUpload).POST("/images/edits", handle(h.openAI.editImages))
 	openAI.POST("/audio/speech", handle(h.openAI.speak))
 	read(openAI, "/models", handle(h.openAI.listModels))
 	read(openAI, "/models/*id", handle(h.openAI.getModel))

@@ -71,6 +71,7 @@ func expectations() map[string]expectation {
 	}
 	all["POST /api/images/save"], all["DELETE /api/images/:id"] = expectation{anonymous: 401, original: true, largest: server.MaxImageBody}, expectation{anonymous: 401, original: true}
 	all["POST /v1/images/generations"], all["POST /v1/audio/speech"] = expectation{anonymous: 400}, expectation{anonymous: 400}
+	all["POST /v1/images/edits"] = expectation{anonymous: 415, largest: server.MaxImageBody}
 	for path, e := range read {
 		all["GET "+path], all["HEAD "+path] = e, e
 	}

@@ -52,6 +52,7 @@ var routePermissions = map[string]permission{
 	"POST /api/translate":          submitScope,
 
 	"POST /v1/images/generations": submitScope,
+	"POST /v1/images/edits":       submitScope,
 	"POST /v1/audio/speech":       submitScope,
 	"GET /v1/models":              anyone,
 	"GET /v1/models/*id":          anyone,

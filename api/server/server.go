@@ -205,6 +205,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 	limits := newAccountLimits(derived.Attempts, d.Now)
 	signups := &signupLimit{accounts: d.Accounts, max: cfg.MaxSignups, key: derived.Attempts, log: d.Log}
 	op := newOperator(cfg.AdminKey, derived, sessions, problems, d.Now, d.Log)
+	uploaded := newUploadedImages(cmp.Or(cfg.hooks.UploadGrace, uploadGrace))
 	links, err := openai.NewLinks(derived.MediaLinks)
 	if err != nil {
 		return nil, err
@@ -227,7 +228,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		},
 		openAI: &openAIHandler{
 			submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, limits: streams, links: links, models: d.Models, catalogue: d.Catalogue,
-			converter: openai.NewConverter(), syncWait: cfg.SyncWait, keepAlive: cmp.Or(cfg.hooks.KeepAlive, keepAlive), now: d.Now,
+			converter: openai.NewConverter(), uploaded: uploaded, syncWait: cfg.SyncWait, keepAlive: cmp.Or(cfg.hooks.KeepAlive, keepAlive), now: d.Now,
 		},
 		auth: &authHandler{
 			accounts: d.Accounts, recovery: d.Recovery, eraser: d.Eraser, sessions: sessions, limits: limits, signups: signups,
@@ -247,7 +248,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		},
 		uploads: &uploadHandler{
 			store: d.Store, sessions: sessions, owners: accountOwners, metrics: d.Metrics,
-			images: newUploadedImages(cmp.Or(cfg.hooks.UploadGrace, uploadGrace)), limits: ratelimit.New(d.Now, maxUploadsPerHour, time.Hour),
+			images: uploaded, limits: ratelimit.New(d.Now, maxUploadsPerHour, time.Hour),
 		},
 		models:        &modelHandler{models: d.Models, submitter: submitter, control: d.Control},
 		webhooks:      hooks,

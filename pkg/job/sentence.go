@@ -45,6 +45,7 @@ var fieldSentences = map[string]words{
 	"invalid_reference":    {"must be upload:<id> or job:<id>/<index>", "必须为 upload:<id> 或 job:<id>/<index>"},
 	"reference_needs_url":  {"must be a URL: the image service in use accepts no stored images", "必须是 URL：当前的图片服务不接受已存储的图片"},
 	"reference_not_found":  {"is no image of yours, or has expired or been deleted", "不是您的图片，或者已过期或已被删除"},
+	"mask_not_supported":   {"is not supported: an image is edited as a whole", "不受支持：图片总是整体编辑"},
 	"reference_not_image":  {"is not an image", "不是图片"},
 	"references_too_large": {"exceeds, together with the stored images before it, {max} bytes", "与之前的已存储图片合计超过 {max} 字节"},
 	"invalid_url":          {"must be an absolute http or https URL without spaces, user name, fragment, comma or |", "必须是完整的 http 或 https 地址，且不含空格、用户名、片段、逗号或 |"},

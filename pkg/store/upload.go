@@ -42,17 +42,11 @@ type Upload struct {
 	ChunkBytes  int      `json:"chunk_bytes"`
 }
 
-// UploadID returns the id of an owner's upload of an image with a SHA-256. The same image again is the same upload, so that a
-// repeated request stores nothing more. Anonymous callers share an owner, and only the id protects their uploads; each gets a new one.
-func UploadID(owner string, sum [sha256.Size]byte) (string, error) {
-	if owner != job.OwnerAnonymous {
-		return uuid.NewSHA1(uuid.NameSpaceOID, append([]byte(owner+"\x00"), sum[:]...)).String(), nil
-	}
-	id, err := uuid.NewRandom()
-	if err != nil {
-		return "", fmt.Errorf("make upload ID: %w", err)
-	}
-	return id.String(), nil
+// UploadID returns the id of an owner's upload of an image. The same image again is the same upload, so that a repeated request stores
+// nothing more.
+func UploadID(owner string, data []byte) string {
+	sum := sha256.Sum256(data)
+	return uuid.NewSHA1(uuid.NameSpaceOID, append([]byte(owner+"\x00"), sum[:]...)).String()
 }
 
 // PutUpload stores an image of an owner and returns its description with id, size, hash and expiry. When it returns no error, both
@@ -60,12 +54,16 @@ func UploadID(owner string, sum [sha256.Size]byte) (string, error) {
 // ErrTooManyUploads and ErrFull. It costs two requests, one acknowledged publish for each 512 KiB and one for the description.
 func (s *Store) PutUpload(ctx context.Context, owner string, u Upload, data []byte) (Upload, error) {
 	sum := sha256.Sum256(data)
-	var err error
-	if u.ID, err = UploadID(owner, sum); err != nil {
-		return Upload{}, err
-	}
 	now := time.Now()
-	if owner != job.OwnerAnonymous {
+	if owner == job.OwnerAnonymous {
+		// Anonymous callers share an owner, and only the id protects their uploads.
+		id, err := uuid.NewRandom()
+		if err != nil {
+			return Upload{}, fmt.Errorf("make upload ID: %w", err)
+		}
+		u.ID = id.String()
+	} else {
+		u.ID = UploadID(owner, data)
 		if err := s.makeRoom(ctx, owner, u.ID, now); err != nil {
 			return Upload{}, err
 		}

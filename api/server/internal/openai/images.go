@@ -98,7 +98,9 @@ func ImageFaults(faults []job.FieldError) []job.FieldError { return rename(fault
 func rename(faults []job.FieldError, names map[string]string) []job.FieldError {
 	var renamed []job.FieldError
 	for _, f := range faults {
-		if name, ok := names[f.Pointer]; ok {
+		// Of an element of a list, the list is named.
+		first, _, _ := strings.Cut(strings.TrimPrefix(f.Pointer, "/"), "/")
+		if name, ok := names["/"+first]; ok {
 			f.Pointer = name
 		}
 		if !bind.Has(renamed, f.Pointer) {

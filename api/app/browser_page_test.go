@@ -39,6 +39,7 @@ func TestPageInBrowser(t *testing.T) {
 		{"long speech", readLongText},
 		{"API keys", manageKeys},
 		{"webhooks", manageWebhooks},
+		{"references", referTo},
 		{"reference", sendFromReference},
 		{"twelve tabs", openTwelveTabs},
 		{"many jobs", showManyJobs},

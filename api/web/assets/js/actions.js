@@ -1,6 +1,7 @@
 // What can be done with a result: stop, try again, vary, keep, share, download, delete. The frames of the sheet and the dialog
 // of one work use the same.
 import { Problem, newKey } from './api.js';
+import { suggestReferenceModel } from './catalogue.js';
 import { textOf } from './describe.js';
 import { copyText, notTwice } from './dom.js';
 import { framesOf, mediaAt, missingAt } from './frame.js';
@@ -43,7 +44,7 @@ function fileName({ job, index }, type) {
 }
 
 /** makeActions returns the actions on {job, index}. fill fills the composer; saved returns the saved pictures of a member. */
-export function makeActions({ jobs, saved, router, sheet, fill, useText, progress }) {
+export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, progress }) {
   const leaving = new Map();
   const submit = async (kind, input) => {
     const job = await jobs.submit({ kind, input }, newKey());
@@ -180,6 +181,8 @@ export function makeActions({ jobs, saved, router, sheet, fill, useText, progres
     isKept: (part) => saved()?.has(part.job, part.index) ?? false,
     reuse: (part) => fill(part.job.kind, part.job.kind === 'image' && (part.job.input.n ?? 1) > 1 ? inputOf(part) : part.job.input),
     useText,
+    canRefer: () => Boolean(suggestReferenceModel()),
+    refer: (part) => refer((references) => references.add(`job:${part.job.id}/${part.index}`, textOf(part.job))),
     download: guard(download),
     downloadAll: guard((parts) => (parts.length === 1 ? download(parts[0]) : downloadAll(parts))),
     share: guard(async (part) => {

@@ -1,7 +1,7 @@
 // The entry point of the page: creates the parts and wires them together.
 import { makeActions } from './actions.js';
 import { Problem } from './api.js';
-import { loadCatalogue } from './catalogue.js';
+import { loadCatalogue, suggestReferenceModel } from './catalogue.js';
 import { fillChoices } from './choices.js';
 import { Composer } from './composer.js';
 import { byId, drawIcons, setText } from './dom.js';
@@ -41,7 +41,7 @@ const quota = new Quota(jobs, (lane) => member.handleLane(lane));
 const composers = Object.fromEntries([...document.querySelectorAll('form.composer')]
   .map((form) => [form.dataset.kind, new Composer(form, jobs, quota, onSubmitted)]));
 for (const [kind, composer] of Object.entries(composers)) new Verbs(byId(`panel-${kind}`), composer, jobs);
-const actions = makeActions({ jobs, saved: () => saved, router, sheet: () => sheet, fill, progress: showProgress, useText: (kind, text) => fill(kind, { [kind === 'image' ? 'prompt' : 'text']: text }) });
+const actions = makeActions({ jobs, saved: () => saved, router, sheet: () => sheet, fill, refer, progress: showProgress, useText: (kind, text) => fill(kind, { [kind === 'image' ? 'prompt' : 'text']: text }) });
 const sheet = new Sheet(jobs, actions);
 new Notifier(jobs, router);
 const rail = byId('compose');
@@ -103,6 +103,18 @@ function fill(kind, input) {
   composers[target].focus();
   announce(t('compose.refilled'));
 }
+
+// refer adds to the reference pictures of the composer.
+async function refer(add) {
+  router.go('/');
+  fold(true);
+  composers.image.focus();
+  const references = await composers.image.references();
+  if (references) await add(references);
+}
+
+const isPicture = ({ type }) => type.startsWith('image/');
+const referTo = (files) => refer((references) => Promise.all([...files].map((file) => references.upload(file))));
 
 // Views.
 
@@ -259,19 +271,41 @@ jobs.addEventListener('list', () => {
 });
 jobs.addEventListener('sent', () => announce(t('compose.accepted')));
 
-// A picture with settings inside may be dropped anywhere.
+// Files may be dropped anywhere: one with settings inside brings them back, any other picture becomes a reference.
+const dropping = (on) => document.documentElement.classList.toggle('dropping', on);
 addEventListener('dragover', (event) => {
-  if ([...event.dataTransfer.types].includes('Files')) event.preventDefault();
+  if (![...event.dataTransfer.types].includes('Files')) return;
+  event.preventDefault();
+  dropping(true);
 });
+addEventListener('dragleave', ({ relatedTarget }) => dropping(relatedTarget !== null && document.documentElement.classList.contains('dropping')));
 addEventListener('drop', async (event) => {
-  const file = event.dataTransfer.files[0];
-  if (!file) return;
+  const files = [...event.dataTransfer.files];
+  dropping(false);
+  if (files.length === 0) return;
   event.preventDefault();
   await withModule('embed', async ({ readSettings }) => {
-    const settings = await readSettings(file);
-    if (settings) fill('text' in settings ? 'audio' : 'image', settings);
+    const pictures = suggestReferenceModel() ? files.filter(isPicture) : [];
+    const settings = files.length === 1 && (await readSettings(files[0]));
+    if (settings) {
+      fill('text' in settings ? 'audio' : 'image', settings);
+      if (pictures.length > 0) toast(t('drop.restored'), { label: t('action.reference'), action: () => referTo(pictures) });
+    } else if (pictures.length > 0) referTo(pictures);
     else toast(t('drop.none'), { bad: true });
   });
+});
+byId('reference-add').addEventListener('click', () => byId('reference-file').click());
+byId('reference-file').addEventListener('change', ({ target }) => {
+  // Reset, so that the same file may be chosen again.
+  const files = [...target.files];
+  target.value = '';
+  if (files.length > 0) referTo(files);
+});
+byId('panel-image').addEventListener('paste', (event) => {
+  const files = [...event.clipboardData.files].filter(isPicture);
+  if (files.length === 0 || !suggestReferenceModel()) return;
+  event.preventDefault();
+  referTo(files);
 });
 
 // Connection, language and theme.
@@ -316,6 +350,7 @@ new Live(jobs, showConnection, notice).start();
 loadCatalogue().then(() => {
   fillChoices();
   for (const composer of Object.values(composers)) composer.show();
+  byId('reference-add').hidden = !suggestReferenceModel();
   if (isLoaded('voices')) showVoices();
 });
 document.documentElement.dataset.ready = 'true';

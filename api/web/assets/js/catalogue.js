@@ -48,6 +48,8 @@ export const defaults = { image: 'flux', audio: 'elevenlabs', voice: 'nova' };
 
 // The details of the server's models by name: price, health, title.
 const details = new Map();
+// Whether the service takes the addresses of reference pictures only, which must be public.
+let addressesOnly = false;
 
 /** loadCatalogue reads the models of the server; without an answer those of this file are offered. */
 export async function loadCatalogue() {
@@ -60,6 +62,7 @@ export async function loadCatalogue() {
   }
   Object.assign(defaults, { image: list.defaults.image_model, audio: list.defaults.audio_model, voice: list.defaults.voice });
   for (const model of [...list.images, ...list.speech]) details.set(model.name, model);
+  addressesOnly = Boolean(list.max_prompt_bytes);
   const offered = (model) => !model.replaced_by;
   const known = new Set(imageModels.flatMap(({ models }) => models.map(({ name }) => name)));
   const images = new Set(list.images.filter(offered).map(({ name }) => name));
@@ -90,6 +93,18 @@ export const priceOf = (name) => details.get(name)?.price ?? null;
 
 /** healthOf returns the state of a model as the service reports it, or "". */
 export const healthOf = (name) => details.get(name)?.health ?? '';
+
+/** maxReferencesOf returns how many reference pictures a model takes; without the server's list only the server knows. */
+export function maxReferencesOf(name) {
+  if (details.size === 0) return Infinity;
+  return addressesOnly ? 0 : details.get(name || defaults.image)?.max_reference_images ?? 0;
+}
+
+/** suggestReferenceModel returns the first model that takes reference pictures, as many as given, or undefined. */
+export function suggestReferenceModel(count = 1) {
+  const taking = imageModels.flatMap(({ models }) => models).filter(({ name }) => maxReferencesOf(name) >= count);
+  return taking.find(({ name }) => ['', 'healthy'].includes(healthOf(name))) ?? taking[0];
+}
 
 /** maxPixelsOf returns the pixel limit of a model. */
 export const maxPixelsOf = (name) => imageModel(name).maxPixels ?? limits.maxPixels;

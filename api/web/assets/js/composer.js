@@ -7,12 +7,16 @@ import { byId, el, icon, setText } from './dom.js';
 import { checkField, clearFieldError, clearFieldErrors, controls, count, loadDraft, saveDraft, setValue, showFieldError, toSentence, typed, valueOf } from './fields.js';
 import { formatNumber, t } from './i18n.js';
 import { isEnded, isUnsent } from './jobs.js';
+import { withModule } from './later.js';
+import { read, write } from './storage.js';
 import { toast } from './toast.js';
 
 const draftDelay = 300;
 const second = 1000;
 // A second click of a double click must not stop what the first has started.
 const stopDelay = 900;
+/** referencesKey is where the reference pictures of the draft are stored. */
+export const referencesKey = 'draft_references';
 const mac = /mac|iphone|ipad/i.test(navigator.platform);
 
 /** Composer is the form of one kind of work. onSubmitted is called with every job it creates. */
@@ -32,6 +36,7 @@ export class Composer {
   #lastRequest = { body: '', key: '' };
   #draftTimer = 0;
   #countdown = 0;
+  #references = null;
 
   constructor(form, jobs, quota, onSubmitted) {
     this.#form = form;
@@ -59,6 +64,15 @@ export class Composer {
     jobs.addEventListener('changes', () => this.#showButtons());
     jobs.addEventListener('remove', () => this.#showButtons());
     this.show();
+    if (this.kind === 'image' && read(referencesKey)) this.references();
+  }
+
+  /** references loads the line of reference pictures, which only the form of images has. */
+  references() {
+    return withModule('references', ({ References }) => {
+      this.#references ??= new References(this.#form, () => this.#changed(this.#form));
+      return this.#references;
+    });
   }
 
   get kind() {
@@ -75,6 +89,7 @@ export class Composer {
     if (this.kind === 'image') showSize(this.#form);
     if (this.kind === 'audio') setText(byId('audio-speed-value'), `${formatNumber(Number(byId('audio-speed').value))}×`);
     showChips(this.#form, () => this.#changed(this.#form));
+    this.#references?.show();
     this.#showButtons();
     this.showLine();
   }
@@ -118,7 +133,16 @@ export class Composer {
       setValue(this.#form, name, value === true ? 'on' : value === false ? '' : String(value));
     }
     this.#latest = '';
+    if (this.kind === 'image') this.#fillReferences(input.reference_images ?? []);
     this.#filled();
+  }
+
+  #fillReferences(names) {
+    if (this.#references) this.#references.set(names);
+    else {
+      write(referencesKey, names.length > 0 ? JSON.stringify(names.map((ref) => ({ ref }))) : null);
+      if (names.length > 0) this.references();
+    }
   }
 
   /** setText replaces the text only. */
@@ -194,6 +218,7 @@ export class Composer {
       if (control.name === 'deadline_seconds') request.deadline_seconds = value;
       else request.input[control.name] = value;
     }
+    if (this.#references?.names.length > 0) request.input.reference_images = this.#references.names;
     if (this.kind === 'image') [request.input.width, request.input.height] = sizeOf(this.#form);
     return request;
   }
@@ -217,6 +242,7 @@ export class Composer {
       this.#focusInvalid();
       return;
     }
+    if (this.kind === 'image' && (this.#references || read(referencesKey)) && !(await this.#awaitReferences())) return;
     const request = this.#request();
     const body = JSON.stringify(request);
     // A submission whose answer was lost is repeated under its key, so that it never makes two jobs.
@@ -240,8 +266,20 @@ export class Composer {
     }
   }
 
+  // Waits for what is still being uploaded, and reports whether the request can be sent.
+  async #awaitReferences() {
+    this.#setBusy(true);
+    try {
+      return await (await this.references())?.ready() ?? false;
+    } finally {
+      this.#setBusy(false);
+    }
+  }
+
   #showProblem(problem) {
-    const unmatched = problem.errors.filter(({ pointer, detail }) => !showFieldError(this.#form, pointer, toSentence(detail)));
+    const ofReferences = problem.errors.filter(({ pointer }) => this.#references && pointer.startsWith('/input/reference_images'));
+    if (ofReferences.length > 0) this.#references.showFault(toSentence(ofReferences[0].detail));
+    const unmatched = problem.errors.filter((error) => !ofReferences.includes(error)).filter(({ pointer, detail }) => !showFieldError(this.#form, pointer, toSentence(detail)));
     if (unmatched.length > 0) this.showAlert(unmatched.map(({ pointer, detail }) => toSentence(`${pointer.split('/').at(-1)} ${detail}`)).join(' '));
     else if (problem.errors.length === 0) {
       this.showAlert(problem.sentence);

@@ -83,6 +83,7 @@ export function recipe(job, index) {
     job.kind === 'audio' && input.voice && ['voice', voiceName(input.voice)],
     input.speed !== undefined && input.speed !== 1 && ['speed', `${formatNumber(input.speed)}×`],
     input.format && ['format', input.format.toUpperCase()],
+    input.reference_images && ['references', t('chip.references', { n: formatNumber(input.reference_images.length) })],
     isImage && seed !== undefined && ['seed', t('chip.seed', { seed })],
     input.negative && ['negative', t('chip.negative', { negative: input.negative })],
     input.quality && ['quality', t('chip.quality', { quality: t(`quality.${input.quality}`) })],

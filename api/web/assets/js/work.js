@@ -241,6 +241,7 @@ class Work {
       text && button('action.image', 'image', () => this.#actions.useText('image', text), 'quiet strong'),
       text && button('action.speak', 'audio', () => this.#actions.useText('audio', text)),
       button('action.reuse', 'edit', () => this.#actions.reuse(part)),
+      media && job.kind === 'image' && this.#actions.canRefer() && button('action.reference', 'attach', () => this.#actions.refer(part)),
       media && button('action.download', 'download', () => this.#actions.download(part)),
       media && job.kind === 'image' && job.result.media.length > 1 && button('action.download_all', 'download', () => this.#actions.downloadAll(job.result.media.map((file) => ({ job, index: file.index })))),
       media && button('action.share', 'share', () => this.#actions.share(part)),

@@ -61,7 +61,7 @@ func referTo(ctx context.Context, t *testing.T, i *instance) {
 			t.Fatal(err)
 		}
 		p.do(t, "choose one, without a connection at first", offline(true), chromedp.SetUploadFiles("#reference-file", []string{file}, chromedp.NodeReady),
-			chromedp.WaitVisible("#toasts .toast.bad button"), references(2), offline(false), chromedp.Click("#toasts .toast.bad button"), references(3))
+			chromedp.WaitVisible("#toasts .toast.bad button"), references(2), offline(false), until(isLive), chromedp.Click("#toasts .toast.bad button"), references(3))
 		p.do(t, "drop what is no picture", drop(`'red', null, true`), until(`document.querySelector('#toasts').textContent.includes('red.png')`), references(3),
 			chromedp.Evaluate("document.querySelector('#toasts').replaceChildren(); seen.moved = 0", nil))
 		p.check(t, "references")

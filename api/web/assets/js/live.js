@@ -44,8 +44,14 @@ export class Live {
       this.#refresh().then(() => this.#join());
     });
     addEventListener('online', () => {
-      this.#refresh();
       this.#jobs.flush();
+      // A stream may outlive the outage, in this tab or in another; then nothing else says that it works again.
+      if (this.#source?.readyState === EventSource.OPEN) {
+        this.#connected();
+        return;
+      }
+      this.#refresh();
+      this.#channel?.postMessage({ ask: true });
     });
     addEventListener('offline', () => this.#setState('offline'));
     // Do not let a new job wait for the next idle poll.

@@ -18,6 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/api/web"
 	"github.com/text2image-audio/text2image-audio/pkg/apikey"
+	"github.com/text2image-audio/text2image-audio/pkg/batch"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
@@ -173,6 +174,12 @@ func (a *App) start(ctx context.Context) error {
 	})
 	deliverer.Start()
 	a.onStop("webhooks", deliverer.Stop)
+	batches, err := batch.New(ctx, b, service, a.log)
+	if err != nil {
+		return err
+	}
+	batches.Start()
+	a.onStop("batches", batches.Stop)
 	quotas := a.quota()
 	eraser := erasure.New(accounts, service, []erasure.Part{
 		{Name: "API keys", Erase: func(ctx context.Context, owner string) error {
@@ -182,6 +189,8 @@ func (a *App) start(ctx context.Context) error {
 		}},
 		{Name: "feedback", Erase: feedbacks.Erase},
 		{Name: "saved images", Erase: images.Erase},
+		// Jobs that a batch still puts into the queue are erased after it.
+		{Name: "batches", Erase: batches.Erase},
 		{Name: "jobs", Erase: service.Erase},
 		// The end of a job that is erased may have been published.
 		{Name: "webhooks", Erase: hooks.Erase},
@@ -202,7 +211,7 @@ func (a *App) start(ctx context.Context) error {
 		return fmt.Errorf("build page: %w", err)
 	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
-		Accounts: accounts, Recovery: mailer, Keys: apiKeys, Feedback: feedbacks, Gallery: images, Webhooks: hooks, Google: a.google(),
+		Accounts: accounts, Recovery: mailer, Keys: apiKeys, Feedback: feedbacks, Gallery: images, Webhooks: hooks, Batches: batches, Google: a.google(),
 		Jobs: service, Store: a.store, Queue: a.queue, Control: a.control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(),
 		Catalogue: catalogue.Builtin(), Models: models.Current,
 		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: page,

@@ -29,6 +29,7 @@ type Job struct {
 	Progress      *int           `json:"progress,omitempty"`
 	Input         job.Input      `json:"input"`
 	RetriedFrom   string         `json:"retried_from,omitempty"`
+	BatchID       string         `json:"batch_id,omitempty"`
 	Cancel        job.CancelKind `json:"cancel,omitempty"`
 	Result        *Result        `json:"result,omitempty"`
 	Usage         *job.Usage     `json:"usage,omitempty"`
@@ -77,7 +78,7 @@ func Of(s *job.Snapshot) *Job {
 	self := Path(spec.ID)
 	j := &Job{
 		ID: spec.ID, Kind: spec.Kind, Status: s.Status(), CreatedAt: spec.CreatedAt, Deadline: spec.Deadline,
-		MaxAttempts: spec.MaxAttempts, Input: spec.Input, RetriedFrom: spec.RetriedFrom, Labels: spec.Labels,
+		MaxAttempts: spec.MaxAttempts, Input: spec.Input, RetriedFrom: spec.RetriedFrom, Labels: spec.Labels, BatchID: spec.Batch,
 		Links: Links{Self: self, Events: self + "/events", Cancel: self + "/cancel", Media: []string{}},
 	}
 	if w := spec.Webhook; w != nil && len(w.Events) > 0 {

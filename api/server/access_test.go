@@ -48,8 +48,10 @@ func accessCases() map[string]accessCase {
 		"POST /api/jobs/:id/retry":  ownersOnly(202, "/api/jobs/failed/retry"),
 		"DELETE /api/jobs/:id":      ownersOnly(204, "/api/jobs/done"),
 
-		"POST /api/uploads":       {"/api/uploads", tinyPNG(), 201, 201, 201, 201, 401},
-		"DELETE /api/uploads/:id": {"/api/uploads/x", nil, 404, 404, 404, 404, 401},
+		"POST /api/uploads":            {"/api/uploads", tinyPNG(), 201, 201, 201, 201, 401},
+		"DELETE /api/uploads/:id":      {"/api/uploads/x", nil, 404, 404, 404, 404, 401},
+		"POST /api/batches":            {"/api/batches", `{"jobs":[` + goodBody + `]}`, 202, 202, 202, 202, 401},
+		"POST /api/batches/:id/cancel": ownersOnly(200, "/api/batches/{batch}/cancel"),
 
 		"POST /api/generate":           submission("/api/generate", fields{"text": "a", "type": "image"}),
 		"POST /api/pollinations/image": submission("/api/pollinations/image", fields{"prompt": "a"}),
@@ -92,6 +94,8 @@ func accessCases() map[string]accessCase {
 		"/api/images/:id":             {"/api/images/{image}", nil, 200, 404, 401, 401, 401},
 		"/api/images/download/:id":    {"/api/images/download/{image}", nil, 200, 404, 401, 401, 401},
 		"/api/jobs":                   {"/api/jobs", nil, 200, 200, 200, 401, 401},
+		"/api/batches":                {"/api/batches", nil, 200, 200, 200, 401, 401},
+		"/api/batches/:id":            ownersOnly(200, "/api/batches/{batch}"),
 		"/api/events":                 {"/api/events", nil, 200, 200, 200, 401, 401},
 		"/api/uploads":                {"/api/uploads", nil, 200, 200, 200, 401, 401},
 		"/api/uploads/:id":            {"/api/uploads/x", nil, 404, 404, 404, 404, 401},
@@ -193,6 +197,7 @@ func TestRouteAccess(t *testing.T) {
 	image["prompt"] = prompt
 	var saved savedImage
 	b.post(t, imagesRoute+"save", image, bearer(ann.Token)).expect(t, http.StatusCreated).decode(t, &saved)
+	ofAnn := b.post(t, "/api/batches", fields{"jobs": []fields{{"kind": "prompt", "input": fields{"text": prompt}}}}, bearer(ann.Token)).batch(t, http.StatusAccepted)
 	table := accessCases()
 	var routes []string
 	for _, r := range b.server.Routes() {
@@ -221,7 +226,7 @@ func TestRouteAccess(t *testing.T) {
 			}
 			n++
 			ip := fmt.Sprintf("10.%d.%d.1", n/250, n%250)
-			status, body := b.peek(t, strings.Fields(route)[0], strings.ReplaceAll(r.path, "{image}", saved.ID), r.body, fromIP(ip), async, who.option)
+			status, body := b.peek(t, strings.Fields(route)[0], strings.NewReplacer("{image}", saved.ID, "{batch}", ofAnn.ID).Replace(r.path), r.body, fromIP(ip), async, who.option)
 			if want := r.status(name, who); status != want {
 				t.Errorf("%s: %s is %d, want %d: %.300s", name, route, status, want, body)
 			}

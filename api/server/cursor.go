@@ -17,6 +17,8 @@ const (
 	cursorBulk        = "b1"
 	cursorFeedback    = "f1"
 	cursorDeliveries  = "w1"
+	cursorBatches     = "t1"
+	cursorBatchJobs   = "j1"
 )
 
 // encodePosition returns the cursor of a position in a list of jobs.

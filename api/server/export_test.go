@@ -32,6 +32,7 @@ var (
 const (
 	MaxBody        = bind.MaxBody
 	MaxImageBody   = maxImageBody
+	MaxBatchBody   = maxBatchBody
 	MaxHeldUploads = heldAtOnce
 	UploadHead     = uploadHead
 )

@@ -25,6 +25,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server"
 	"github.com/text2image-audio/text2image-audio/api/web"
 	"github.com/text2image-audio/text2image-audio/pkg/apikey"
+	"github.com/text2image-audio/text2image-audio/pkg/batch"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
@@ -133,8 +134,10 @@ func setup(t testing.TB, changes ...change) *bundle {
 	must(t, err)
 	hooks, err := webhook.New(t.Context(), b.broker, webhook.Config{}, []byte(secret))
 	must(t, err)
+	batches, err := batch.New(t.Context(), b.broker, b.jobs, log)
+	must(t, err)
 	deps := server.Deps{
-		Accounts: accounts, Recovery: recovery, Keys: apiKeys, Feedback: b.box, Gallery: images, Webhooks: hooks,
+		Accounts: accounts, Recovery: recovery, Keys: apiKeys, Feedback: b.box, Gallery: images, Webhooks: hooks, Batches: batches,
 		Jobs: b.jobs, Store: b.store, Queue: b.queue, Control: b.control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Plans{}, nil), Catalogue: catalogue.Builtin(),
 		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
 	}
@@ -146,6 +149,7 @@ func setup(t testing.TB, changes ...change) *bundle {
 		}},
 		{Name: "feedback", Erase: b.box.Erase},
 		{Name: "saved images", Erase: images.Erase},
+		{Name: "batches", Erase: batches.Erase},
 		{Name: "jobs", Erase: b.jobs.Erase},
 		{Name: "webhooks", Erase: hooks.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {

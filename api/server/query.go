@@ -29,6 +29,9 @@ var queries = map[string][]string{
 	"/api/webhooks/secret":       nil,
 	"/api/webhooks/deliveries":   {"limit", "cursor"},
 	"/api/webhooks/ping":         nil,
+	"/api/batches":               {"limit", "cursor"},
+	"/api/batches/:id":           {"limit", "cursor", "status"},
+	"/api/batches/:id/cancel":    nil,
 
 	"/api/webhooks/deliveries/:id/redeliver": nil,
 }

@@ -56,6 +56,13 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	read(native, "/api/models", handle(h.models.listModels))
 	read(native, "/api/quota", handle(h.quota.getQuota))
 
+	// Batches of jobs.
+	batches := e.Group("/api/batches", h.refuseCrossOrigin, h.checkQuery)
+	batches.POST("", h.limitBody(maxBatchBody), handle(h.batches.submitBatch))
+	read(batches, "", limitBody, handle(h.batches.listBatches))
+	read(batches, "/:id", limitBody, handle(h.batches.getBatch))
+	batches.POST("/:id/cancel", limitBody, handle(h.batches.cancelBatch))
+
 	// Webhooks of members.
 	read(native, "/api/webhooks", member(h.webhooks.getEndpoint))
 	native.PUT("/api/webhooks", member(h.webhooks.setEndpoint))

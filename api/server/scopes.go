@@ -45,6 +45,11 @@ var routePermissions = map[string]permission{
 	"GET /api/models":                anyone,
 	"GET /api/quota":                 readScope,
 
+	"POST /api/batches":            submitScope,
+	"GET /api/batches":             readScope,
+	"GET /api/batches/:id":         readScope,
+	"POST /api/batches/:id/cancel": submitScope,
+
 	"POST /api/generate":           submitScope,
 	"POST /api/pollinations/image": submitScope,
 	"POST /api/prompts/optimize":   submitScope,

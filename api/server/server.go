@@ -24,6 +24,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/web"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/apikey"
+	"github.com/text2image-audio/text2image-audio/pkg/batch"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/erasure"
@@ -71,6 +72,7 @@ type Deps struct {
 	Gallery *gallery.Gallery
 	// Webhooks sends the events of jobs to the URLs of members.
 	Webhooks *webhook.Service
+	Batches  *batch.Service
 	// Google configures sign-in with Google; nil disables it.
 	Google *Google
 	// Catalogue is the built-in list of models, against which settings are validated.
@@ -118,6 +120,7 @@ type handlers struct {
 	sessions      *session.Sessions
 	operator      *operator
 	jobs          *jobHandler
+	batches       *batchHandler
 	events        *eventHandler
 	original      *originalHandler
 	openAI        *openAIHandler
@@ -210,14 +213,16 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 	if err != nil {
 		return nil, err
 	}
+	jobRoutes := &jobHandler{
+		submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, limits: streams, models: d.Models, now: d.Now, log: d.Log,
+		thumbnails: thumbnail.New(thumbnailCache),
+	}
 	return &handlers{
 		middleware: m,
 		sessions:   sessions,
 		operator:   op,
-		jobs: &jobHandler{
-			submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, limits: streams, models: d.Models, now: d.Now, log: d.Log,
-			thumbnails: thumbnail.New(thumbnailCache),
-		},
+		jobs:       jobRoutes,
+		batches:    &batchHandler{jobHandler: jobRoutes, batches: d.Batches},
 		events: &eventHandler{
 			jobs: d.Jobs, feed: d.Feed, sessions: sessions, limits: streams, metrics: d.Metrics,
 			keepAlive: cmp.Or(cfg.hooks.KeepAlive, keepAlive), outlive: m.outlive, now: d.Now, log: d.Log,

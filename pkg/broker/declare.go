@@ -28,6 +28,9 @@ const ImagesAge = 24 * time.Hour
 // between two attempts.
 const webhooksAge = 7 * 24 * time.Hour
 
+// batchSlack is for how long beyond RESULT_TTL a batch is kept: the longest deadline of its jobs, and an hour.
+const batchSlack = job.MaxDeadline*time.Second + time.Hour
+
 // maxWaiting is how many pulls of all workers may wait for jobs of one lane. A worker has one, its previous release one per free slot.
 const maxWaiting = 16384
 
@@ -190,6 +193,13 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 			Description: "Deliveries of events to webhooks, with the events.",
 			Storage:     jetstream.FileStorage,
 			TTL:         webhooksAge,
+			Replicas:    cfg.Replicas,
+		},
+		{
+			Bucket:      BucketBatches,
+			Description: "Batches of jobs, with their jobs until these are in the queue.",
+			Storage:     jetstream.FileStorage,
+			TTL:         cfg.ResultTTL + batchSlack,
 			Replicas:    cfg.Replicas,
 		},
 	}

@@ -95,6 +95,10 @@ func TestStreams(t *testing.T) {
 			subject: "$KV.WEBHOOKS.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
 			maxAge: 7 * 24 * time.Hour,
 		},
+		broker.BatchesStream: {
+			subject: "$KV.BATCHES.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
+			maxAge: 49 * time.Hour,
+		},
 	} {
 		c := streamConfig(t, b, name)
 		got := facts{

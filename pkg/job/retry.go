@@ -9,7 +9,7 @@ func (s *Spec) Allowance() time.Duration { return s.Deadline.Sub(s.CreatedAt.Tim
 // upstream has generated the image meanwhile, it returns it from its cache. The new job is not charged.
 func (s *Spec) Again(id string, created time.Time) *Spec {
 	again := *s
-	again.ID, again.RetriedFrom, again.Charge = id, s.ID, nil
+	again.ID, again.RetriedFrom, again.Batch, again.Charge = id, s.ID, "", nil
 	again.CreatedAt, again.Deadline = At(created), At(created.Add(s.Allowance()))
 	return &again
 }

@@ -39,6 +39,8 @@ type Spec struct {
 	RequestID string `json:"request_id,omitempty"`
 	// APIKey is the ID of the API key with which the job was submitted, if any.
 	APIKey string `json:"api_key,omitempty"`
+	// Batch is the id of the batch that the job was submitted with, if any.
+	Batch string `json:"batch,omitempty"`
 	// Charge is nil if the job was not charged.
 	Charge *Charge `json:"charge,omitempty"`
 	// Webhook is nil if nobody is notified of the job.

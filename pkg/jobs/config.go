@@ -22,6 +22,7 @@ type Config struct {
 	// The limits are approximate: several processes may each accept a job at the same moment.
 	MaxActiveGuest  int `env:"MAX_ACTIVE_JOBS_GUEST" envDefault:"4" doc:"Jobs of one guest, identified by its cookie, that may be queued or running at once; 0 means no limit."`
 	MaxActiveMember int `env:"MAX_ACTIVE_JOBS_MEMBER" envDefault:"20" doc:"Jobs of one member that may be queued or running at once; 0 means no limit."`
+	MaxActiveBatch  int `env:"MAX_ACTIVE_BATCH_JOBS" envDefault:"1000" doc:"Jobs of batches of one guest or member that may be queued or running at once. They do not count as other jobs; 0 means no limit."`
 }
 
 // Validate reports every fault at once, each as a *env.Fault. Models and voices are checked against the built-in catalogue.
@@ -36,6 +37,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxActiveMember < 0 {
 		fault("MAX_ACTIVE_JOBS_MEMBER", "a whole number, 0 for no limit")
+	}
+	if c.MaxActiveBatch < 0 {
+		fault("MAX_ACTIVE_BATCH_JOBS", "a whole number, 0 for no limit")
 	}
 	if strings.TrimSpace(c.Voice) == "" {
 		fault("DEFAULT_AUDIO_VOICE", "the name of a voice")

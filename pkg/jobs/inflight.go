@@ -101,7 +101,7 @@ func (s *Submitter) checkActive(ctx context.Context, r *reservation, limits acti
 	if err != nil {
 		return err
 	}
-	// An API key has at most as many jobs as its owner.
+	// An API key has at most as many jobs as its owner, whose jobs in batches are counted only here.
 	n := countWith(ahead, queued, r.id)
 	if limits.exceeded(n, n) == nil || slices.Contains(queued, r.id) {
 		return nil
@@ -114,7 +114,9 @@ func (s *Submitter) checkActive(ctx context.Context, r *reservation, limits acti
 	}
 	var ids, idsOfKey []string
 	for _, snap := range snaps {
-		ids = append(ids, snap.Spec.ID)
+		if snap.Spec.Batch == "" { // The jobs of batches have a limit of their own.
+			ids = append(ids, snap.Spec.ID)
+		}
 		if r.apiKey != "" && snap.Spec.APIKey == r.apiKey {
 			idsOfKey = append(idsOfKey, snap.Spec.ID)
 		}

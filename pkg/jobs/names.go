@@ -49,6 +49,15 @@ func (n names) keyedID(caller Caller, key string) string {
 	return uuidOf(sum(n.idempotency, scope, key))
 }
 
+// batchID returns the id of the batch that a caller submits under an idempotency key. A job under the same key has another id.
+func (n names) batchID(caller Caller, key string) string {
+	scope := caller.Owner
+	if scope == job.OwnerAnonymous {
+		scope += " " + caller.Address
+	}
+	return uuidOf(sum(n.idempotency, scope, key, "batch"))
+}
+
 // replayID returns the id of the job that replays a dead letter. It is the same for the same failure, so that a repeated replay
 // finds the existing job.
 func (n names) replayID(letter *store.DeadLetter) string {

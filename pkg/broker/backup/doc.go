@@ -16,7 +16,9 @@
 // The streams are read one after the other while jobs run, and the order makes the parts consistent. The rule for two
 // streams: the one that operation writes first is read last.
 //
-//   - JOBS first. A job leaves JOBS only after its record is in RESULTS. A job that was accepted before the backup began is
+//   - BATCHES first, against the rule: the jobs of a batch that is in the backup are in the streams that follow, and what its record
+//     says is still to be put into JOBS is put there after the restore, unless it is there.
+//   - JOBS before all others. A job leaves JOBS only after its record is in RESULTS. A job that was accepted before the backup began is
 //     therefore either in JOBS when that is read, or its record is in RESULTS when that is read later. A job may be in both: its
 //     delivery after the restore finds the record, which is authoritative, and finishes the settlement. In the opposite order, a
 //     job that ends between the two would be in neither.

@@ -94,7 +94,9 @@ type definition struct {
 
 // codes is the table of all codes except those of failed jobs.
 var codes = map[string]definition{
-	CodeInvalid: {status: http.StatusBadRequest, sentence: Words{"The request is invalid.", "请求无效。"}},
+	CodeInvalid: {status: http.StatusBadRequest, sentence: Words{"The request is invalid.", "请求无效。"}, reasons: map[string]Words{
+		"lines": {"{bad} of {all} jobs are invalid; none was accepted.", "{all} 个任务中有 {bad} 个无效；没有接受任何任务。"},
+	}},
 	CodeInvalidJSON: {status: http.StatusBadRequest, sentence: Words{"The body is not valid JSON: syntax error at byte {offset}.", "请求体不是有效的 JSON：第 {offset} 字节处有语法错误。"}, reasons: map[string]Words{
 		"encoding": {"The body is not valid UTF-8: invalid byte at offset {offset}.", "请求体不是有效的 UTF-8：第 {offset} 字节无效。"},
 		"object":   {"The body must be a single JSON object.", "请求体必须是一个 JSON 对象。"},
@@ -104,7 +106,8 @@ var codes = map[string]definition{
 	CodeBodyRequired: {status: http.StatusBadRequest, sentence: Words{"The request has no body; send a JSON object.", "请求体为空，请发送一个 JSON 对象。"}},
 	CodeTooLarge:     {status: http.StatusRequestEntityTooLarge, sentence: Words{"The body is larger than {max} bytes.", "请求体超过 {max} 字节。"}},
 	CodeMediaType: {status: http.StatusUnsupportedMediaType, sentence: Words{"Send the body as application/json, without compression.", "请以 application/json 发送未压缩的请求体。"}, reasons: map[string]Words{
-		"form": {"Send the body as multipart/form-data, with the images as files.", "请以 multipart/form-data 发送请求体，并以文件形式附上图片。"},
+		"form":  {"Send the body as multipart/form-data, with the images as files.", "请以 multipart/form-data 发送请求体，并以文件形式附上图片。"},
+		"lines": {"Send the body as application/json or application/jsonl, without compression.", "请以 application/json 或 application/jsonl 发送未压缩的请求体。"},
 	}},
 	CodeInvalidKey:    {status: http.StatusBadRequest, sentence: Words{"Idempotency-Key must appear once and be 1 to 255 visible ASCII characters.", "Idempotency-Key 只能出现一次，且必须为 1 到 255 个可见 ASCII 字符。"}},
 	CodeKeyReused:     {status: http.StatusUnprocessableEntity, sentence: Words{"This Idempotency-Key was already used for a different request.", "该 Idempotency-Key 已用于另一个请求。"}},
@@ -113,6 +116,7 @@ var codes = map[string]definition{
 	CodeCrossOrigin:   {status: http.StatusForbidden, sentence: Words{"Cross-origin requests from this site are not allowed.", "不允许来自该网站的跨域请求。"}},
 	CodeHost:          {status: http.StatusMisdirectedRequest, sentence: Words{"This server does not serve the host name of the request; the operator can allow it with PUBLIC_HOSTS.", "服务器不接受请求中的主机名；管理员可通过 PUBLIC_HOSTS 添加该主机名。"}},
 	CodeNotFound: {status: http.StatusNotFound, sentence: Words{"The job does not exist or has expired.", "任务不存在或已过期。"}, reasons: map[string]Words{
+		"batch":       {"The batch does not exist or has expired.", "批次不存在或已过期。"},
 		"dead_letter": {"The dead letter does not exist: it was replayed, purged, or has expired.", "死信不存在：已被重放、清除或已过期。"},
 		"kind":        {"Unknown kind of job.", "未知的任务类型。"},
 		"api_key":     {"The API key does not exist or was revoked.", "API 密钥不存在或已被吊销。"},

@@ -13,6 +13,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/gallery"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -53,6 +54,7 @@ var errorTable = []struct {
 	{account.ErrUnknown, CodeToken},
 	{account.ErrBusy, CodeUnavailable},
 	{account.ErrFull, CodeStoreFull},
+	{kv.ErrFull, CodeStoreFull},
 	{feedback.ErrFull, CodeStoreFull},
 	{gallery.ErrNotFound, CodeImageNotFound},
 	{gallery.ErrFull, CodeStoreFull},

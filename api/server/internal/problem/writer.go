@@ -121,13 +121,7 @@ func (p *Problem) body(c *gin.Context, sentence string, lang job.Lang) map[strin
 		"error": sentence, "code": p.Code, "request_id": telemetry.RequestID(c.Request.Context()),
 	}
 	if len(p.Fields) > 0 {
-		fields := make([]map[string]string, len(p.Fields))
-		for i, field := range p.Fields {
-			fields[i] = map[string]string{
-				"pointer": field.Pointer, "code": field.Code, "detail": fieldSentence(field, lang),
-			}
-		}
-		body["errors"] = fields
+		body["errors"] = fieldErrors(p.Fields, lang)
 	}
 	if p.Job != nil {
 		body["job"] = Translate(jobview.Of(p.Job), lang)
@@ -137,6 +131,14 @@ func (p *Problem) body(c *gin.Context, sentence string, lang job.Lang) map[strin
 	}
 	maps.Copy(body, p.Extra)
 	return body
+}
+
+func fieldErrors(fields []job.FieldError, lang job.Lang) []map[string]string {
+	list := make([]map[string]string, len(fields))
+	for i, field := range fields {
+		list[i] = map[string]string{"pointer": field.Pointer, "code": field.Code, "detail": fieldSentence(field, lang)}
+	}
+	return list
 }
 
 // maxSentences bounds how many field errors the sentence contains; the list has them all.

@@ -1,0 +1,204 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
+	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
+	"github.com/text2image-audio/text2image-audio/pkg/batch"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/kv"
+)
+
+const (
+	// maxBatchBody is the largest body of a batch. A thousand prompts of 2,000 characters fit four times.
+	maxBatchBody = 8 << 20
+	// maxBatchBodies bounds the batches that are read and accepted at once, half of them from one address: a parsed body takes
+	// several times its size in memory.
+	maxBatchBodies = 8
+)
+
+// submitBatch is POST /api/batches. It accepts all jobs of the body, or none of them.
+func (h *batchHandler) submitBatch(c *gin.Context) error {
+	respond.Vary(c, "Accept-Language", "Cookie")
+	key, err := idempotencyKey(c.Request)
+	if err != nil {
+		return err
+	}
+	caller, err := h.sessions.Caller(c)
+	if err != nil {
+		return err
+	}
+	release, _, ok := h.bodies.Reserve(maxBatchBodies, ratelimit.Bound{Key: caller.Address, Max: maxBatchBodies / 2})
+	if !ok {
+		return problem.Because(problem.CodeUnavailable, "busy")
+	}
+	defer release()
+	lines, err := readBatch(c)
+	if err != nil {
+		return err
+	}
+	orders, err := h.batchOrders(c, caller, lines)
+	if err != nil {
+		return err
+	}
+	return h.acceptBatch(c, caller, batch.Request{Orders: orders, Key: key})
+}
+
+// batchLine is one job of the body of a batch. Either node or err is set.
+type batchLine struct {
+	// number is that of the line in the body; 0 if the body has no lines.
+	number int
+	node   *bind.Node
+	err    error
+}
+
+// readBatch reads the body of a batch: {"jobs": [...]}, or one job per line.
+func readBatch(c *gin.Context) ([]batchLine, error) {
+	var lines []batchLine
+	if bind.IsLines(c.Request) {
+		list, err := bind.Lines(c)
+		if err != nil {
+			return nil, err
+		}
+		if len(list) > batch.MaxJobs {
+			return nil, tooManyJobs()
+		}
+		for _, line := range list {
+			node, err := bind.Parse(line.Text)
+			lines = append(lines, batchLine{line.Number, node, err})
+		}
+		return lines, nil
+	}
+	var body struct {
+		Jobs *bind.Node `json:"jobs"`
+	}
+	b, err := bind.JSON(c, &body)
+	if p, ok := errors.AsType[*problem.Problem](err); ok && p.Code == problem.CodeMediaType {
+		return nil, problem.Because(problem.CodeMediaType, "lines")
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case bind.Has(b.Faults, "/jobs"):
+	case body.Jobs == nil, body.Jobs.Kind == bind.Array && len(body.Jobs.Items()) == 0:
+		b.Add("/jobs", "required")
+	case body.Jobs.Kind != bind.Array:
+		b.Add("/jobs", "wrong_type", "want", string(bind.Array))
+	case len(body.Jobs.Items()) > batch.MaxJobs:
+		return nil, tooManyJobs()
+	}
+	if err := b.Err(); err != nil {
+		return nil, err
+	}
+	for _, node := range body.Jobs.Items() {
+		lines = append(lines, batchLine{node: node})
+	}
+	return lines, nil
+}
+
+func tooManyJobs() error {
+	return problem.Invalid(job.FieldError{Pointer: "/jobs", Code: "too_many_items", Args: map[string]string{"max": strconv.Itoa(batch.MaxJobs)}})
+}
+
+// batchOrders returns the orders of the lines of a batch, or a problem with the errors of all invalid lines.
+func (h *batchHandler) batchOrders(c *gin.Context, caller session.Caller, lines []batchLine) ([]*jobs.Order, error) {
+	models, lang := h.models(c.Request.Context()), problem.Lang(c)
+	orders := make([]*jobs.Order, len(lines))
+	var bad []problem.Line
+	for i, line := range lines {
+		var sub submission
+		err := line.err
+		if err == nil {
+			var b bind.Binder
+			b.Object("", line.node, &sub)
+			orders[i], err = h.order(models, &sub, &b)
+		}
+		p, invalid := errors.AsType[*problem.Problem](err)
+		switch {
+		case invalid:
+			bad = append(bad, p.Line(i, line.number, lang))
+		case err != nil:
+			return nil, err
+		case (sub.Webhook != nil || len(sub.WebhookEvents) > 0) && caller.Member == nil:
+			return nil, signInForWebhooks(c)
+		}
+	}
+	if len(bad) > 0 {
+		return nil, problem.InvalidLines(bad, len(lines))
+	}
+	return orders, nil
+}
+
+// acceptBatch accepts a batch and responds with it.
+func (h *batchHandler) acceptBatch(c *gin.Context, caller session.Caller, r batch.Request) error {
+	if err := h.sessions.RequireVerified(caller.Member); err != nil {
+		return err
+	}
+	ctx, release, err := h.begin(c, caller)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := h.setDefaultWebhook(ctx, caller, r.Orders); err != nil {
+		return err
+	}
+	r.Caller = caller.Submitter(c)
+	accepted, err := h.batches.Accept(ctx, h.submitter, r)
+	if !errors.Is(err, kv.ErrFull) {
+		if deleted := h.owners.undoSubmissionIfDeleted(c, err); deleted != nil {
+			return deleted
+		}
+	}
+	if err != nil {
+		return err
+	}
+	h.problems.SetUsage(c, accepted.Usage)
+	c.Header("Location", batchPath(accepted.Batch.ID))
+	if accepted.Replayed {
+		c.Header("Idempotent-Replayed", "true")
+		found, err := h.batches.Jobs(ctx, accepted.Batch)
+		if err != nil {
+			return err
+		}
+		v := viewOf(accepted.Batch, found)
+		status := http.StatusAccepted
+		if v.Status == batchFinished {
+			status = http.StatusOK
+		}
+		h.showBatch(c, status, v)
+		return nil
+	}
+	for _, o := range r.Orders {
+		h.metrics.JobsSubmitted.WithLabelValues(string(o.Kind), string(caller.Lane)).Inc()
+	}
+	h.showBatch(c, http.StatusAccepted, newView(accepted.Batch))
+	return nil
+}
+
+// setDefaultWebhook sets the webhook of the account of a member in orders.
+func (h *batchHandler) setDefaultWebhook(ctx context.Context, caller session.Caller, orders []*jobs.Order) error {
+	if caller.Member == nil {
+		return nil
+	}
+	w, err := h.webhooks.hooks.Default(ctx, caller.Owner)
+	if err != nil {
+		return err
+	}
+	for _, o := range orders {
+		if o.WantsDefaultWebhook() {
+			o.SetDefaultWebhook(w)
+		}
+	}
+	return nil
+}

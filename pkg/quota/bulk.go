@@ -1,0 +1,130 @@
+package quota
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+)
+
+// Bulk is a charge for many jobs at once. It is stored before it is made, so that after a crash anyone can tell whether it was made
+// and reverse it: the daily counters are changed together with a mark.
+type Bulk struct {
+	// ID and At identify the charge among all others.
+	ID string   `json:"id"`
+	At job.Time `json:"at"`
+	// Units is the sum of the units of all jobs.
+	Units int `json:"units"`
+	// Charge is what is charged to the daily counters, and what each job stores for its refund, with its own units; nil when no
+	// daily limit applies.
+	Charge *job.Charge `json:"charge,omitempty"`
+
+	key Key
+}
+
+// Plan returns the charge of units to a key, or nil when nothing is limited. It charges nothing and costs no request. The id must be
+// a subject token.
+func (q *Quota) Plan(key Key, id string, at time.Time, units int) *Bulk {
+	if !q.Limited(key) {
+		return nil
+	}
+	now := q.now()
+	return &Bulk{ID: id + "-" + string(key.Group), At: job.At(at), Units: units, Charge: chargeOf(key, q.windows(key, now), now, units), key: key}
+}
+
+func (b *Bulk) mark() string { return broker.RefundSubject(b.ID, b.At.Time) }
+
+func (b *Bulk) reversalMark() string { return broker.RefundSubject(b.ID+"-reversed", b.At.Time) }
+
+// CheckBulk returns a *Refusal if a plan exceeds a limit now. It costs one read of each counter.
+func (q *Quota) CheckBulk(ctx context.Context, b *Bulk) error {
+	release, err := q.acquireSlot(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	r := &Reservation{quota: q, units: b.Units, Usage: q.windows(b.key, q.now())}
+	refusal, err := r.check(ctx)
+	if refusal == nil {
+		return err
+	}
+	return refusal
+}
+
+// ChargeBulk charges all units of a plan, or nothing, and returns the usage of each limited window. It returns a *Refusal when a
+// limit is exceeded; nothing is charged then. After ErrUnavailable, the daily charge may have been made, and ReverseBulk reverses it.
+// It costs two reads of each counter, an atomic write, and one acknowledged publish for each window of a minute.
+func (q *Quota) ChargeBulk(ctx context.Context, b *Bulk) ([]Usage, error) {
+	end, err := q.Reserve(ctx, b.key, b.Units)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	release, err := q.acquireSlot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	r := &Reservation{quota: q, units: b.Units, id: b.mark(), Usage: q.windows(b.key, q.now())}
+	refusal, err := r.check(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case refusal != nil:
+		return nil, refusal
+	}
+	if b.Charge != nil {
+		if err := refundUnits(ctx, q.broker, b.mark(), b.Charge, -b.Units); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+	var minutes []Usage
+	for _, u := range r.Usage {
+		if !u.Daily() {
+			minutes = append(minutes, u)
+		}
+	}
+	if err := each(len(minutes), func(i int) error {
+		_, err := q.add(ctx, q.js, minutes[i].counter, b.Units, r.id+"."+minutes[i].Window)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	// Charges through other processes may have come in between.
+	if err := q.read(ctx, r.Usage); err != nil {
+		return nil, err
+	}
+	for _, u := range r.Usage {
+		if u.Used <= u.Limit {
+			continue
+		}
+		undoing, cancel := settled(ctx)
+		defer cancel()
+		if err := errors.Join(r.cancel(undoing, minutes), ReverseBulk(undoing, q.broker, b)); err != nil {
+			return nil, err
+		}
+		u.Used -= b.Units
+		return nil, &Refusal{Usage: u, Asked: b.Units}
+	}
+	return r.Usage, nil
+}
+
+// ReverseBulk reverses the daily charge of a plan if it was made and is not reversed yet. It costs two reads and an atomic write.
+func ReverseBulk(ctx context.Context, b *broker.Broker, bulk *Bulk) error {
+	if bulk.Charge == nil {
+		return nil
+	}
+	_, err := broker.LeaderLast(ctx, b.JetStream(), broker.StreamUsage, bulk.mark())
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read mark of a charge: %w", err)
+	}
+	return refundUnits(ctx, b, bulk.reversalMark(), bulk.Charge, bulk.Units)
+}

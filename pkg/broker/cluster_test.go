@@ -20,7 +20,7 @@ func TestClusterReplicatesStreams(t *testing.T) {
 	b := c.Open()
 	for _, name := range []string{
 		broker.StreamJobs, broker.StreamDead, broker.ProgressStream, broker.ResultsStream, broker.ControlStream,
-		broker.UsersStream, broker.ResetsStream, broker.FeedbackStream, broker.ImagesStream, broker.WebhooksStream,
+		broker.UsersStream, broker.ResetsStream, broker.FeedbackStream, broker.ImagesStream, broker.WebhooksStream, broker.BatchesStream,
 	} {
 		stream, err := b.JetStream().Stream(t.Context(), name)
 		if err != nil {

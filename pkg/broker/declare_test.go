@@ -97,7 +97,7 @@ func TestStreams(t *testing.T) {
 		},
 		broker.BatchesStream: {
 			subject: "$KV.BATCHES.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
-			maxAge: 49 * time.Hour,
+			maxAge: 73 * time.Hour,
 		},
 	} {
 		c := streamConfig(t, b, name)

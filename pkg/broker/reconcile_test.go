@@ -25,7 +25,7 @@ func everything(t *testing.T, b *broker.Broker) {
 	for _, name := range []string{
 		broker.StreamJobs, broker.StreamDead, broker.ProgressStream, broker.ResultsStream, broker.ControlStream,
 		broker.UsersStream, broker.ResetsStream,
-		broker.StreamUsage, broker.StreamUsageMinute, broker.FeedbackStream, broker.ImagesStream, broker.WebhooksStream,
+		broker.StreamUsage, broker.StreamUsageMinute, broker.FeedbackStream, broker.ImagesStream, broker.WebhooksStream, broker.BatchesStream,
 	} {
 		streamConfig(t, b, name)
 	}

@@ -101,7 +101,7 @@ func TestEveryCodeHasATableEntry(t *testing.T) {
 			ast.Inspect(file, func(n ast.Node) bool {
 				switch n := n.(type) {
 				case *ast.CompositeLit:
-					for _, element := range fieldErrors(n) {
+					for _, element := range codesIn(n) {
 						check(set.Position(element.Pos()), element)
 					}
 				case *ast.CallExpr:
@@ -133,8 +133,8 @@ func TestEveryCodeHasATableEntry(t *testing.T) {
 	}
 }
 
-// fieldErrors returns the codes in a literal of FieldError, or of a slice of FieldError whose elements omit the type.
-func fieldErrors(literal *ast.CompositeLit) []ast.Expr {
+// codesIn returns the codes in a literal of FieldError, or of a slice of FieldError whose elements omit the type.
+func codesIn(literal *ast.CompositeLit) []ast.Expr {
 	named := func(expr ast.Expr) bool {
 		switch e := expr.(type) {
 		case *ast.Ident:

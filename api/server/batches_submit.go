@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
@@ -51,7 +52,11 @@ func (h *batchHandler) submitBatch(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.acceptBatch(c, caller, batch.Request{Orders: orders, Key: key})
+	numbers := make([]int, len(lines))
+	for i, line := range lines {
+		numbers[i] = line.number
+	}
+	return h.acceptBatch(c, caller, batch.Request{Orders: orders, Key: key}, numbers)
 }
 
 // batchLine is one job of the body of a batch. Either node or err is set.
@@ -140,8 +145,8 @@ func (h *batchHandler) batchOrders(c *gin.Context, caller session.Caller, lines 
 	return orders, nil
 }
 
-// acceptBatch accepts a batch and responds with it.
-func (h *batchHandler) acceptBatch(c *gin.Context, caller session.Caller, r batch.Request) error {
+// acceptBatch accepts a batch and responds with it. numbers are those of the lines of its jobs; 0 if the body has no lines.
+func (h *batchHandler) acceptBatch(c *gin.Context, caller session.Caller, r batch.Request, numbers []int) error {
 	if err := h.sessions.RequireVerified(caller.Member); err != nil {
 		return err
 	}
@@ -153,6 +158,14 @@ func (h *batchHandler) acceptBatch(c *gin.Context, caller session.Caller, r batc
 	if err := h.setDefaultWebhook(ctx, caller, r.Orders); err != nil {
 		return err
 	}
+	for _, o := range r.Orders {
+		// Whether the request is repeated shows later.
+		if err := h.findReferences(ctx, caller, o, true); err != nil {
+			return err
+		}
+	}
+	lang := problem.Lang(c)
+	r.Check = func() error { return checkReferences(r.Orders, numbers, lang) }
 	r.Caller = caller.Submitter(c)
 	accepted, err := h.batches.Accept(ctx, h.submitter, r)
 	if !errors.Is(err, kv.ErrFull) {
@@ -161,7 +174,7 @@ func (h *batchHandler) acceptBatch(c *gin.Context, caller session.Caller, r batc
 		}
 	}
 	if err != nil {
-		return err
+		return batchReferenceProblem(err, numbers, lang)
 	}
 	h.problems.SetUsage(c, accepted.Usage)
 	c.Header("Location", batchPath(accepted.Batch.ID))
@@ -201,4 +214,41 @@ func (h *batchHandler) setDefaultWebhook(ctx context.Context, caller session.Cal
 		}
 	}
 	return nil
+}
+
+// maxBatchReferenceBytes bounds the stored reference images of a batch, which are copied for each of its jobs while the request waits.
+const maxBatchReferenceBytes = 64 << 20
+
+// checkReferences returns a problem with the jobs whose stored reference images cannot be used.
+func checkReferences(orders []*jobs.Order, numbers []int, lang job.Lang) error {
+	var bad []problem.Line
+	total := int64(0)
+	for i, o := range orders {
+		faults := slices.Clone(o.Missing())
+		if total += o.ReferenceBytes(); total > maxBatchReferenceBytes && o.ReferenceBytes() > 0 {
+			faults = append(faults, job.FieldError{
+				Pointer: "/reference_images", Code: "batch_references_too_large", Args: map[string]string{"max": strconv.Itoa(maxBatchReferenceBytes)},
+			})
+		}
+		if len(faults) > 0 {
+			bad = append(bad, problem.Invalid(prefixPointers("/input", faults)...).Line(i, numbers[i], lang))
+		}
+	}
+	if len(bad) > 0 {
+		return problem.InvalidLines(bad, len(orders))
+	}
+	return nil
+}
+
+// batchReferenceProblem converts the error of a job whose reference image was removed meanwhile to a problem, and returns any other
+// error unchanged.
+func batchReferenceProblem(err error, numbers []int, lang job.Lang) error {
+	failed, ok := errors.AsType[*jobs.BatchError](err)
+	if !ok {
+		return err
+	}
+	if p, invalid := errors.AsType[*problem.Problem](invalidInput("/input", failed.Err)); invalid {
+		return problem.InvalidLines([]problem.Line{p.Line(failed.Index, numbers[failed.Index], lang)}, len(numbers))
+	}
+	return err
 }

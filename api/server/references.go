@@ -22,8 +22,8 @@ const maxReferenceBytes = maxUploadBytes
 var errNotImage = errors.New("the medium is not an image")
 
 // findReferences finds the stored reference images of an order, which Submit then copies. An order with one that cannot be used fails
-// with a problem, unless it may repeat a submission.
-func (s *submissions) findReferences(ctx context.Context, caller session.Caller, o *jobs.Order) error {
+// with a problem, unless it may repeat a submission: that fails later, if it turns out to be a new one.
+func (s *submissions) findReferences(ctx context.Context, caller session.Caller, o *jobs.Order, mayRepeat bool) error {
 	wanted := o.StoredReferences()
 	if len(wanted) == 0 {
 		return nil
@@ -51,7 +51,7 @@ func (s *submissions) findReferences(ctx context.Context, caller session.Caller,
 		r.Index = i
 		references, total = append(references, r), total+r.Bytes
 	}
-	if len(faults) > 0 && o.Key == "" {
+	if len(faults) > 0 && !mayRepeat {
 		return problem.Invalid(prefixPointers("/input", faults)...)
 	}
 	o.SetReferences(references, faults...)

@@ -59,7 +59,7 @@ func (s *submissions) submit(c *gin.Context, caller session.Caller, o *jobs.Orde
 		}
 		o.SetDefaultWebhook(w)
 	}
-	if err := s.findReferences(ctx, caller, o); err != nil {
+	if err := s.findReferences(ctx, caller, o, o.Key != ""); err != nil {
 		return nil, err
 	}
 	submitted, err := s.submitter.Submit(ctx, caller.Submitter(c), o)

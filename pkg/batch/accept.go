@@ -35,6 +35,8 @@ type Request struct {
 	Orders []*jobs.Order
 	// Key is the idempotency key, if any.
 	Key string
+	// Check, unless nil, returns why a request cannot be accepted that repeats no earlier one.
+	Check func() error
 	// RetriedFrom is the batch whose jobs are repeated, if any.
 	RetriedFrom string
 }
@@ -50,7 +52,7 @@ type Accepted struct {
 
 // Accept accepts a batch. When it returns without an error, the batch is durable, and its jobs are in the queue or will be put there.
 //
-// It fails with the errors of jobs.Submitter.AdmitBatch, a *quota.Refusal, jobs.ErrKeyReused, kv.ErrFull, and quota.ErrUnavailable;
+// It fails with the errors of r.Check, jobs.Submitter.AdmitBatch and CopyBatchReferences, a *quota.Refusal, jobs.ErrKeyReused, kv.ErrFull, and quota.ErrUnavailable;
 // nothing is accepted then, and nothing stays charged. After any other error, the batch may have been accepted. It costs an acknowledged
 // publish for each job and three for the batch, besides the costs of AdmitBatch and ChargeBatch.
 func (s *Service) Accept(ctx context.Context, submitter *jobs.Submitter, r Request) (*Accepted, error) {
@@ -116,6 +118,11 @@ func (s *Service) replay(ctx context.Context, owner, id, fingerprint string) (*A
 // accept accepts a new batch. It fails with kv.ErrConflict when another process has begun to accept it.
 func (s *Service) accept(ctx context.Context, submitter *jobs.Submitter, r Request, id, fingerprint string) (*Accepted, error) {
 	owner := r.Caller.Owner
+	if r.Check != nil {
+		if err := r.Check(); err != nil {
+			return nil, err
+		}
+	}
 	if err := submitter.AdmitBatch(ctx, r.Caller, len(r.Orders)); err != nil {
 		return nil, err
 	}
@@ -126,6 +133,10 @@ func (s *Service) accept(ctx context.Context, submitter *jobs.Submitter, r Reque
 	}}
 	specs, err := submitter.BatchSpecs(ctx, r.Caller, r.Orders, id, created, func(i int) string { return jobID(e.Value.Seed, created, i) })
 	if err != nil {
+		return nil, err
+	}
+	// Copies for a batch that is not accepted expire with the results.
+	if err := submitter.CopyBatchReferences(ctx, r.Orders, specs); err != nil {
 		return nil, err
 	}
 	e.Value.Charges = submitter.PlanBatch(r.Caller, id, created, specs)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -30,6 +32,53 @@ func (o *Order) StoredReferences() map[int]job.Reference {
 func (o *Order) SetReferences(references []store.Reference, missing ...job.FieldError) {
 	o.references, o.missing = references, missing
 }
+
+// Missing returns the faults of the reference images that cannot be used, with pointers relative to the input.
+func (o *Order) Missing() []job.FieldError { return o.missing }
+
+// ReferenceBytes returns the size of the stored reference images, which are copied for the job.
+func (o *Order) ReferenceBytes() int64 {
+	total := int64(0)
+	for _, r := range o.references {
+		total += r.Bytes
+	}
+	return total
+}
+
+// CopyBatchReferences copies the stored reference images of the jobs of a batch, as Submit does for one job. It fails with a *BatchError
+// that wraps an *InvalidError when one was removed meanwhile.
+func (s *Submitter) CopyBatchReferences(ctx context.Context, orders []*Order, specs []*job.Spec) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(copiesAtOnce)
+	for i, o := range orders {
+		if len(o.references) == 0 {
+			continue
+		}
+		group.Go(func() error {
+			if err := s.copyReferences(ctx, specs[i], o.references); err != nil {
+				return &BatchError{Index: i, Err: err}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// copiesAtOnce is for how many jobs of a batch reference images are copied concurrently.
+const copiesAtOnce = 16
+
+// BatchError is the error of one job of a batch.
+type BatchError struct {
+	// Index is the place of the job in the batch.
+	Index int
+	Err   error
+}
+
+// Error names the job.
+func (e *BatchError) Error() string { return fmt.Sprintf("job %d of the batch: %v", e.Index, e.Err) }
+
+// Unwrap returns the error of the job.
+func (e *BatchError) Unwrap() error { return e.Err }
 
 // enqueueUncharged enqueues a job whose caller has no quota.
 func (s *Submitter) enqueueUncharged(ctx context.Context, spec *job.Spec, order *Order, keyed bool) (snap *job.Snapshot, replayed bool, err error) {

@@ -95,7 +95,7 @@ type definition struct {
 // codes is the table of all codes except those of failed jobs.
 var codes = map[string]definition{
 	CodeInvalid: {status: http.StatusBadRequest, sentence: Words{"The request is invalid.", "请求无效。"}, reasons: map[string]Words{
-		"lines": {"{bad} of {all} jobs are invalid; none was accepted.", "{all} 个任务中有 {bad} 个无效；没有接受任何任务。"},
+		"lines": {"{bad} of {all} jobs are invalid; none was accepted.", "有 {bad} 个任务无效，共 {all} 个；没有接受任何任务。"},
 	}},
 	CodeInvalidJSON: {status: http.StatusBadRequest, sentence: Words{"The body is not valid JSON: syntax error at byte {offset}.", "请求体不是有效的 JSON：第 {offset} 字节处有语法错误。"}, reasons: map[string]Words{
 		"encoding": {"The body is not valid UTF-8: invalid byte at offset {offset}.", "请求体不是有效的 UTF-8：第 {offset} 字节无效。"},

@@ -87,6 +87,8 @@ func referTo(ctx context.Context, t *testing.T, i *instance) {
 		if got := list.Jobs[0].Input.References; len(got) != 2 || got[0] != "job:"+strings.Replace(work, ":", "/", 1) || !strings.HasPrefix(got[1], "upload:") {
 			t.Errorf("the job has the references %q", got)
 		}
+		p.do(t, "send one while it is uploaded", drop(`'teal'`), drop(`'olive'`), until(`document.querySelectorAll('#references li').length > 2`), send,
+			until(`document.querySelectorAll('.frame').length === 3`), references(3))
 		p.do(t, "drop a picture with settings", drop(`'navy', { prompt: 'A lighthouse', seed: 7 }`), until(`document.querySelector('#image-prompt').value === 'A lighthouse'`), references(0),
 			chromedp.Click("#toasts button"), references(1))
 	}

@@ -303,7 +303,8 @@ byId('reference-file').addEventListener('change', ({ target }) => {
 });
 byId('panel-image').addEventListener('paste', (event) => {
   const files = [...event.clipboardData.files].filter(isPicture);
-  if (files.length === 0 || !suggestReferenceModel()) return;
+  // Programs for texts add a picture of what was copied.
+  if (files.length === 0 || event.clipboardData.types.includes('text/plain') || !suggestReferenceModel()) return;
   event.preventDefault();
   referTo(files);
 });

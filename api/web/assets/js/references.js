@@ -116,34 +116,37 @@ export class References {
     await item.sent;
   }
 
+  // Reports whether nothing is missing afterwards.
   async #send(file, item) {
     try {
       const blob = await convert(file).catch(() => null);
       if (!blob) {
         this.#drop(item);
         toast(t('reference.unreadable', { name: file.name }), { bad: true });
-        return;
+        return false;
       }
-      if (!this.#items.includes(item)) return;
+      if (!this.#items.includes(item)) return true;
       item.ref = (await send(blob, item)).reference;
       delete item.abort;
       // The same picture may be there already.
       if (this.#items.some((other) => other !== item && other.ref === item.ref)) this.#drop(item);
       else this.#changed();
       byId('status').textContent = t('reference.added');
+      return true;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (!this.#items.includes(item)) return; // It was removed while it was sent.
+      if (!this.#items.includes(item)) return true; // It was removed while it was sent.
       this.#drop(item);
       toast(error.errors.length > 0 ? toSentence(error.errors[0].detail) : error.sentence, { bad: true, label: t('reference.again'), action: () => this.upload(file) });
+      return false;
     }
   }
 
   /** ready waits for uploads and reports whether everything can be sent; if not, it says why. */
   async ready() {
-    const waiting = this.#items.length;
-    await Promise.all(this.#items.map(({ sent }) => sent));
-    if (this.#items.length === waiting && !this.#mismatch()) return true;
+    const sent = await Promise.all(this.#items.map((item) => item.sent));
+    if (sent.includes(false)) return false;
+    if (!this.#mismatch()) return true;
     this.#note.querySelector('button')?.focus();
     return false;
   }

@@ -2,7 +2,7 @@ package app_test
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -57,7 +57,7 @@ func manageWebhooks(ctx context.Context, t *testing.T, i *instance) {
 		if now := secret(); now != before {
 			t.Errorf("a double click has rotated the secret to %s", now)
 		}
-		p.do(t, "rotate it", chromedp.Click("#webhooks-rotate"), until(`document.querySelector('#webhooks-secret').value !== `+quoted(before)),
+		p.do(t, "rotate it", chromedp.Click("#webhooks-rotate"), until(fmt.Sprintf(`document.querySelector('#webhooks-secret').value !== %q`, before)),
 			chromedp.WaitVisible(`#webhooks [role="status"]:not([hidden])`))
 		p.do(t, "send it again", noToasts, chromedp.Click("#webhooks-list button"), until(`document.activeElement.matches('#webhooks-list button')`))
 		again, _ := nextEvent(t, received)
@@ -66,7 +66,7 @@ func manageWebhooks(ctx context.Context, t *testing.T, i *instance) {
 		}
 		p.do(t, "see that it has arrived", until(`document.querySelector('#webhooks-list li').textContent.includes('2')`), first("delivered"))
 		look := func(at string) {
-			p.do(t, "look at "+at, noToasts, chromedp.Evaluate("document.querySelector("+quoted(at)+").scrollIntoView(); seen.moved = 0", nil))
+			p.do(t, "look at "+at, noToasts, chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).scrollIntoView(); seen.moved = 0", at), nil))
 			p.check(t, "account/webhooks"+strings.ReplaceAll(at, "#", "/"))
 		}
 		look("#webhooks-list")
@@ -74,12 +74,6 @@ func manageWebhooks(ctx context.Context, t *testing.T, i *instance) {
 		look("#account-webhooks")
 		p.accessible(t, "account/webhooks")
 	}
-}
-
-// quoted returns a string literal of JavaScript.
-func quoted(text string) string {
-	literal, _ := json.Marshal(text)
-	return string(literal)
 }
 
 // signUp makes the visitor of a tab a member.

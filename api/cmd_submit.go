@@ -5,7 +5,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +28,7 @@ Submits a job, shows its progress, and prints or saves the result.
 
   api submit "a fox" -o fox.jpg
   api submit "a fox" --size 1024x768 -n 4 -o fox.jpg      saves fox-1.jpg to fox-4.jpg
+  api submit "the same fox at night" --model gptimage --reference fox.jpg -o night.jpg
   api submit --kind translation "黄昏时的灯塔"             prints the text
   api submit "a fox" --no-wait                            prints the ID of the job
 ` + callerEnd,
@@ -44,6 +47,11 @@ Submits a job, shows its progress, and prints or saves the result.
 			seed, err := strconv.ParseInt(s, 10, 64)
 			r.Input.Seed = &seed
 			return err
+		})
+		var references []string
+		flags.Func("reference", "reference image, if the model takes any: a file, URL, upload:ID or job:ID/INDEX; may be repeated", func(s string) error {
+			references = append(references, s)
+			return nil
 		})
 		flags.IntVar(&r.DeadlineSeconds, "deadline", 0, "seconds after which the job fails if it has not ended")
 		labelFlags(flags, &r)
@@ -64,6 +72,10 @@ Submits a job, shows its progress, and prints or saves the result.
 				r.Input.Text = args[0]
 			default:
 				return usageError("--kind must be image, prompt or translation; for speech use api speak")
+			}
+			var err error
+			if r.Input.ReferenceImages, err = c.uploadFiles(ctx, references); err != nil {
+				return err
 			}
 			return c.submit(ctx, r, !*noWait)
 		}
@@ -91,6 +103,26 @@ func tagFlag(flags *flag.FlagSet, tags *[]string, usage string) {
 		*tags = append(*tags, s)
 		return nil
 	})
+}
+
+// uploadFiles returns reference images as the server takes them: files are uploaded first.
+func (c *caller) uploadFiles(ctx context.Context, references []string) ([]string, error) {
+	var taken []string
+	for _, reference := range references {
+		if !slices.ContainsFunc([]string{"http://", "https://", "upload:", "job:"}, func(p string) bool { return strings.HasPrefix(reference, p) }) {
+			image, err := os.ReadFile(reference) //nolint:gosec // The user names it.
+			if err != nil {
+				return nil, fmt.Errorf("read reference image: %w", err)
+			}
+			u, err := c.Upload(ctx, image)
+			if err != nil {
+				return nil, fmt.Errorf("upload %s: %w", reference, err)
+			}
+			reference = u.Reference
+		}
+		taken = append(taken, reference)
+	}
+	return taken, nil
 }
 
 func parseSize(size string, in *client.Input) error {

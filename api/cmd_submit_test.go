@@ -48,6 +48,10 @@ func TestSubmitCommands(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, size, err)
 		}
 	}
+	night := filepath.Join(dir, "night.jpg")
+	if got := p.call(t.Context(), "submit", "at night", "--model", "gptimage", "--reference", filepath.Join(dir, "fox-1.jpg"), "--reference", "https://a.example/x.png", "-o", night); got.exit != 0 {
+		t.Errorf("submit with references: %+v", got)
+	}
 	speech := filepath.Join(dir, "welcome.wav")
 	if got := p.call(t.Context(), "speak", "Good evening.", "-o", speech); got.exit != 0 {
 		t.Fatalf("speak: %+v", got)
@@ -85,6 +89,8 @@ func TestSubmitCommands(t *testing.T) {
 		"size":        {[]string{"submit", "a", "--size", "12"}, exitUsage, "1024x768"},
 		"too small":   {[]string{"submit", "a", "--size", "1x1"}, exitFailure, "/input/width"},
 		"no identity": {[]string{"list"}, exitFailure, "T2I_API_KEY"},
+		"no file":     {[]string{"submit", "a", "--model", "gptimage", "--reference", night + "x"}, exitFailure, "read reference image"},
+		"no image":    {[]string{"submit", "a", "--model", "gptimage", "--reference", speech}, exitFailure, "invalid_picture"},
 		"unknown job": {[]string{"watch", "0199d0f4-6b01-7c3a-8f52-1f6d0a3c9e11"}, exitFailure, "not_found"},
 		"output":      {[]string{"list", "-o", "x"}, exitUsage, "json"},
 		"help":        {[]string{"submit", "-h"}, 0, "fox-4.jpg"},

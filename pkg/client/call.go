@@ -64,7 +64,8 @@ type request struct {
 	method, path string
 	query        url.Values
 	header       http.Header
-	body         any
+	// body is encoded as JSON, unless it is a []byte.
+	body any
 }
 
 // call sends a request, repeats it if necessary, and decodes the response.
@@ -89,7 +90,10 @@ func (c *Client) call(ctx context.Context, r request, into any) error {
 // send sends a request once. An error response is a *Problem, and an error of the connection a *brokenError.
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	var body io.Reader
-	if r.body != nil {
+	contentType := "application/json"
+	if raw, ok := r.body.([]byte); ok {
+		body, contentType = bytes.NewReader(raw), http.DetectContentType(raw)
+	} else if r.body != nil {
 		encoded, err := json.Marshal(r.body)
 		if err != nil {
 			return nil, fmt.Errorf("encode request: %w", err)
@@ -107,7 +111,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		req.Header.Set("Authorization", "Bearer "+c.key)
 	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", contentType)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -247,6 +249,38 @@ func ExampleClient_Wait() {
 	}
 	fmt.Println(j.Status, j.Result.Text != "")
 	// Output: succeeded true
+}
+
+// ExampleClient_Upload makes an image from a private one.
+func ExampleClient_Upload() {
+	ctx := context.Background()
+	c, err := client.New(client.Config{URL: serverURL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var picture bytes.Buffer // Usually that of a file.
+	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 64, 64))); err != nil {
+		fmt.Println(err)
+		return
+	}
+	u, err := c.Upload(ctx, picture.Bytes())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	j, err := c.Submit(ctx, client.Request{Kind: "image", Input: client.Input{
+		Prompt: "the same at night", Model: "gptimage", Width: 64, Height: 64, ReferenceImages: []string{u.Reference},
+	}})
+	if err == nil {
+		j, err = c.Wait(ctx, j.ID)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(u.ContentType, u.Width, j.Status)
+	// Output: image/png 64 succeeded
 }
 
 // ExampleProblem shows how a refusal is told from other errors.

@@ -21,15 +21,16 @@ type Request struct {
 // Input is the input of a job. Of each field, the zero value means that the server chooses.
 type Input struct {
 	// Prompt, Negative, Width, Height, Seed, N, Optimize, Quality, Transparent and ReferenceImages are of images.
-	Prompt          string   `json:"prompt,omitempty"`
-	Negative        string   `json:"negative,omitempty"`
-	Width           int      `json:"width,omitempty"`
-	Height          int      `json:"height,omitempty"`
-	Seed            *int64   `json:"seed,omitempty"`
-	N               int      `json:"n,omitempty"`
-	Optimize        bool     `json:"optimize,omitempty"`
-	Quality         string   `json:"quality,omitempty"`
-	Transparent     bool     `json:"transparent,omitempty"`
+	Prompt      string `json:"prompt,omitempty"`
+	Negative    string `json:"negative,omitempty"`
+	Width       int    `json:"width,omitempty"`
+	Height      int    `json:"height,omitempty"`
+	Seed        *int64 `json:"seed,omitempty"`
+	N           int    `json:"n,omitempty"`
+	Optimize    bool   `json:"optimize,omitempty"`
+	Quality     string `json:"quality,omitempty"`
+	Transparent bool   `json:"transparent,omitempty"`
+	// ReferenceImages are URLs of public images, the Reference of an Upload, or job:ID/INDEX for an image of a job.
 	ReferenceImages []string `json:"reference_images,omitempty"`
 	// Model is of images and audio.
 	Model string `json:"model,omitempty"`

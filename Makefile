@@ -29,6 +29,11 @@ SBOM      := .bin/cyclonedx-gomod-v1.10.0/cyclonedx-gomod
 ACTIONLINT := .bin/actionlint-v1.7.12/actionlint
 VULNCHECK := .bin/govulncheck-v1.9.0/govulncheck
 
+# What checks the contract; deploy/contract/package-lock.json has the versions of the tools that need Node.
+OASDIFF      := .bin/oasdiff-v1.37.0/oasdiff
+OAPI_CODEGEN := .bin/oapi-codegen-v2.8.2/oapi-codegen
+NODE_TOOLS   := .bin/node/node_modules/.bin
+
 # Expanded only where used, so that `make run` does not run git.
 VERSION    = $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT     = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -92,7 +97,7 @@ compat: ## Run this version and the previous release (deploy/release-before) sid
 	go test -tags compat -run '^TestReleaseBefore$$' -count 1 -timeout 15m ./api
 
 .PHONY: check
-check: build vet format test compat chaos-short tidy manifests rules lint ## Run all checks of CI, in its order
+check: build vet format test compat chaos-short tidy manifests rules contract lint ## Run all checks of CI, in its order
 
 .PHONY: chaos
 chaos: ## Kill, pause and cut the real programs for DURATION (2m) with NODES (1 or 3), and look for lost jobs
@@ -141,6 +146,21 @@ rules: ## Check and test the alerts of deploy/prometheus, and the dashboard on a
 	promtool check rules deploy/prometheus/rules.yml deploy/prometheus/slo.yml
 	promtool test rules deploy/prometheus/rules_test.yml deploy/prometheus/slo_test.yml deploy/prometheus/slo_slow_test.yml
 	go test ./deploy -run '^TestDashboardHasData$$' -prometheus
+
+.PHONY: contract
+contract: $(OASDIFF) $(OAPI_CODEGEN) $(NODE_TOOLS) ## Lint api/openapi.yaml, compare it with the previous release, and compile what is generated from it (needs Node)
+	PATH='$(CURDIR)/$(NODE_TOOLS):$(CURDIR)/$(dir $(OASDIFF)):$(CURDIR)/$(dir $(OAPI_CODEGEN)):$(PATH)' deploy/contract/check.sh
+
+$(OASDIFF):
+	GOBIN='$(CURDIR)/$(@D)' go install github.com/oasdiff/oasdiff@v1.37.0
+
+$(OAPI_CODEGEN):
+	GOBIN='$(CURDIR)/$(@D)' go install github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2
+
+$(NODE_TOOLS): deploy/contract/package.json deploy/contract/package-lock.json
+	mkdir -p .bin/node && cp $^ .bin/node
+	npm ci --prefix .bin/node --ignore-scripts --no-audit --no-fund --silent
+	touch $@
 
 $(KUSTOMIZE):
 	GOBIN='$(CURDIR)/$(@D)' go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1

@@ -6,11 +6,19 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 )
 
-// Delete removes a job that has ended, with its media. It fails with ErrNotFinished while the job has not ended or is
-// still being settled, and with ErrNotFound.
+const (
+	// settlePoll is the pause between two looks at a job that has ended and is not settled, and settlePolls bounds their number: a
+	// settlement takes as long as a sync of the disk, unless its worker has died, so that another settles the job later.
+	settlePoll  = 20 * time.Millisecond
+	settlePolls = 100
+)
+
+// Delete removes a job that has ended, with its media. It waits up to two seconds for a job that has just ended to be settled. It fails
+// with ErrNotFinished while the job has not ended or is still being settled, and with ErrNotFound.
 func (s *Service) Delete(ctx context.Context, owners []string, id string) error {
 	snap, err := s.readCurrent(ctx, owners, id)
 	if err != nil {
@@ -19,11 +27,8 @@ func (s *Service) Delete(ctx context.Context, owners []string, id string) error 
 	if snap.Record == nil {
 		return ErrNotFinished
 	}
-	switch queued, err := s.queued(ctx, snap.Spec); {
-	case err != nil:
+	if err := s.awaitSettled(ctx, snap.Spec); err != nil {
 		return err
-	case queued:
-		return ErrNotFinished
 	}
 	if err := s.stepDone(stepDeletable); err != nil {
 		return err
@@ -39,6 +44,23 @@ func (s *Service) Delete(ctx context.Context, owners []string, id string) error 
 		return err
 	}
 	return s.store.RemoveTombstone(ctx, snap.Spec.Owner, id)
+}
+
+// awaitSettled waits until a job that has ended has left the queue.
+func (s *Service) awaitSettled(ctx context.Context, spec *job.Spec) error {
+	for range settlePolls {
+		queued, err := s.queued(ctx, spec)
+		if err != nil || !queued {
+			return err
+		}
+		if err := s.stepDone(stepSettling); err != nil {
+			return err
+		}
+		if !lifecycle.Sleep(ctx, settlePoll) {
+			break
+		}
+	}
+	return ErrNotFinished
 }
 
 // WorkerDrain is for how long after a job's end a worker may still be working on it; no call takes as long.

@@ -277,3 +277,23 @@ func TestExpiredSetKeepsItsImages(t *testing.T) {
 		t.Errorf("got %+v", result)
 	}
 }
+
+// TestDeleteWhileSettling deletes a job whose end can be seen already and whose message leaves the queue a moment later.
+func TestDeleteWhileSettling(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	spec := r.submit(t)
+	r.record(t, spec, job.StatusSucceeded)
+	r.SetAfter(func(step jobs.Step) error {
+		if step == jobs.StepSettling {
+			r.unqueue(t, spec)
+		}
+		return nil
+	})
+	if err := r.Delete(t.Context(), []string{"u1"}, spec.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(t.Context(), []string{"u1"}, spec.ID); !errors.Is(err, jobs.ErrNotFound) {
+		t.Errorf("read: %v", err)
+	}
+}

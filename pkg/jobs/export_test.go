@@ -14,6 +14,7 @@ const (
 	StepRemoveTombstone = stepRemoveTombstone
 	StepPush            = stepPush
 	StepDeletable       = stepDeletable
+	StepSettling        = stepSettling
 )
 
 // FollowUp stores the dead letter and refunds the quota.

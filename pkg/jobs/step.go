@@ -23,6 +23,8 @@ const (
 	stepReferences Step = "references"
 	// stepPush is the publish of a job, before the submission returns.
 	stepPush Step = "push"
+	// stepSettling is a deletion's finding that the job has ended and is not settled yet.
+	stepSettling Step = "settling"
 	// stepDeletable is a deletion's check that the job is settled, before anything is removed.
 	stepDeletable Step = "deletable"
 )

@@ -21,14 +21,18 @@ const exitInterrupted = 130
 
 // callerConfig has the settings of the commands that submit and follow jobs. Flags override the environment.
 type callerConfig struct {
-	URL    string     `env:"T2I_URL" doc:"URL of the API that api submit, speak, watch, list and cancel call; the API at LISTEN_ADDR if empty."`
+	URL    string     `env:"T2I_URL" doc:"URL of the API that api submit, speak, watch, list, cancel and keys call; the API at LISTEN_ADDR if empty."`
 	Listen string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API if T2I_URL is not set."`
 	Key    env.Secret `env:"T2I_API_KEY" doc:"API key, or the token of a member, for these commands. Without one they can submit jobs and follow them by ID, but not list them."`
+	// No API key can manage API keys.
+	Email    string     `env:"T2I_EMAIL" doc:"Email address with which api keys signs in; it signs out at the end."`
+	Password env.Secret `env:"T2I_PASSWORD" doc:"Password with which api keys signs in; asked for on a terminal if empty."`
 }
 
 // caller runs a command that submits or follows jobs.
 type caller struct {
 	*client.Client
+	config         callerConfig
 	name           string
 	stdout, stderr io.Writer
 	// json prints jobs as JSON, one per line.
@@ -66,7 +70,7 @@ func (k callerCommand) exec(ctx context.Context, name string, args, environ []st
 		flags.PrintDefaults()
 	}
 	address := flags.String("url", "", "URL of the API (T2I_URL, else LISTEN_ADDR)")
-	flags.BoolVar(&c.json, "json", false, "print jobs as JSON, one per line")
+	flags.BoolVar(&c.json, "json", false, "print JSON, one line for each job or key")
 	if k.saves {
 		flags.StringVar(&c.file, "o", "", `save the result as this file; several as name-1.jpg, name-2.jpg, …; "-" is standard output, "json" means --json`)
 	} else {
@@ -107,8 +111,8 @@ func (c *caller) connect(address string, environ []string, saves bool) error {
 	if c.file != "" && !saves {
 		return errors.New("-o must be json")
 	}
-	var cfg callerConfig
-	if err := env.Load(environ, &cfg); err != nil {
+	cfg := &c.config
+	if err := env.Load(environ, cfg); err != nil {
 		return err
 	}
 	base, err := operatorConfig{URL: cmp.Or(address, cfg.URL), Listen: cfg.Listen}.base()

@@ -8,6 +8,7 @@ import (
 	_ "image/jpeg" // The simulator makes JPEG files.
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,12 +19,14 @@ type called struct {
 	out, errors string
 }
 
-func (p *program) call(ctx context.Context, args ...string) called { return p.callAs(ctx, "", args...) }
+func (p *program) call(ctx context.Context, args ...string) called {
+	return p.callWith(ctx, nil, args...)
+}
 
-// callAs is call with an API key.
-func (p *program) callAs(ctx context.Context, key string, args ...string) called {
+// callWith runs a command with more settings.
+func (p *program) callWith(ctx context.Context, environ []string, args ...string) called {
 	var out, errs bytes.Buffer
-	exit := run(ctx, args, []string{"T2I_URL=" + p.url, "T2I_API_KEY=" + key}, &out, &errs)
+	exit := run(ctx, args, slices.Concat(environ, []string{"T2I_URL=" + p.url}), &out, &errs)
 	return called{exit, out.String(), errs.String()}
 }
 
@@ -108,11 +111,12 @@ func TestListCommand(t *testing.T) {
 	p := startAPI(t, t.TempDir(), "PBKDF2_ITERATIONS=600000")
 	var made struct{ ID, Key string }
 	p.create(t, "/api/keys", p.signUp(t, "ann@example.org"), map[string]any{"name": "command line", "scopes": []string{"submit", "read"}}, &made)
+	key := []string{"T2I_API_KEY=" + made.Key}
 	submit := []string{"submit", "--kind", "prompt", "a fox", "--tag", "spring", "--tag", "fox", "--metadata", "order=1=2"}
-	if got := p.callAs(t.Context(), made.Key, submit...); got.exit != 0 {
+	if got := p.callWith(t.Context(), key, submit...); got.exit != 0 {
 		t.Fatalf("submit: %+v", got)
 	}
-	got := p.callAs(t.Context(), made.Key, "list", "--tag", "fox", "--tag", "spring", "--text", "FOX", "--since", "1h", "--json")
+	got := p.callWith(t.Context(), key, "list", "--tag", "fox", "--tag", "spring", "--text", "FOX", "--since", "1h", "--json")
 	var labeled struct {
 		Metadata map[string]string `json:"metadata"`
 		Tags     []string          `json:"tags"`
@@ -121,11 +125,11 @@ func TestListCommand(t *testing.T) {
 		t.Errorf("by tags: %+v, %v", got, err)
 	}
 	for _, other := range [][]string{{"--until", "1h"}, {"--tag", "cat"}, {"--text", "cat"}, {"--kind", "image"}} {
-		if got := p.callAs(t.Context(), made.Key, append([]string{"list"}, other...)...); got.exit != 0 || got.out != "" {
+		if got := p.callWith(t.Context(), key, append([]string{"list"}, other...)...); got.exit != 0 || got.out != "" {
 			t.Errorf("%v: %+v", other, got)
 		}
 	}
-	if got := p.callAs(t.Context(), made.Key, "submit", "a fox", "--metadata", "order"); got.exit != exitUsage || !strings.Contains(got.errors, "name=value") {
+	if got := p.callWith(t.Context(), key, "submit", "a fox", "--metadata", "order"); got.exit != exitUsage || !strings.Contains(got.errors, "name=value") {
 		t.Errorf("metadata without a value: %+v", got)
 	}
 }

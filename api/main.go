@@ -34,6 +34,7 @@ const usage = `usage: api [command]
   watch     show the progress of a job until it ends, and save the result
   list      list your jobs
   cancel    cancel jobs
+  keys      create, list and revoke your API keys; "api keys -h" shows examples
   health    check the health of a running API; "api health -h" lists the flags
   dead      list, show, replay and purge dead letters; "api dead -h" lists the commands
   feedback  list feedback, mark it as processed and delete it; "api feedback -h" lists the commands
@@ -90,7 +91,7 @@ type execFunc func(ctx context.Context, args, environ []string, stdout, stderr i
 // commands returns the subcommands by name.
 func commands() map[string]execFunc {
 	all := map[string]execFunc{
-		"serve": serveCommand, "health": healthCommand, "dead": deadCommand, "feedback": feedbackCommand,
+		"serve": serveCommand, "health": healthCommand, "dead": deadCommand, "feedback": feedbackCommand, "keys": keysCommand,
 		"backup": backupCommand, "restore": restoreCommand, "import": importCommand, "migrate": migrateCommand,
 	}
 	for name, c := range map[string]callerCommand{

@@ -128,6 +128,12 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	data, _ := io.ReadAll(io.LimitReader(resp.Body, maxResponse)) // Without a body, the status says enough.
 	_ = json.Unmarshal(data, p)
 	p.Status = resp.StatusCode
+	if p.Detail == "" {
+		// The routes of accounts have another format.
+		var account struct{ Error string }
+		_ = json.Unmarshal(data, &account)
+		p.Detail = account.Error
+	}
 	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
 		p.RetryAfter = time.Duration(seconds) * time.Second
 	}

@@ -297,3 +297,35 @@ func ExampleProblem() {
 	}
 	// Output: 400 invalid_request /input/width
 }
+
+// ExampleClient_CreateKey creates an API key for a program, submits a job with it, and revokes it.
+func ExampleClient_CreateKey() {
+	ctx := context.Background()
+	c, err := client.New(client.Config{URL: serverURL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ann, err := c.SignIn(ctx, "ann@example.org", os.Getenv("T2I_PASSWORD"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = ann.SignOut(ctx) }()
+	key, err := ann.CreateKey(ctx, client.KeyRequest{Name: "nightly build", Scopes: []string{"submit", "read"}, ExpiresIn: 3600})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	program, err := client.New(client.Config{URL: serverURL, Key: key.Secret})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := program.Submit(ctx, client.Request{Kind: "prompt", Input: client.Input{Text: "a fox"}}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(key.Name, key.Scopes, ann.RevokeKey(ctx, key.ID))
+	// Output: nightly build [submit read] <nil>
+}

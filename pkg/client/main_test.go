@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
@@ -45,6 +47,29 @@ func withServer(f func() int) (code int, err error) {
 		return 1, err
 	}
 	serverURL = a.URL()
+	if err := signUp(ctx); err != nil {
+		return 1, err
+	}
 	code = f()
 	return code, a.Stop(ctx)
+}
+
+// signUp creates the account of the examples and puts its password into the environment.
+func signUp(ctx context.Context) error {
+	const password = "four words in a row"
+	body := strings.NewReader(`{"username":"Ann","email":"ann@example.org","password":"` + password + `"}`)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, serverURL+"/api/auth/register", body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusCreated {
+		return fmt.Errorf("sign up: %s", resp.Status)
+	}
+	return os.Setenv("T2I_PASSWORD", password)
 }

@@ -24,8 +24,8 @@ import (
 type batchHandler struct {
 	*jobHandler
 	batches *batch.Service
-	// bodies bounds the bodies that are in memory at once.
-	bodies ratelimit.Concurrency
+	// bodies bounds the bodies that are in memory at once, and zips the ZIP files that are being sent.
+	bodies, zips ratelimit.Concurrency
 }
 
 // batchStatus summarizes the states of the jobs of a batch.
@@ -55,8 +55,10 @@ type batchView struct {
 
 // batchLinks are the URLs of a batch, relative to the server's root.
 type batchLinks struct {
-	Self   string `json:"self"`
-	Cancel string `json:"cancel"`
+	Self    string `json:"self"`
+	Cancel  string `json:"cancel"`
+	Retry   string `json:"retry"`
+	Results string `json:"results"`
 }
 
 // batchJob is a job in a batch; Job is nil if it was removed, or is not in the queue yet.
@@ -73,7 +75,7 @@ func headOf(b *batch.Batch) batchView {
 	self := batchPath(b.ID)
 	return batchView{
 		ID: b.ID, Total: b.Record.Jobs, CreatedAt: b.CreatedAt, CanceledAt: b.CanceledAt, RetriedFrom: b.RetriedFrom,
-		Links: batchLinks{Self: self, Cancel: self + "/cancel"},
+		Links: batchLinks{Self: self, Cancel: self + "/cancel", Retry: self + "/retry", Results: self + "/results.zip"},
 	}
 }
 

@@ -1,7 +1,11 @@
 package server_test
 
 import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,12 +16,13 @@ import (
 
 // batchReply is a batch as a client reads it.
 type batchReply struct {
-	ID, Status string
-	Total      int
-	Counts     map[string]int
-	FinishedAt string `json:"finished_at"`
-	CanceledAt string `json:"canceled_at"`
-	Jobs       []struct {
+	ID, Status  string
+	Total       int
+	Counts      map[string]int
+	FinishedAt  string `json:"finished_at"`
+	CanceledAt  string `json:"canceled_at"`
+	RetriedFrom string `json:"retried_from"`
+	Jobs        []struct {
 		Index int
 		ID    string
 		Job   *view
@@ -140,6 +145,19 @@ func TestBatch(t *testing.T) {
 		t.Errorf("repeated after the end: %+v", v)
 	}
 
+	b.expectZip(t, path, ids, ann)
+	for range 2 {
+		again := b.post(t, path+"/retry", nil, ann, header("Idempotency-Key", "again")).batch(t, http.StatusAccepted)
+		if again.Total != 998 || again.Counts["queued"] != 998 || again.RetriedFrom != made.ID || again.ID == made.ID {
+			t.Errorf("retried: %+v", again)
+		}
+		page := b.get(t, "/api/batches/"+again.ID, ann).batch(t, http.StatusOK)
+		if retried := page.Jobs[3].Job; retried.RetriedFrom != ids[5] || retried.Input["prompt"] != "fox 5" || retried.BatchID != again.ID {
+			t.Errorf("retried: %+v", retried)
+		}
+		b.post(t, "/api/batches/"+again.ID+"/retry", nil, ann).problem(t, http.StatusConflict, "not_retryable")
+	}
+
 	small := b.post(t, "/api/batches", imageBody+"\n"+goodBody, ann, jsonLines).batch(t, http.StatusAccepted)
 	var list struct {
 		Batches []batchReply
@@ -147,6 +165,10 @@ func TestBatch(t *testing.T) {
 	}
 	b.get(t, "/api/batches?limit=1", ann).expect(t, http.StatusOK).decode(t, &list)
 	if len(list.Batches) != 1 || list.Batches[0].ID != small.ID || list.Next == "" {
+		t.Errorf("%+v", list)
+	}
+	b.get(t, "/api/batches?limit=1&cursor="+list.Next, ann).expect(t, http.StatusOK).decode(t, &list)
+	if len(list.Batches) != 1 || list.Batches[0].RetriedFrom != made.ID {
 		t.Errorf("%+v", list)
 	}
 	b.get(t, "/api/batches?limit=1&cursor="+list.Next, ann).expect(t, http.StatusOK).decode(t, &list)
@@ -162,6 +184,39 @@ func TestBatch(t *testing.T) {
 	}
 	b.post(t, "/api/batches", " \n", ann, jsonLines).problem(t, http.StatusBadRequest, "body_required")
 	b.post(t, "/api/batches", imageBody, ann, header("Content-Type", "text/csv")).problem(t, http.StatusUnsupportedMediaType, "unsupported_media_type")
+}
+
+// expectZip downloads the results of the batch, of which only the job with the index 3 has succeeded and that with 4 was deleted.
+func (b *bundle) expectZip(t testing.TB, path string, ids []string, who option) {
+	t.Helper()
+	resp := b.get(t, path+"/results.zip", who).expect(t, http.StatusOK)
+	archive, err := zip.NewReader(bytes.NewReader(resp.body), int64(len(resp.body)))
+	must(t, err)
+	content := make(map[string][]byte)
+	for _, file := range archive.File {
+		r, err := file.Open()
+		must(t, err)
+		content[file.Name], err = io.ReadAll(r)
+		must(t, err)
+	}
+	var manifest struct {
+		Batch batchReply
+		Jobs  []struct {
+			Index int
+			ID    string
+			Files []string
+			Job   *view
+		}
+	}
+	must(t, json.Unmarshal(content["manifest.json"], &manifest))
+	if len(content) != 2 || string(content["0004-1-image.png"]) != "image of "+ids[3] || len(manifest.Jobs) != 1000 || manifest.Batch.Total != 1000 {
+		t.Errorf("%d files, %d jobs, %+v", len(content), len(manifest.Jobs), manifest.Batch)
+	}
+	for i, j := range manifest.Jobs {
+		if j.Index != i || j.ID != ids[i] || len(j.Files) > 0 != (i == 3) || (j.Job == nil) != (i == 4) {
+			t.Errorf("%+v", j)
+		}
+	}
 }
 
 // endJob ends a queued job with one image, as a worker does.

@@ -28,6 +28,8 @@ type view struct {
 	Kind, Status  string
 	Input         fields
 	Cancel        string
+	RetriedFrom   string `json:"retried_from"`
+	BatchID       string `json:"batch_id"`
 	Attempt       int
 	MaxAttempts   int    `json:"max_attempts"`
 	QueuePosition *int   `json:"queue_position"`

@@ -32,6 +32,9 @@ var queries = map[string][]string{
 	"/api/batches":               {"limit", "cursor"},
 	"/api/batches/:id":           {"limit", "cursor", "status"},
 	"/api/batches/:id/cancel":    nil,
+	"/api/batches/:id/retry":     nil,
+
+	"/api/batches/:id/results.zip": nil,
 
 	"/api/webhooks/deliveries/:id/redeliver": nil,
 }

@@ -62,6 +62,8 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	read(batches, "", limitBody, handle(h.batches.listBatches))
 	read(batches, "/:id", limitBody, handle(h.batches.getBatch))
 	batches.POST("/:id/cancel", limitBody, handle(h.batches.cancelBatch))
+	batches.POST("/:id/retry", limitBody, handle(h.batches.retryBatch))
+	read(batches, "/:id/results.zip", limitBody, handle(h.batches.getZip))
 
 	// Webhooks of members.
 	read(native, "/api/webhooks", member(h.webhooks.getEndpoint))

@@ -24,7 +24,7 @@ func expectations() map[string]expectation {
 	read := map[string]expectation{
 		"/": {anonymous: 200}, "/docs": {anonymous: 200}, "/openapi.yaml": {anonymous: 200}, "/openapi.json": {anonymous: 200}, "/assets/*path": {anonymous: 404},
 		"/livez": {anonymous: 200}, "/readyz": {anonymous: 200}, "/internal/health": {anonymous: 401},
-		"/api/models": {anonymous: 200}, "/api/quota": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/batches": {anonymous: 401}, "/api/batches/:id": {anonymous: 404}, "/api/events": {anonymous: 401},
+		"/api/models": {anonymous: 200}, "/api/quota": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/batches": {anonymous: 401}, "/api/batches/:id": {anonymous: 404}, "/api/batches/:id/results.zip": {anonymous: 404}, "/api/events": {anonymous: 401},
 		"/api/admin/dead-letters": {anonymous: 401}, "/api/admin/dead-letters/:id": {anonymous: 401},
 		"/api/admin/control": {anonymous: 401}, "/api/admin/switches": {anonymous: 401}, "/api/admin/deployments": {anonymous: 401}, "/api/keys": {anonymous: 401}, "/api/admin/keys": {anonymous: 401}, "/reset-password": {anonymous: 200}, "/verify-email": {anonymous: 200}, server.GooglePath: {anonymous: 200},
 		"/api/auth/providers": {anonymous: 200}, "/api/auth/google": {anonymous: 401, original: true}, "/api/auth/validate": {anonymous: 401, original: true},
@@ -39,7 +39,7 @@ func expectations() map[string]expectation {
 		"GET /api/admin/backup": {anonymous: 401}, "POST /api/keys": {anonymous: 401}, "DELETE /api/keys/:id": {anonymous: 401},
 		"POST /api/jobs": {anonymous: 400}, "POST /api/jobs/:id/cancel": {anonymous: 404}, "POST /api/jobs/:id/retry": {anonymous: 404}, "DELETE /api/jobs/:id": {anonymous: 404},
 		"POST /api/uploads": {anonymous: 400, largest: server.MaxImageBody}, "DELETE /api/uploads/:id": {anonymous: 404},
-		"POST /api/batches": {anonymous: 400, largest: server.MaxBatchBody}, "POST /api/batches/:id/cancel": {anonymous: 404},
+		"POST /api/batches": {anonymous: 400, largest: server.MaxBatchBody}, "POST /api/batches/:id/cancel": {anonymous: 404}, "POST /api/batches/:id/retry": {anonymous: 404},
 	}
 	for _, route := range []string{
 		"POST /api/admin/dead-letters/:id/replay", "DELETE /api/admin/dead-letters/:id", "POST /api/admin/dead-letters/replay", "POST /api/admin/dead-letters/purge",

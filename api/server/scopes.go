@@ -49,6 +49,9 @@ var routePermissions = map[string]permission{
 	"GET /api/batches":             readScope,
 	"GET /api/batches/:id":         readScope,
 	"POST /api/batches/:id/cancel": submitScope,
+	"POST /api/batches/:id/retry":  submitScope,
+
+	"GET /api/batches/:id/results.zip": readScope,
 
 	"POST /api/generate":           submitScope,
 	"POST /api/pollinations/image": submitScope,

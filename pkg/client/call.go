@@ -36,6 +36,13 @@ type Problem struct {
 		Code    string `json:"code"`
 		Detail  string `json:"detail"`
 	} `json:"errors"`
+	// Lines are the invalid jobs of a batch.
+	Lines []struct {
+		// Index is the place of the job in the request.
+		Index  int    `json:"index"`
+		Code   string `json:"code"`
+		Detail string `json:"detail"`
+	} `json:"lines"`
 	RequestID string `json:"request_id"`
 	// Job is the state of the job with the code already_finished.
 	Job *Job `json:"job"`

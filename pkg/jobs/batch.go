@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -21,10 +22,14 @@ func (s *Submitter) BatchID(caller Caller, key string) (id string, err error) {
 	return id, err
 }
 
-// BatchFingerprint identifies the request of a batch as received. retriedFrom is the batch whose jobs it repeats, if any.
+// BatchFingerprint identifies the request of a batch as received. If it repeats jobs of the batch retriedFrom, that identifies it: when
+// the request is sent again, further jobs may have failed.
 func BatchFingerprint(orders []*Order, retriedFrom string) string {
 	sum := sha256.New()
 	sum.Write([]byte("batch " + retriedFrom))
+	if retriedFrom != "" {
+		orders = nil
+	}
 	for _, o := range orders {
 		sum.Write([]byte("\n" + o.fingerprint))
 	}
@@ -154,61 +159,58 @@ func (s *Service) EnqueueOnce(ctx context.Context, spec *job.Spec) error {
 	return err
 }
 
-// ReadAll returns those of the given jobs of an owner that exist, by id. It costs up to three requests for each hundred jobs; if some
-// are missing, another two, and a few more for each of these that a replica did not have yet. It ends no jobs whose deadline has passed.
+// ReadAll returns those of any number of jobs of an owner that exist, by id. It costs one request, and up to three for each hundred
+// jobs; if some are missing, another one, and a few more for each of these that a replica did not have. It ends no jobs whose deadline
+// has passed.
 func (s *Service) ReadAll(ctx context.Context, owner string, ids []string) (map[string]*job.Snapshot, error) {
+	// The queue is read first: a job that is settled in between is then in at least one of the two.
+	queued, entries, err := s.queue.FindAll(ctx, owner, ids)
+	if err != nil {
+		return nil, err
+	}
 	found := make(map[string]*job.Snapshot, len(ids))
 	var missing []string
-	for start := 0; start < len(ids); start += readAtOnce {
-		part := ids[start:min(start+readAtOnce, len(ids))]
+	for part := range slices.Chunk(ids, readAtOnce) {
 		records, err := s.store.Records(ctx, owner, part)
 		if err != nil {
 			return nil, err
 		}
 		var open []string
 		for _, id := range part {
-			if r := records[id]; r != nil {
+			switch r := records[id]; {
+			case r != nil:
 				found[id] = &job.Snapshot{Spec: r.Spec, Record: r}
-			} else {
+			case entries[id] != nil:
 				open = append(open, id)
+			default:
+				missing = append(missing, id)
 			}
 		}
 		progresses, err := s.store.Progresses(ctx, owner, open)
 		if err != nil {
 			return nil, err
 		}
-		entries, err := s.queue.FindMany(ctx, owner, open)
-		if err != nil {
-			return nil, err
-		}
 		for _, id := range open {
-			if e := entries[id]; e != nil {
-				found[id] = &job.Snapshot{Spec: e.Spec, Progress: progresses[id], Sequence: e.Sequence}
-			} else {
-				missing = append(missing, id)
-			}
+			found[id] = &job.Snapshot{Spec: entries[id].Spec, Progress: progresses[id], Sequence: entries[id].Sequence}
 		}
 	}
 	if len(missing) == 0 {
 		return found, nil
 	}
-	return found, s.readMissing(ctx, owner, missing, found)
+	return found, s.readMissing(ctx, owner, missing, queued, found)
 }
 
-// readMissing adds those of the jobs to found that exist according to the leaders of the streams.
-func (s *Service) readMissing(ctx context.Context, owner string, ids []string, found map[string]*job.Snapshot) error {
-	exists := make(map[string]bool)
-	for _, list := range []func(context.Context, string) ([]string, error){s.queue.OwnerIDs, s.store.OwnerIDs} {
-		all, err := list(ctx, owner)
-		if err != nil {
-			return err
-		}
-		for _, id := range all {
-			exists[id] = true
-		}
+// readMissing adds those of the jobs to found that are queued, or have ended according to the leader.
+func (s *Service) readMissing(ctx context.Context, owner string, ids []string, queued map[string]bool, found map[string]*job.Snapshot) error {
+	stored, err := s.store.OwnerIDs(ctx, owner)
+	if err != nil {
+		return err
+	}
+	for _, id := range stored {
+		queued[id] = true
 	}
 	for _, id := range ids {
-		if !exists[id] {
+		if !queued[id] {
 			continue
 		}
 		snap, err := s.readLeader(ctx, owner, id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
@@ -109,6 +110,41 @@ func (q *Queue) FindMany(ctx context.Context, owner string, ids []string) (map[s
 	return entries, err
 }
 
+// FindAll returns those of any number of jobs of an owner that are in the queue, by id. It asks the leader which these are, so that it
+// need not search for the kind of each, and reads them from any replica: queued has all, and entries those that the replica has. It
+// costs one request, and one for each hundred jobs.
+func (q *Queue) FindAll(ctx context.Context, owner string, ids []string) (queued map[string]bool, entries map[string]*Entry, err error) {
+	subjects, err := q.ownerSubjects(ctx, owner)
+	if err != nil {
+		return nil, nil, err
+	}
+	queued, entries = make(map[string]bool), make(map[string]*Entry)
+	var present []string
+	for _, id := range ids {
+		if subjects[id] != "" {
+			queued[id] = true
+			present = append(present, id)
+		}
+	}
+	for part := range slices.Chunk(present, readAtOnce) {
+		err := broker.LastMessages(ctx, q.js, broker.StreamJobs, part, func(id string) string { return subjects[id] },
+			func(id string, msg *jetstream.RawStreamMsg) error {
+				spec, err := job.DecodeSpec(msg.Data)
+				if err == nil {
+					entries[id] = &Entry{Spec: spec, Sequence: msg.Sequence}
+				}
+				return err
+			})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return queued, entries, nil
+}
+
+// readAtOnce is how many jobs FindAll reads with one request.
+const readAtOnce = 100
+
 // Delete removes a job from the queue. Removing a job that is not there is no error. It costs one request, and another one if
 // the first is refused.
 func (q *Queue) Delete(ctx context.Context, sequence uint64) error {
@@ -145,6 +181,19 @@ func (q *Queue) OnCancel(f func(id string)) (stop func(), err error) {
 
 // OwnerIDs returns the ids of all queued jobs of an owner. It costs one request to the leader of the stream.
 func (q *Queue) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
+	subjects, err := q.ownerSubjects(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, 0, len(subjects))
+	for id := range subjects {
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// ownerSubjects returns the subjects of all queued jobs of an owner by their ids.
+func (q *Queue) ownerSubjects(ctx context.Context, owner string) (map[string]string, error) {
 	var info *jetstream.StreamInfo
 	err := broker.RetryUnanswered(ctx, func(ctx context.Context) (err error) {
 		info, err = q.stream.Info(ctx, jetstream.WithSubjectFilter(broker.OwnerJobsSubject(owner)))
@@ -153,11 +202,11 @@ func (q *Queue) OwnerIDs(ctx context.Context, owner string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list jobs of owner: %w", err)
 	}
-	ids := make([]string, 0, len(info.State.Subjects))
+	subjects := make(map[string]string, len(info.State.Subjects))
 	for subject := range info.State.Subjects {
 		if _, _, _, id, ok := broker.ParseJobSubject(subject); ok {
-			ids = append(ids, id)
+			subjects[id] = subject
 		}
 	}
-	return ids, nil
+	return subjects, nil
 }

@@ -145,6 +145,7 @@ var codes = map[string]definition{
 		"image": {"The job has not finished yet; its images can be saved once it has.", "任务尚未结束，结束后方可保存图片。"},
 	}},
 	CodeNotRetryable: {status: http.StatusConflict, sentence: Words{"Only a failed or canceled job can be retried.", "只有失败或已取消的任务才能重试。"}, reasons: map[string]Words{
+		"batch":       {"No job of the batch has failed or been canceled.", "批次中没有失败或已取消的任务。"},
 		"dead_letter": {"This dead letter cannot be decoded, so it cannot be replayed.", "该死信无法解析，不能重放。"},
 		"references":  {"The reference images of the job have expired or were deleted with it, so it cannot be replayed.", "任务的参考图已过期或已随任务删除，不能重放。"},
 	}},

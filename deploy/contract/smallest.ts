@@ -5,12 +5,13 @@ import type { components, paths } from "./openapi-typescript";
 type Content<O> = O extends { requestBody?: infer R } ? NonNullable<R> : never;
 type JSONBody<O> = Content<O> extends { content: { "application/json": infer B } } ? B : never;
 type Bodies<M extends "post" | "put"> = {
-  [P in keyof paths as [Content<paths[P][M]>] extends [never] ? never : P]: JSONBody<paths[P][M]>;
+  [P in keyof paths as [JSONBody<paths[P][M]>] extends [never] ? never : P]: JSONBody<paths[P][M]>;
 };
 
 export const post: Bodies<"post"> = {
   "/api/jobs": { kind: "image", input: { prompt: "a fox" } },
   "/api/jobs/{id}/retry": {},
+  "/api/batches": { jobs: [{ kind: "image", input: { prompt: "a fox" } }] },
   "/api/generate": { text: "a fox", type: "image" },
   "/api/pollinations/image": { prompt: "a fox" },
   "/api/prompts/optimize": { text: "a fox" },

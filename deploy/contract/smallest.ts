@@ -3,7 +3,7 @@
 import type { components, paths } from "./openapi-typescript";
 
 type Content<O> = O extends { requestBody?: infer R } ? NonNullable<R> : never;
-type JSONBody<O> = Content<O> extends { content: { "application/json": infer B } } ? B : never;
+type JSONBody<O> = [Content<O>] extends [never] ? never : Content<O> extends { content: { "application/json": infer B } } ? B : never;
 type Bodies<M extends "post" | "put"> = {
   [P in keyof paths as [JSONBody<paths[P][M]>] extends [never] ? never : P]: JSONBody<paths[P][M]>;
 };

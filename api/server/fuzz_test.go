@@ -69,7 +69,7 @@ func (z *fuzzed) send(t testing.TB, route string, body []byte, query string) *ht
 	return w
 }
 
-// FuzzBodies sends arbitrary bodies and queries, beginning with the examples of the contract and what is invalid next to them.
+// FuzzBodies sends arbitrary bodies and queries, beginning with the examples of the contract.
 // Responses are JSON as the contract describes it, and never say that the server failed.
 func FuzzBodies(f *testing.F) {
 	z := newFuzzed(f)
@@ -86,9 +86,7 @@ func FuzzBodies(f *testing.F) {
 	f.Add(uint8(0), []byte("\xef\xbb\xbf{"), "%")
 	for _, e := range examples(f) {
 		i, _ := slices.BinarySearch(z.routes, routeOfExample(e))
-		for _, body := range mutations(e.Body) {
-			f.Add(uint8(i), body, "")
-		}
+		f.Add(uint8(i), e.Body, "")
 	}
 	f.Fuzz(func(t *testing.T, which uint8, body []byte, query string) {
 		route := z.routes[int(which)%len(z.routes)]
@@ -100,7 +98,7 @@ func FuzzBodies(f *testing.F) {
 }
 
 // TestExamplesAreUnderstood sends the examples of the contract to the server, which may only dislike a token, a password or an ID that
-// it does not know.
+// it does not know, and what is invalid next to them.
 func TestExamplesAreUnderstood(t *testing.T) {
 	t.Parallel()
 	z := newFuzzed(t)
@@ -120,6 +118,12 @@ func TestExamplesAreUnderstood(t *testing.T) {
 		_, openAI := got.Error.(map[string]any)
 		if slices.Contains(wrong, got.Code) || openAI {
 			t.Errorf("%s rejects the example %s of the contract: %d %s", route, e.Name, w.Code, w.Body)
+		}
+		if strings.HasSuffix(route, "/logout") {
+			break // It is the last, and has revoked the token.
+		}
+		for _, body := range mutations(e.Body) {
+			z.send(t, route, body, "")
 		}
 	}
 }
@@ -143,9 +147,9 @@ func routeOfExample(e contracttest.Request) string {
 	return e.Method + " " + pathParameter.ReplaceAllString(e.Path, ":$1")
 }
 
-// mutations returns a body and variants of it: each value in it replaced by others, removed, and beside an unknown field.
+// mutations returns variants of a body: each value in it replaced by others, removed, and beside an unknown field.
 func mutations(body []byte) [][]byte {
-	list := [][]byte{body}
+	var list [][]byte
 	var whole any
 	_ = json.Unmarshal(body, &whole)
 	add := func() {

@@ -151,7 +151,7 @@ Revokes API keys. The server rejects them within a second.
 // showKey prints a key as JSON or on one line.
 func (c *caller) showKey(k *client.Key) error {
 	if c.json {
-		data, err := json.Marshal(k)
+		data, err := json.Marshal(k) //nolint:gosec // A new key is shown once, to who has created it.
 		if err != nil {
 			return fmt.Errorf("encode key: %w", err)
 		}
@@ -216,7 +216,7 @@ func (c *caller) password() (string, error) {
 	if password := c.config.Password.Reveal(); password != "" {
 		return password, nil
 	}
-	terminal := int(os.Stdin.Fd()) //nolint:gosec // Descriptors are small.
+	terminal := int(os.Stdin.Fd())
 	if !term.IsTerminal(terminal) {
 		return "", usageError("set T2I_PASSWORD or T2I_PASSWORD_FILE, or use a terminal")
 	}

@@ -74,7 +74,7 @@ func batchPath(id string) string { return "/api/batches/" + id }
 func headOf(b *batch.Batch) batchView {
 	self := batchPath(b.ID)
 	return batchView{
-		ID: b.ID, Total: b.Record.Jobs, CreatedAt: b.CreatedAt, CanceledAt: b.CanceledAt, RetriedFrom: b.RetriedFrom,
+		ID: b.ID, Total: b.Jobs, CreatedAt: b.CreatedAt, CanceledAt: b.CanceledAt, RetriedFrom: b.RetriedFrom,
 		Links: batchLinks{Self: self, Cancel: self + "/cancel", Retry: self + "/retry", Results: self + "/results.zip"},
 	}
 }

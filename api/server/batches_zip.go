@@ -66,7 +66,7 @@ func (h *batchHandler) getZip(c *gin.Context) error {
 // writeZip writes the manifest and then the files that it names.
 func (h *batchHandler) writeZip(c *gin.Context, b *batch.Batch) error {
 	ctx, archive := c.Request.Context(), zip.NewWriter(c.Writer)
-	succeeded := make([]bool, b.Record.Jobs)
+	succeeded := make([]bool, b.Jobs)
 	manifest, err := archive.CreateHeader(&zip.FileHeader{Name: "manifest.json", Method: zip.Deflate, Modified: b.CreatedAt.Time})
 	if err != nil {
 		return fmt.Errorf("begin ZIP file: %w", err)

@@ -52,9 +52,10 @@ type Accepted struct {
 
 // Accept accepts a batch. When it returns without an error, the batch is durable, and its jobs are in the queue or will be put there.
 //
-// It fails with the errors of r.Check, jobs.Submitter.AdmitBatch and CopyBatchReferences, a *quota.Refusal, jobs.ErrKeyReused, kv.ErrFull, and quota.ErrUnavailable;
-// nothing is accepted then, and nothing stays charged. After any other error, the batch may have been accepted. It costs an acknowledged
-// publish for each job and three for the batch, besides the costs of AdmitBatch and ChargeBatch.
+// It fails with the errors of r.Check, jobs.Submitter.AdmitBatch and CopyBatchReferences, a *quota.Refusal,
+// jobs.ErrKeyReused, kv.ErrFull, and quota.ErrUnavailable; nothing is accepted then, and nothing stays charged. After any other error,
+// the batch may have been accepted. It costs an acknowledged publish for each job and three for the batch, besides the costs of
+// AdmitBatch, CopyBatchReferences and ChargeBatch.
 func (s *Service) Accept(ctx context.Context, submitter *jobs.Submitter, r Request) (*Accepted, error) {
 	id, err := submitter.BatchID(r.Caller, r.Key)
 	if err != nil {

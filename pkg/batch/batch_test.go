@@ -170,7 +170,7 @@ func TestAcceptStoppedInEachGap(t *testing.T) {
 			} else {
 				for range 2 {
 					again, err := r.second.Accept(t.Context(), r.submitters[1], r.request(t, owner, "k", n))
-					if err != nil || again.Batch.State != batch.StateAccepted || again.Batch.Record.Jobs != n {
+					if err != nil || again.Batch.State != batch.StateAccepted || again.Batch.Jobs != n {
 						t.Fatalf("%s: repeated: %+v, %v", owner, again, err)
 					}
 				}

@@ -83,7 +83,7 @@ func jobID(seed string, created time.Time, index int) string {
 	sum := sha256.Sum256([]byte(seed + "." + strconv.Itoa(index)))
 	id := uuid.UUID(sum[:16])
 	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(created.UnixMilli())) //nolint:gosec // The time is after 1970.
+	binary.BigEndian.PutUint64(ms[:], uint64(created.UnixMilli()))
 	copy(id[:6], ms[2:])
 	binary.BigEndian.PutUint16(id[6:], 7<<12|uint16(index)) //nolint:gosec // The index is below MaxJobs.
 	id[8] = id[8]&0x3f | 0x80

@@ -119,7 +119,7 @@ func (c *Client) RetryBatch(ctx context.Context, key, id string) (*Batch, error)
 func (c *Client) DownloadBatch(ctx context.Context, id string, w io.Writer) error {
 	var resp *http.Response
 	err := c.retry(ctx, func() (err error) {
-		resp, err = c.send(ctx, request{method: http.MethodGet, path: batchPath(id) + "/results.zip"})
+		resp, err = c.send(ctx, request{method: http.MethodGet, path: batchPath(id) + "/results.zip"}) //nolint:bodyclose // Closed below.
 		return err
 	})
 	if err != nil {

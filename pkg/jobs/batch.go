@@ -37,7 +37,9 @@ func BatchFingerprint(orders []*Order, retriedFrom string) string {
 }
 
 // BatchSpecs returns the jobs of a batch that is submitted at a time; idOf returns the id of each.
-func (s *Submitter) BatchSpecs(ctx context.Context, caller Caller, orders []*Order, batch string, created time.Time, idOf func(i int) string) ([]*job.Spec, error) {
+func (s *Submitter) BatchSpecs(
+	ctx context.Context, caller Caller, orders []*Order, batch string, created time.Time, idOf func(i int) string,
+) ([]*job.Spec, error) {
 	specs := make([]*job.Spec, len(orders))
 	for i, o := range orders {
 		o.id, o.created = idOf(i), created

@@ -283,7 +283,7 @@ func (h *batchHandler) cancelBatch(c *gin.Context) error {
 	respond.Vary(c, "Accept-Language", "Cookie")
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	// Canceling many jobs may take longer than a request should; the sweeper continues then.
+	// Canceling very many jobs may take longer than a request should; it goes on in the background then.
 	bounded, release := context.WithTimeout(ctx, lifetime.OperationTimeout/2)
 	defer release()
 	var b *batch.Batch

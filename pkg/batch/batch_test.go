@@ -2,6 +2,7 @@ package batch_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -65,6 +66,10 @@ func start(t *testing.T, settings ...func(*jobs.Config)) *rig {
 		r.submitters = append(r.submitters, submitter)
 	}
 	r.second.SetNow(func() time.Time { return time.Now().Add(time.Minute) })
+	t.Cleanup(func() {
+		_ = r.first.Stop(context.Background())
+		_ = r.second.Stop(context.Background())
+	})
 	return r
 }
 

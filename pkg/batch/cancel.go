@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -15,13 +16,25 @@ import (
 
 // Cancel cancels all jobs of a batch of one of the owners that have not ended, and returns the batch. Once this is stored, it is done
 // even if the process dies. Canceling again is no error. It fails with ErrNotFound. If ctx ends before all jobs are canceled, it returns
-// the batch nevertheless, and the sweeper continues. It costs as much as a cancel of each job.
+// the batch nevertheless, and this process continues. It costs as much as a cancel of each job.
 func (s *Service) Cancel(ctx context.Context, owners []string, id string) (*Batch, error) {
 	b, err := s.markCanceled(ctx, owners, id)
 	if err != nil {
 		return nil, err
 	}
-	return b, s.finishCancel(ctx, b)
+	done := make(chan error, 1)
+	s.done.Go(func() {
+		ctx, cancel := context.WithTimeout(s.running, sweepTimeout)
+		defer cancel()
+		continued := *b
+		done <- s.finishCancel(ctx, &continued)
+	})
+	select {
+	case err := <-done:
+		return b, err
+	case <-ctx.Done():
+		return b, fmt.Errorf("cancel the jobs of a batch: %w", context.Cause(ctx))
+	}
 }
 
 // markCanceled stores that a batch is canceled. Its jobs are canceled afterwards.

@@ -52,6 +52,8 @@ type Service struct {
 	// after is for tests: it is called after each step, and its error stops the acceptance there, as a crash would.
 	after func(step) error
 
+	// running ends with Stop, and with it the work in the background, for which Stop waits.
+	running context.Context //nolint:containedctx // It is that of the process, not of a call.
 	stop    context.CancelFunc
 	done    sync.WaitGroup
 	failing bool // whether the latest sweep failed; only the sweeper uses it
@@ -69,7 +71,9 @@ func New(ctx context.Context, b *broker.Broker, service *jobs.Service, log *slog
 	if err != nil {
 		return nil, fmt.Errorf("open batches: %w", err)
 	}
+	running, stop := context.WithCancel(context.Background())
 	return &Service{
+		running: running, stop: stop,
 		broker: b, stream: stream, jobs: service, log: log, now: time.Now,
 		records: kv.New(b.JetStream(), stream, kv.Config[Record]{Name: "batch", Check: (*Record).check}),
 		marks: kv.New(b.JetStream(), stream, kv.Config[mark]{

@@ -32,8 +32,7 @@ const (
 // Start starts the sweeper, until Stop: it completes or removes the batches whose acceptance or cancel was interrupted. Every process
 // has one. It costs one request per interval while there are none.
 func (s *Service) Start() {
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
+	ctx := s.running
 	s.done.Go(func() {
 		for grace := startGrace; ; grace = sweepGrace {
 			s.report(ctx, s.sweep(ctx, grace))
@@ -44,12 +43,10 @@ func (s *Service) Start() {
 	})
 }
 
-// Stop stops the sweeper. It is safe before Start.
+// Stop stops the sweeper and what else runs in the background. It is safe before Start.
 func (s *Service) Stop(context.Context) error {
-	if s.stop != nil {
-		s.stop()
-		s.done.Wait()
-	}
+	s.stop()
+	s.done.Wait()
 	return nil
 }
 

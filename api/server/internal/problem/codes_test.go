@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,10 +21,13 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
+// contract is read once: it takes seconds under the race detector.
+var contract = sync.OnceValues(func() (*contracttest.Contract, error) { return contracttest.Read("../../../openapi.yaml") })
+
 // enum returns the enum of a schema of the contract, or of a property of the schema.
 func enum(t *testing.T, name, property string) []string {
 	t.Helper()
-	c, err := contracttest.Read("../../../openapi.yaml")
+	c, err := contract()
 	must(t, err)
 	ref := c.Doc.Components.Schemas[name]
 	if ref == nil {

@@ -136,7 +136,7 @@ func statusIn(b *batch.Batch, snap *job.Snapshot) job.Status {
 	return statusRemoved
 }
 
-// findBatch returns the batch in the path if the caller may read it.
+// findBatch calls find with the owners whose batches the caller may read and the id in the path.
 func (h *batchHandler) findBatch(ctx context.Context, c *gin.Context, find func(owners []string, id string) error) error {
 	caller, err := h.sessions.Caller(c)
 	if err != nil {
@@ -147,6 +147,15 @@ func (h *batchHandler) findBatch(ctx context.Context, c *gin.Context, find func(
 		return problem.Because(problem.CodeNotFound, "batch")
 	}
 	return err
+}
+
+// batchOf returns the batch in the path if the caller may read it.
+func (h *batchHandler) batchOf(ctx context.Context, c *gin.Context) (b *batch.Batch, err error) {
+	err = h.findBatch(ctx, c, func(owners []string, id string) (err error) {
+		b, err = h.batches.Get(ctx, owners, id)
+		return err
+	})
+	return b, err
 }
 
 // getBatch is GET /api/batches/:id: the counts, and the jobs by page, in the order of the request.
@@ -164,11 +173,8 @@ func (h *batchHandler) getBatch(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	var b *batch.Batch
-	if err := h.findBatch(ctx, c, func(owners []string, id string) (err error) {
-		b, err = h.batches.Get(ctx, owners, id)
-		return err
-	}); err != nil {
+	b, err := h.batchOf(ctx, c)
+	if err != nil {
 		return err
 	}
 	found, err := h.batches.Jobs(ctx, b)

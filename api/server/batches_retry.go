@@ -34,11 +34,8 @@ func (h *batchHandler) retryBatch(c *gin.Context) error {
 func (h *batchHandler) retryOrders(c *gin.Context) (orders []*jobs.Order, of string, err error) {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	var b *batch.Batch
-	if err := h.findBatch(ctx, c, func(owners []string, id string) (err error) {
-		b, err = h.batches.Get(ctx, owners, id)
-		return err
-	}); err != nil {
+	b, err := h.batchOf(ctx, c)
+	if err != nil {
 		return nil, "", err
 	}
 	found, err := h.batches.Jobs(ctx, b)

@@ -40,11 +40,8 @@ func (h *batchHandler) getZip(c *gin.Context) error {
 	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	var b *batch.Batch
-	if err := h.findBatch(ctx, c, func(owners []string, id string) (err error) {
-		b, err = h.batches.Get(ctx, owners, id)
-		return err
-	}); err != nil {
+	b, err := h.batchOf(ctx, c)
+	if err != nil {
 		return err
 	}
 	release, _, ok := h.zips.Reserve(maxZips, ratelimit.Bound{Key: caller.Address, Max: maxZipsOfOne})

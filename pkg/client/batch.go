@@ -79,28 +79,7 @@ const (
 // BatchJobs returns the jobs of a batch in the order of the request, those with the given statuses if there are any. It reads one page
 // at a time; an error is the last thing that it returns.
 func (c *Client) BatchJobs(ctx context.Context, id string, statuses ...string) iter.Seq2[*BatchJob, error] {
-	return func(yield func(*BatchJob, error) bool) {
-		query := url.Values{"limit": {batchPage}, "status": statuses}
-		for {
-			var page struct {
-				Jobs   []*BatchJob `json:"jobs"`
-				Cursor string      `json:"next_cursor"`
-			}
-			if err := c.call(ctx, request{method: http.MethodGet, path: batchPath(id), query: query}, &page); err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, j := range page.Jobs {
-				if !yield(j, nil) {
-					return
-				}
-			}
-			if page.Cursor == "" {
-				return
-			}
-			query.Set("cursor", page.Cursor)
-		}
-	}
+	return pages[BatchJob](ctx, c, batchPath(id), url.Values{"limit": {batchPage}, "status": statuses})
 }
 
 // CancelBatch cancels all jobs of a batch that have not ended. Canceling it again is no error.

@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -146,14 +147,19 @@ func formatTime(t time.Time) string {
 // List returns the jobs of the caller, newest first. It reads one page at a time, as the caller goes on; an error is the last
 // thing that it returns.
 func (c *Client) List(ctx context.Context, o ListOptions) iter.Seq2[*Job, error] {
-	return func(yield func(*Job, error) bool) {
-		query := o.query()
+	return pages[Job](ctx, c, "/api/jobs", o.query())
+}
+
+// pages returns the jobs of a list and of the pages that follow it.
+func pages[T any](ctx context.Context, c *Client, path string, first url.Values) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		query := maps.Clone(first)
 		for {
 			var page struct {
-				Jobs   []*Job `json:"jobs"`
+				Jobs   []*T   `json:"jobs"`
 				Cursor string `json:"next_cursor"`
 			}
-			if err := c.call(ctx, request{method: http.MethodGet, path: "/api/jobs", query: query}, &page); err != nil {
+			if err := c.call(ctx, request{method: http.MethodGet, path: path, query: query}, &page); err != nil {
 				yield(nil, err)
 				return
 			}

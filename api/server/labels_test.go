@@ -26,27 +26,28 @@ func TestLabelsOfJobs(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	var submitted, read, plain labeled
-	b.submit(t, body(labels), cookie(c), header("Idempotency-Key", "k1")).expect(t, http.StatusAccepted).decode(t, &submitted)
+	decode := func(r *reply, status int) (l labeled) {
+		t.Helper()
+		r.expect(t, status).decode(t, &l)
+		return l
+	}
+	submitted := decode(b.submit(t, body(labels), cookie(c), header("Idempotency-Key", "k1")), http.StatusAccepted)
 	check("submitted", submitted)
-	b.get(t, "/api/jobs/"+submitted.ID, cookie(c)).expect(t, http.StatusOK).decode(t, &read)
-	check("read", read)
-	b.submit(t, body(labels), cookie(c), header("Idempotency-Key", "k1")).expect(t, http.StatusAccepted).decode(t, &read)
-	if read.ID != submitted.ID {
-		t.Errorf("repeated as %s, want %s", read.ID, submitted.ID)
+	check("read", decode(b.get(t, "/api/jobs/"+submitted.ID, cookie(c)), http.StatusOK))
+	again := decode(b.submit(t, body(labels), cookie(c), header("Idempotency-Key", "k1")), http.StatusAccepted)
+	if again.ID != submitted.ID {
+		t.Errorf("repeated as %s, want %s", again.ID, submitted.ID)
 	}
 	b.submit(t, body(`,"tags":["spring"]`), cookie(c), header("Idempotency-Key", "k1")).problem(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
-	b.submit(t, body(`,"metadata":{},"tags":[]`), cookie(c), header("Idempotency-Key", "k2")).expect(t, http.StatusAccepted).decode(t, &plain)
+	plain := decode(b.submit(t, body(`,"metadata":{},"tags":[]`), cookie(c), header("Idempotency-Key", "k2")), http.StatusAccepted)
 	if plain.Metadata != nil || plain.Tags != nil {
 		t.Errorf("without labels: %+v", plain)
 	}
 	if l := b.list(t, "?tag=campaign+7&tag=spring", c); !slices.Equal(jobIDs(l), []string{submitted.ID}) {
 		t.Errorf("listed %v", jobIDs(l))
 	}
-	b.post(t, "/api/jobs/"+submitted.ID+"/cancel", "", cookie(c)).expect(t, http.StatusOK).decode(t, &read)
-	check("canceled", read)
-	b.post(t, "/api/jobs/"+submitted.ID+"/retry", "", cookie(c)).expect(t, http.StatusAccepted).decode(t, &read)
-	check("retried", read)
+	check("canceled", decode(b.post(t, "/api/jobs/"+submitted.ID+"/cancel", "", cookie(c)), http.StatusOK))
+	check("retried", decode(b.post(t, "/api/jobs/"+submitted.ID+"/retry", "", cookie(c)), http.StatusAccepted))
 
 	for labels, want := range map[string][]string{
 		`,"metadata":[]`:                {"/metadata wrong_type"},

@@ -297,3 +297,26 @@ func TestDeleteWhileSettling(t *testing.T) {
 		t.Errorf("read: %v", err)
 	}
 }
+
+// TestEnqueueOnce enqueues jobs again, as what a crash has left of a batch is completed: none may run a second time.
+func TestEnqueueOnce(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	queued, ended, deleted, unknown := r.submit(t), r.submit(t), r.submit(t), fresh(t, "u1")
+	r.finish(t, ended)
+	r.finish(t, deleted)
+	if err := r.Delete(t.Context(), []string{"u1"}, deleted.ID); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		spec *job.Spec
+		want bool
+	}{"queued": {queued, true}, "ended": {ended, false}, "deleted": {deleted, false}, "unknown": {unknown, true}} {
+		if err := r.EnqueueOnce(t.Context(), tc.spec); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := r.queued(t, tc.spec); got != tc.want {
+			t.Errorf("%s: in the queue %t, want %t", name, got, tc.want)
+		}
+	}
+}

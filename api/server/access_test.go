@@ -143,6 +143,7 @@ func accessCases() map[string]accessCase {
 		"/api/admin/deployments":       sameForAll(401, "/api/admin/deployments", nil),
 		"/api/admin/dead-letters":      sameForAll(401, "/api/admin/dead-letters", nil),
 		"/api/admin/dead-letters/:id":  sameForAll(401, "/api/admin/dead-letters/1", nil),
+		"/api/batches/:id/events":      ownersOnly(200, "/api/batches/{batch}/events"),
 		"/api/batches/:id/results.zip": ownersOnly(200, "/api/batches/{batch}/results.zip"),
 	} {
 		table["GET "+path], table["HEAD "+path] = r, r

@@ -24,6 +24,7 @@ import (
 type batchHandler struct {
 	*jobHandler
 	batches *batch.Service
+	events  *eventHandler
 	// bodies bounds the bodies that are in memory at once, and zips the ZIP files that are being sent.
 	bodies, zips ratelimit.Concurrency
 }
@@ -59,6 +60,7 @@ type batchLinks struct {
 	Cancel  string `json:"cancel"`
 	Retry   string `json:"retry"`
 	Results string `json:"results"`
+	Events  string `json:"events"`
 }
 
 // batchJob is a job in a batch; Job is nil if it was removed, or is not in the queue yet.
@@ -75,7 +77,7 @@ func headOf(b *batch.Batch) batchView {
 	self := batchPath(b.ID)
 	return batchView{
 		ID: b.ID, Total: b.Jobs, CreatedAt: b.CreatedAt, CanceledAt: b.CanceledAt, RetriedFrom: b.RetriedFrom,
-		Links: batchLinks{Self: self, Cancel: self + "/cancel", Retry: self + "/retry", Results: self + "/results.zip"},
+		Links: batchLinks{Self: self, Cancel: self + "/cancel", Retry: self + "/retry", Results: self + "/results.zip", Events: self + "/events"},
 	}
 }
 

@@ -46,12 +46,12 @@ func (h *eventHandler) jobEvents(c *gin.Context) error {
 	if c.Request.Method == http.MethodHead {
 		return h.headOfEvents(c, caller, id)
 	}
-	return h.stream(c, caller, "", func(ctx context.Context) (reader *feed.Reader, err error) {
-		err = h.sessions.Find(ctx, caller, func(owners []string) (err error) {
-			reader, err = h.feed.Watch(ctx, owners, id)
+	return h.stream(c, caller, "", func(ctx context.Context, s *stream) error {
+		s.single = true
+		return h.sessions.Find(ctx, caller, func(owners []string) (err error) {
+			s.reader, err = h.feed.Watch(ctx, owners, id)
 			return err
 		})
-		return reader, err
 	})
 }
 
@@ -94,12 +94,13 @@ func (h *eventHandler) ownerEvents(c *gin.Context) error {
 	if lastEventID(c) == "" {
 		start = h.eventTime()
 	}
-	return h.stream(c, caller, start, func(ctx context.Context) (*feed.Reader, error) {
+	return h.stream(c, caller, start, func(ctx context.Context, s *stream) error {
 		owners, err := h.sessions.Works(ctx, caller)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return h.feed.WatchOwners(ctx, owners, since(lastEventID(c)))
+		s.reader, err = h.feed.WatchOwners(ctx, owners, since(lastEventID(c)))
+		return err
 	})
 }
 

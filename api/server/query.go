@@ -31,6 +31,7 @@ var queries = map[string][]string{
 	"/api/webhooks/ping":         nil,
 	"/api/batches":               {"limit", "cursor"},
 	"/api/batches/:id":           {"limit", "cursor", "status"},
+	"/api/batches/:id/events":    {"last_event_id"},
 	"/api/batches/:id/cancel":    nil,
 	"/api/batches/:id/retry":     nil,
 

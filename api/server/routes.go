@@ -61,6 +61,7 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	batches.POST("", h.limitBody(maxBatchBody), handle(h.batches.submitBatch))
 	read(batches, "", limitBody, handle(h.batches.listBatches))
 	read(batches, "/:id", limitBody, handle(h.batches.getBatch))
+	read(batches, "/:id/events", limitBody, handle(h.batches.batchEvents))
 	batches.POST("/:id/cancel", limitBody, handle(h.batches.cancelBatch))
 	batches.POST("/:id/retry", limitBody, handle(h.batches.retryBatch))
 	read(batches, "/:id/results.zip", limitBody, handle(h.batches.getZip))

@@ -24,7 +24,7 @@ func expectations() map[string]expectation {
 	read := map[string]expectation{
 		"/": {anonymous: 200}, "/docs": {anonymous: 200}, "/openapi.yaml": {anonymous: 200}, "/openapi.json": {anonymous: 200}, "/assets/*path": {anonymous: 404},
 		"/livez": {anonymous: 200}, "/readyz": {anonymous: 200}, "/internal/health": {anonymous: 401},
-		"/api/models": {anonymous: 200}, "/api/quota": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/batches": {anonymous: 401}, "/api/batches/:id": {anonymous: 404}, "/api/batches/:id/results.zip": {anonymous: 404}, "/api/events": {anonymous: 401},
+		"/api/models": {anonymous: 200}, "/api/quota": {anonymous: 200}, "/api/jobs": {anonymous: 401}, "/api/batches": {anonymous: 401}, "/api/batches/:id": {anonymous: 404}, "/api/batches/:id/events": {anonymous: 404}, "/api/batches/:id/results.zip": {anonymous: 404}, "/api/events": {anonymous: 401},
 		"/api/admin/dead-letters": {anonymous: 401}, "/api/admin/dead-letters/:id": {anonymous: 401},
 		"/api/admin/control": {anonymous: 401}, "/api/admin/switches": {anonymous: 401}, "/api/admin/deployments": {anonymous: 401}, "/api/keys": {anonymous: 401}, "/api/admin/keys": {anonymous: 401}, "/reset-password": {anonymous: 200}, "/verify-email": {anonymous: 200}, server.GooglePath: {anonymous: 200},
 		"/api/auth/providers": {anonymous: 200}, "/api/auth/google": {anonymous: 401, original: true}, "/api/auth/validate": {anonymous: 401, original: true},

@@ -48,6 +48,7 @@ var routePermissions = map[string]permission{
 	"POST /api/batches":            submitScope,
 	"GET /api/batches":             readScope,
 	"GET /api/batches/:id":         readScope,
+	"GET /api/batches/:id/events":  readScope,
 	"POST /api/batches/:id/cancel": submitScope,
 	"POST /api/batches/:id/retry":  submitScope,
 

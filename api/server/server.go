@@ -217,16 +217,17 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, limits: streams, models: d.Models, now: d.Now, log: d.Log,
 		thumbnails: thumbnail.New(thumbnailCache),
 	}
+	events := &eventHandler{
+		jobs: d.Jobs, feed: d.Feed, sessions: sessions, limits: streams, metrics: d.Metrics,
+		keepAlive: cmp.Or(cfg.hooks.KeepAlive, keepAlive), outlive: m.outlive, now: d.Now, log: d.Log,
+	}
 	return &handlers{
 		middleware: m,
 		sessions:   sessions,
 		operator:   op,
 		jobs:       jobRoutes,
-		batches:    &batchHandler{jobHandler: jobRoutes, batches: d.Batches},
-		events: &eventHandler{
-			jobs: d.Jobs, feed: d.Feed, sessions: sessions, limits: streams, metrics: d.Metrics,
-			keepAlive: cmp.Or(cfg.hooks.KeepAlive, keepAlive), outlive: m.outlive, now: d.Now, log: d.Log,
-		},
+		batches:    &batchHandler{jobHandler: jobRoutes, batches: d.Batches, events: events},
+		events:     events,
 		original: &originalHandler{
 			submissions: subs, jobViews: views, jobs: d.Jobs, store: d.Store, models: d.Models, catalogue: d.Catalogue,
 			syncWait: cfg.SyncWait, log: d.Log,

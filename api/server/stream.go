@@ -20,6 +20,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/sse"
+	"github.com/text2image-audio/text2image-audio/pkg/batch"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -30,7 +31,9 @@ type stream struct {
 	handler *eventHandler
 	conn    *sse.Stream
 	reader  *feed.Reader
-	lang    job.Lang
+	// batch is nil unless the stream is that of a batch.
+	batch *batchProgress
+	lang  job.Lang
 	// single is set for the stream of one job, whose event ids are states; those of the others are times.
 	single bool
 	// token is that of the member, or "".
@@ -43,25 +46,26 @@ type stream struct {
 	writing, woken, silent bool
 	ended                  bool
 	timer                  *time.Timer
-	// wrote is the time of the last write, checked that of the last check of the token. checking is set during a check.
-	wrote, checked time.Time
-	checking       bool
+	// wrote is the time of the last write, checked that of the last check of the token. checking is set during a check, and reading
+	// while the state of a batch is read again.
+	wrote, checked    time.Time
+	checking, reading bool
 }
 
-// stream responds with the events of a reader until they end, the client disconnects, its token becomes invalid, or the server
-// stops. In each case the response ends normally and the client may reconnect. start is the id with which the stream
+// stream responds with the events of a reader, which watch opens, until they end, the client disconnects, its token becomes invalid, or
+// the server stops. In each case the response ends normally and the client may reconnect. start is the id with which the stream
 // starts, if any.
-func (h *eventHandler) stream(c *gin.Context, caller session.Caller, start string, watch func(context.Context) (*feed.Reader, error)) error {
+func (h *eventHandler) stream(c *gin.Context, caller session.Caller, start string, watch func(context.Context, *stream) error) error {
 	release, err := h.limits.reserveStream(caller)
 	if err != nil {
 		return err
 	}
 	ctx, opened, cancel := lifetime.OpeningStream(c.Request.Context())
-	s := &stream{handler: h, lang: problem.Lang(c), single: c.Param("id") != "", release: release, cancel: cancel}
+	s := &stream{handler: h, lang: problem.Lang(c), release: release, cancel: cancel}
 	if caller.Member != nil {
 		s.token = caller.Member.Token
 	}
-	if s.reader, err = watch(ctx); err == nil {
+	if err = watch(ctx, s); err == nil {
 		err = s.open(c, start)
 	}
 	opened()
@@ -100,7 +104,11 @@ func endEmpty(c *gin.Context, start string) {
 
 // open responds with the stream and its first event, and leaves the rest to the stream, unless there is nothing to stream.
 func (s *stream) open(c *gin.Context, start string) error {
-	first, err := s.reader.Next()
+	var first feed.Event
+	err := error(feed.ErrNone)
+	if s.batch == nil {
+		first, err = s.reader.Next()
+	}
 	none := errors.Is(err, feed.ErrNone)
 	if err != nil && !none {
 		if stopping(err) {
@@ -169,6 +177,8 @@ func (s *stream) tick() {
 		s.silent, s.wrote = true, now
 	}
 	check := s.token != "" && !s.checking && now.Sub(s.checked) >= interval
+	reread := silent && s.batch != nil && !s.reading
+	s.reading = s.reading || reread
 	if check {
 		s.checking, s.checked = true, now
 	}
@@ -181,6 +191,9 @@ func (s *stream) tick() {
 	if silent {
 		s.wake()
 	}
+	if reread {
+		s.reread()
+	}
 	if !check {
 		return
 	}
@@ -191,6 +204,22 @@ func (s *stream) tick() {
 	if !valid {
 		s.reader.Close()
 	}
+}
+
+// reread brings the stream of a batch up to date.
+func (s *stream) reread() {
+	ctx, cancel := context.WithTimeout(context.Background(), lifetime.OperationTimeout)
+	defer cancel()
+	err := s.batch.read(ctx, time.Time{})
+	s.mu.Lock()
+	s.reading = false
+	s.mu.Unlock()
+	if errors.Is(err, batch.ErrNotFound) {
+		s.reader.Close()
+		return
+	}
+	// After another error the next silence is another chance.
+	s.wake()
 }
 
 // write writes until there is nothing to write or the stream has ended.
@@ -216,7 +245,7 @@ func (s *stream) write() {
 // writePending writes all events there are or, if the stream was silent and there are none, a comment.
 func (s *stream) writePending(silent bool) error {
 	for {
-		e, err := s.reader.Next()
+		e, err := s.next()
 		switch {
 		case errors.Is(err, feed.ErrNone) && silent:
 			return s.conn.KeepAlive()
@@ -225,7 +254,7 @@ func (s *stream) writePending(silent bool) error {
 		case err != nil:
 			return err
 		}
-		if err := s.send(e); err != nil {
+		if err := s.conn.Send(e); err != nil {
 			return err
 		}
 		silent = false
@@ -235,9 +264,30 @@ func (s *stream) writePending(silent bool) error {
 	}
 }
 
-// send sends the whole job as one event, named after the status of the job. The streams of one job, and those of all jobs of one
-// owner, share the encoded event.
+// next returns the next event to send. It fails with feed.ErrNone when there is none for now, and with the reason why there are no more.
+func (s *stream) next() (sse.Event, error) {
+	if s.batch != nil {
+		return s.batch.next(s)
+	}
+	e, err := s.reader.Next()
+	if err != nil {
+		return nil, err
+	}
+	return s.encode(e)
+}
+
+// send sends the whole job as one event.
 func (s *stream) send(e feed.Event) error {
+	data, err := s.encode(e)
+	if err != nil {
+		return err
+	}
+	return s.conn.Send(data)
+}
+
+// encode returns the whole job as one event, named after the status of the job. The streams of one job, and those of all jobs of one
+// owner, share the encoded event.
+func (s *stream) encode(e feed.Event) (sse.Event, error) {
 	data, err := e.Encode(s.lang, func() ([]byte, error) {
 		view := *e.Job
 		data, err := respond.Encode(problem.Translate(&view, s.lang))
@@ -247,10 +297,7 @@ func (s *stream) send(e feed.Event) error {
 		}
 		return sse.NewEvent(string(e.Job.Status), id, data), err
 	})
-	if err != nil {
-		return err
-	}
-	return s.conn.Send(data)
+	return data, err
 }
 
 // end ends the stream because of err. It is called once, and nothing writes afterwards.

@@ -16,6 +16,9 @@ const (
 	reconnectJitter = 250 * time.Millisecond
 	pingInterval    = 10 * time.Second
 	drainTimeout    = 10 * time.Second
+	// syncQueue is how many messages a synchronous subscription can hold, such as each request for several messages makes, whose
+	// response the server limits to 1,024. The client allocates eight bytes for each of them; by default half a megabyte.
+	syncQueue = 2048
 )
 
 // connectWithWorkerKey connects with the key of an embedded NATS on this machine, if there is one, and without it if the
@@ -88,6 +91,7 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 		nats.IgnoreAuthErrorAbort(),
 		nats.PingInterval(pingInterval),
 		nats.DrainTimeout(drainTimeout),
+		nats.SyncQueueLen(syncQueue),
 		nats.ConnectHandler(func(*nats.Conn) {
 			select {
 			case connected <- struct{}{}:

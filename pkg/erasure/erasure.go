@@ -23,14 +23,14 @@ type Part struct {
 
 // Config holds the intervals of the sweeper. The zero value selects the defaults.
 type Config struct {
-	// Interval is the pause between sweeps; 0 means two seconds.
+	// Interval is the pause between sweeps; 0 means five seconds.
 	Interval time.Duration
 	// Grace is how long each erasure is repeated; 0 means for as long as a worker may work on a job.
 	Grace time.Duration
 }
 
 const (
-	defaultInterval = 2 * time.Second
+	defaultInterval = 5 * time.Second
 	// defaultGrace is the maximum time of a worker, and a minute for requests.
 	defaultGrace = jobs.WorkerDrain + time.Minute
 )

@@ -12,7 +12,7 @@ import (
 
 const (
 	// idleWait is how long a pull waits on a lane without jobs. Its slots are not available to other lanes meanwhile.
-	idleWait = time.Second
+	idleWait = 2 * time.Second
 	// shortWait replaces idleWait while there are fewer free slots than lanes, so that every lane is watched in turn.
 	shortWait = 100 * time.Millisecond
 	// A pull that waits gets a slot, and this share of the slots that no lane needs: a burst of jobs then needs fewer pulls.
@@ -20,7 +20,7 @@ const (
 	// Every guestEvery-th job comes from the guests' lanes if they have any, the others from the members'.
 	guestEvery = 4
 	// checkInterval is how often a pool checks its open pulls.
-	checkInterval = 250 * time.Millisecond
+	checkInterval = 500 * time.Millisecond
 	// maxIdle bounds the wait while a lane may not be fetched from.
 	maxIdle = time.Second
 	// outageRetryDelay is the delay after NATS could not be reached.

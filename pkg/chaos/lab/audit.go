@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
@@ -34,24 +36,19 @@ const countEvery = 2 * time.Second
 
 // startAudit starts the audit. It misses the writes that happen while it is disconnected.
 func startAudit(ctx context.Context, p *cluster) (*audit, error) {
-	sub, err := p.broker.Conn().SubscribeSync(broker.JobEventsSubject("*", "*"))
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to records: %w", err)
-	}
-	if err := sub.SetPendingLimits(-1, -1); err != nil {
+	events := make(chan *nats.Msg, 1<<16)
+	if _, err := p.broker.Conn().ChanSubscribe(broker.JobEventsSubject("*", "*"), events); err != nil {
 		return nil, fmt.Errorf("subscribe to records: %w", err)
 	}
 	a := &audit{cluster: p, stored: make(map[string]string), calls: make(map[string]int)}
 	ctx, a.stop = context.WithCancel(ctx)
 	a.wg.Go(func() {
 		for {
-			m, err := sub.NextMsgWithContext(ctx)
-			if ctx.Err() != nil {
+			var m *nats.Msg
+			select {
+			case m = <-events:
+			case <-ctx.Done():
 				return
-			}
-			if err != nil {
-				lifecycle.Sleep(ctx, retryDelay)
-				continue
 			}
 			event, _, id, ok := broker.ParseEventSubject(m.Subject)
 			if ok && event == broker.EventResult && len(m.Data) > 0 {

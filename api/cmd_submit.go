@@ -55,6 +55,7 @@ Submits a job, shows its progress, and prints or saves the result.
 		})
 		flags.IntVar(&r.DeadlineSeconds, "deadline", 0, "seconds after which the job fails if it has not ended")
 		labelFlags(flags, &r)
+		cacheFlag(flags, &r)
 		noWait := flags.Bool("no-wait", false, "print the ID of the job instead of waiting for it")
 		return func(ctx context.Context, c *caller, args []string) error {
 			if len(args) != 1 {
@@ -95,6 +96,17 @@ func labelFlags(flags *flag.FlagSet, r *client.Request) {
 		}
 		r.Metadata[name] = value
 		return nil
+	})
+}
+
+// cacheFlag adds the flag for a result of its own.
+func cacheFlag(flags *flag.FlagSet, r *client.Request) {
+	flags.BoolFunc("no-cache", "have it made again, even if an identical job of yours has a result", func(s string) error {
+		no, err := strconv.ParseBool(s)
+		if no {
+			r.Cache = new(false)
+		}
+		return err
 	})
 }
 
@@ -153,6 +165,7 @@ Turns a text into speech, and prints or saves the result.
 		flags.Float64Var(&r.Input.Speed, "speed", 0, "speed from 0.25 to 4; other than 1 it makes a WAV file")
 		flags.StringVar(&r.Input.Format, "format", "", "mp3, opus, aac, flac, wav or pcm (that of the file name)")
 		labelFlags(flags, &r)
+		cacheFlag(flags, &r)
 		noWait := flags.Bool("no-wait", false, "print the ID of the job instead of waiting for it")
 		return func(ctx context.Context, c *caller, args []string) error {
 			if len(args) != 1 {

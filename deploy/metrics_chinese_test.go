@@ -6,6 +6,7 @@ const sharedChinese = "各 API 进程数值相同，聚合用 max，不要用 su
 // metricsChinese is the meaning of every metric for deploy/metrics.zh-CN.md.
 var metricsChinese = map[string]string{
 	"text2image_build_info":                         "正在运行的程序版本；值恒为 1。",
+	"text2image_cached_results_total":               "使用相同任务的结果副本而结束、未调用上游的任务数：hit（提交或首次投递前对方已结束）、joined（等待过对方）。",
 	"text2image_dead_letter_depth":                  "当前保留的死信数。" + sharedChinese,
 	"text2image_dead_letters_total":                 "进入死信的失败任务数，按错误码。",
 	"text2image_webhook_deliveries_total":           "向 webhook 发送事件的尝试次数，按结果：delivered、retry（失败，会重试）、failed（最后一次也失败）、disabled（接收方返回 410）。",

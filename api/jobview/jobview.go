@@ -31,6 +31,7 @@ type Job struct {
 	RetriedFrom   string         `json:"retried_from,omitempty"`
 	BatchID       string         `json:"batch_id,omitempty"`
 	Cancel        job.CancelKind `json:"cancel,omitempty"`
+	Cached        bool           `json:"cached,omitempty"`
 	Result        *Result        `json:"result,omitempty"`
 	Usage         *job.Usage     `json:"usage,omitempty"`
 	Error         *job.Error     `json:"error,omitempty"`
@@ -94,7 +95,10 @@ func Of(s *job.Snapshot) *Job {
 		j.LastError, j.PartialText = p.LastError, p.PartialText
 		if p.WaitingFor != "" {
 			w := job.Waiting{Upstream: p.WaitingFor, Until: p.NextAttemptAt}
-			if p.LastError != nil {
+			switch {
+			case p.WaitingFor == job.ReasonIdentical:
+				w = job.Waiting{Reason: job.ReasonIdentical}
+			case p.LastError != nil:
 				w.Reason = p.LastError.Code
 			}
 			j.SetWaiting(w)
@@ -109,7 +113,7 @@ func Of(s *job.Snapshot) *Job {
 func (j *Job) setEnd(r *job.Record) {
 	finished := r.FinishedAt
 	j.StartedAt, j.FinishedAt, j.Attempt = r.StartedAt, &finished, r.Attempt
-	j.Cancel, j.Error = r.Cancel, r.Error
+	j.Cancel, j.Cached, j.Error = r.Cancel, r.Cached, r.Error
 	if r.Result != nil {
 		j.setResult(r.Result)
 	}

@@ -26,6 +26,7 @@ var upstreams = map[string]words{
 var (
 	waitingForUpstream = words{"{upstream}, next try at {until}", "{upstream}，将于 {until} 再次尝试"}
 	waitingForProbe    = words{"{upstream}, which is being tried now", "{upstream}，正在尝试"}
+	waitingForJob      = words{"an identical job, whose result this one will have too", "另一个相同的任务，其结果也将用于本任务"}
 	waitingForOperator = words{"an operator, who has paused this kind of job until {until}", "运维人员，此类任务已暂停至 {until}"}
 )
 
@@ -38,8 +39,11 @@ func WaitingFor(w job.Waiting, lang job.Lang) string {
 	if w.Until != nil {
 		until, sentence = w.Until.UTC().Format(time.RFC3339), waitingForUpstream
 	}
-	if w.Reason == job.ReasonPaused {
+	switch w.Reason {
+	case job.ReasonPaused:
 		sentence = waitingForOperator
+	case job.ReasonIdentical:
+		sentence = waitingForJob
 	}
 	return strings.NewReplacer("{upstream}", upstream, "{until}", until).Replace(sentence.in(lang))
 }

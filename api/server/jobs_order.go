@@ -19,6 +19,8 @@ type submission struct {
 
 	Metadata map[string]string `json:"metadata"`
 	Tags     []string          `json:"tags"`
+
+	Cache *bool `json:"cache"`
 }
 
 // order checks a submission and returns the order, or a problem with all errors.
@@ -61,6 +63,11 @@ func (h *jobHandler) order(models *job.Catalogue, sub *submission, b *bind.Binde
 	}
 	if err := o.SetLabels(labels); err != nil {
 		return nil, err
+	}
+	if sub.Cache != nil && !*sub.Cache {
+		if err := o.SetUncached(); err != nil {
+			return nil, err
+		}
 	}
 	return o, sub.requestWebhook(o, events)
 }

@@ -21,6 +21,7 @@ func TestClusterReplicatesStreams(t *testing.T) {
 	for _, name := range []string{
 		broker.StreamJobs, broker.StreamDead, broker.ProgressStream, broker.ResultsStream, broker.ControlStream,
 		broker.UsersStream, broker.ResetsStream, broker.FeedbackStream, broker.ImagesStream, broker.WebhooksStream, broker.BatchesStream,
+		broker.CacheStream,
 	} {
 		stream, err := b.JetStream().Stream(t.Context(), name)
 		if err != nil {

@@ -202,6 +202,13 @@ func buckets(cfg Config) []jetstream.KeyValueConfig {
 			TTL:         cfg.ResultTTL + batchSlack,
 			Replicas:    cfg.Replicas,
 		},
+		{
+			Bucket:      BucketCache,
+			Description: "The job with the result of each request that may be repeated. Its loss does no harm.",
+			Storage:     jetstream.FileStorage,
+			TTL:         cfg.ResultTTL,
+			Replicas:    cfg.Replicas,
+		},
 	}
 }
 

@@ -99,6 +99,9 @@ func TestStreams(t *testing.T) {
 			subject: "$KV.BATCHES.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1,
 			maxAge: 73 * time.Hour,
 		},
+		broker.CacheStream: {
+			subject: "$KV.CACHE.>", storage: jetstream.FileStorage, discard: jetstream.DiscardNew, maxMsgs: -1, perSubject: 1, maxAge: 48 * time.Hour,
+		},
 	} {
 		c := streamConfig(t, b, name)
 		got := facts{

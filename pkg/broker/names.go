@@ -21,6 +21,7 @@ const (
 	BucketImages   = "IMAGES_CACHE"
 	BucketWebhooks = "WEBHOOKS"
 	BucketBatches  = "BATCHES"
+	BucketCache    = "CACHE"
 
 	// StreamUsage counts the use of quotas per day, StreamUsageMinute per minute.
 	StreamUsage       = "USAGE"
@@ -41,6 +42,7 @@ const (
 	ImagesStream   = bucketStream + BucketImages
 	WebhooksStream = bucketStream + BucketWebhooks
 	BatchesStream  = bucketStream + BucketBatches
+	CacheStream    = bucketStream + BucketCache
 )
 
 // JobSubject is the subject of one queued job.

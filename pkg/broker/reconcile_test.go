@@ -26,6 +26,7 @@ func everything(t *testing.T, b *broker.Broker) {
 		broker.StreamJobs, broker.StreamDead, broker.ProgressStream, broker.ResultsStream, broker.ControlStream,
 		broker.UsersStream, broker.ResetsStream,
 		broker.StreamUsage, broker.StreamUsageMinute, broker.FeedbackStream, broker.ImagesStream, broker.WebhooksStream, broker.BatchesStream,
+		broker.CacheStream,
 	} {
 		streamConfig(t, b, name)
 	}

@@ -91,7 +91,8 @@ func streamOf(subject string) string {
 		return UsageStream(second)
 	case "$KV":
 		switch stream := bucketStream + second; stream {
-		case ProgressStream, ResultsStream, ControlStream, UsersStream, ResetsStream, FeedbackStream, ImagesStream, WebhooksStream, BatchesStream:
+		case ProgressStream, ResultsStream, ControlStream, UsersStream, ResetsStream, FeedbackStream, ImagesStream, WebhooksStream, BatchesStream,
+			CacheStream:
 			return stream
 		}
 	}

@@ -157,6 +157,8 @@ func workerPermissions() *server.Permissions {
 		"dead.>", UsageSubject(UsageDay, "*", "*"), "usage.refund.*.*",
 		// Workers publish the events of webhooks, and look whether one is published already.
 		WebhookSubject("*", "*"), "$JS.API.STREAM.MSG.GET." + WebhooksStream,
+		// They also look whether an identical job has a result, and say that theirs will have it.
+		CacheSubject("*", "*"), "$JS.API.STREAM.MSG.GET." + CacheStream,
 		ControlChanged, durableSubject + "*",
 	}
 	for _, stream := range workerStreams() {

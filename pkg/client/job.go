@@ -16,6 +16,9 @@ type Request struct {
 	// Metadata and Tags are for the caller's own use; jobs can be listed by tags.
 	Metadata map[string]string `json:"metadata,omitempty"`
 	Tags     []string          `json:"tags,omitempty"`
+	// Cache, if false, requires a result of its own. Otherwise an image with a seed, and speech, have the result of an identical earlier
+	// job of the caller if there is one.
+	Cache *bool `json:"cache,omitempty"`
 }
 
 // Input is the input of a job. Of each field, the zero value means that the server chooses.
@@ -63,6 +66,8 @@ type Job struct {
 	PartialText   string    `json:"partial_text,omitempty"`
 	Error         *JobError `json:"error,omitempty"`
 	LastError     *JobError `json:"last_error,omitempty"`
+	// Cached reports that the result is a copy of that of an identical job, which was not charged.
+	Cached bool `json:"cached,omitempty"`
 
 	Metadata map[string]string `json:"metadata,omitempty"`
 	Tags     []string          `json:"tags,omitempty"`

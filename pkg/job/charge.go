@@ -29,15 +29,15 @@ func (s *Spec) Units() int {
 	return 1
 }
 
-// GivesBack returns the units to refund: those not produced for reasons outside the owner's control, or because the job was
-// canceled before it started. A charge of an earlier day is not refunded.
+// GivesBack returns the units to refund: those not produced for reasons outside the owner's control, because the job was
+// canceled before it started, or because an identical one had produced them. A charge of an earlier day is not refunded.
 func (r *Record) GivesBack() int {
 	charge := r.Spec.Charge
 	if charge == nil || charge.Day != DayOf(r.FinishedAt.Time) {
 		return 0
 	}
 	switch {
-	case r.Cancel == CancelBeforeStart:
+	case r.Cancel == CancelBeforeStart, r.Cached:
 		return charge.Units
 	case r.Status == StatusFailed && !r.ownFault(r.Error):
 		return charge.Units

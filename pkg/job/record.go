@@ -15,6 +15,8 @@ type Record struct {
 	Result     *Result    `json:"result,omitempty"`
 	Error      *Error     `json:"error,omitempty"`
 	Cancel     CancelKind `json:"cancel,omitempty"`
+	// Cached reports that the result is a copy of that of an identical job.
+	Cached bool `json:"cached,omitempty"`
 }
 
 // CancelKind is when a job was canceled. The upstream may still bill a call that was in progress.

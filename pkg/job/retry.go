@@ -6,10 +6,10 @@ import "time"
 func (s *Spec) Allowance() time.Duration { return s.Deadline.Sub(s.CreatedAt.Time) }
 
 // Again returns the spec of a new job with the same owner, request and allowance as s. The seed stays the same too: if the
-// upstream has generated the image meanwhile, it returns it from its cache. The new job is not charged.
+// upstream has generated the image meanwhile, it returns it from its cache. The new job is not charged, and has a result of its own.
 func (s *Spec) Again(id string, created time.Time) *Spec {
 	again := *s
-	again.ID, again.RetriedFrom, again.Batch, again.Charge = id, s.ID, "", nil
+	again.ID, again.RetriedFrom, again.Batch, again.Charge, again.CacheKey = id, s.ID, "", nil, ""
 	again.CreatedAt, again.Deadline = At(created), At(created.Add(s.Allowance()))
 	return &again
 }

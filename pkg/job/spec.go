@@ -47,6 +47,8 @@ type Spec struct {
 	Webhook *Webhook `json:"webhook,omitempty"`
 	// References are the stored reference images of the input, copied for the job so that they exist as long as it does.
 	References []ReferenceImage `json:"references,omitempty"`
+	// CacheKey identifies the requests of the owner that may have the same result; empty if the job must have one of its own.
+	CacheKey string `json:"cache_key,omitempty"`
 	Labels
 }
 

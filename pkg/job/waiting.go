@@ -10,5 +10,8 @@ type Waiting struct {
 	Until *Time
 }
 
+// ReasonIdentical is the reason of a Waiting if an identical job is under way, whose result the job will have too.
+const ReasonIdentical = "identical_job"
+
 // ReasonPaused is the reason of a Waiting if an operator has paused the kind of job.
 const ReasonPaused = "paused_by_operator"

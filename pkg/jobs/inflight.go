@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +29,14 @@ type inflight struct {
 	byOwner map[string][]*reservation
 }
 
-// reservation is a submission in progress. apiKey is the ID of the API key, if any.
-type reservation struct{ owner, id, apiKey string }
+// reservation is a submission in progress. name is what distinguishes it from others, and apiKey the ID of the API key, if any.
+type reservation struct{ owner, id, name, apiKey string }
+
+// maxIdentical is up to how many active jobs of an owner identical ones count as one.
+const maxIdentical = 100
+
+// activeName returns what distinguishes a job from others that are active: identical ones, which share a result, count as one.
+func activeName(spec *job.Spec) string { return cmp.Or(spec.CacheKey, spec.ID) }
 
 // reserve adds a submission after the existing ones.
 func (f *inflight) reserve(spec *job.Spec) *reservation {
@@ -38,7 +45,7 @@ func (f *inflight) reserve(spec *job.Spec) *reservation {
 	if f.byOwner == nil {
 		f.byOwner = make(map[string][]*reservation)
 	}
-	r := &reservation{spec.Owner, spec.ID, spec.APIKey}
+	r := &reservation{spec.Owner, spec.ID, activeName(spec), spec.APIKey}
 	f.byOwner[r.owner] = append(f.byOwner[r.owner], r)
 	return r
 }
@@ -55,7 +62,7 @@ func (f *inflight) release(r *reservation) {
 	f.byOwner[r.owner] = left
 }
 
-// ahead returns the ids of the owner's submissions in progress that were added before r, and of those the ones with the same API key.
+// ahead returns the names of the owner's submissions in progress that were added before r, and of those the ones with the same API key.
 // It must be called before the queue is read: a submission that is released in between is then counted in one of the two, or in both.
 func (f *inflight) ahead(r *reservation) (all, ofKey map[string]bool) {
 	f.mu.Lock()
@@ -65,9 +72,9 @@ func (f *inflight) ahead(r *reservation) (all, ofKey map[string]bool) {
 		if other == r {
 			break
 		}
-		all[other.id] = true
+		all[other.name] = true
 		if r.apiKey != "" && other.apiKey == r.apiKey {
-			ofKey[other.id] = true
+			ofKey[other.name] = true
 		}
 	}
 	return all, ofKey
@@ -101,7 +108,8 @@ func (s *Submitter) checkActive(ctx context.Context, r *reservation, limits acti
 	if err != nil {
 		return err
 	}
-	// An API key has at most as many jobs as its owner, whose jobs in batches are counted only here.
+	// An API key has at most as many jobs as its owner, whose jobs in batches are counted only here. So are identical jobs, and those that
+	// are being submitted as well as queued.
 	n := countWith(ahead, queued, r.id)
 	if limits.exceeded(n, n) == nil || slices.Contains(queued, r.id) {
 		return nil
@@ -112,16 +120,20 @@ func (s *Submitter) checkActive(ctx context.Context, r *reservation, limits acti
 	if err != nil {
 		return err
 	}
-	var ids, idsOfKey []string
+	var names, namesOfKey []string
 	for _, snap := range snaps {
+		name := activeName(snap.Spec)
+		if len(snaps) > maxIdentical {
+			name = snap.Spec.ID
+		}
 		if snap.Spec.Batch == "" { // The jobs of batches have a limit of their own.
-			ids = append(ids, snap.Spec.ID)
+			names = append(names, name)
 		}
 		if r.apiKey != "" && snap.Spec.APIKey == r.apiKey {
-			idsOfKey = append(idsOfKey, snap.Spec.ID)
+			namesOfKey = append(namesOfKey, name)
 		}
 	}
-	refusal := limits.exceeded(countWith(ahead, ids, r.id), countWith(aheadOfKey, idsOfKey, r.id))
+	refusal := limits.exceeded(countWith(ahead, names, r.name), countWith(aheadOfKey, namesOfKey, r.name))
 	if refusal == nil {
 		return nil
 	}
@@ -146,10 +158,10 @@ func (l activeLimits) exceeded(owner, key int) error {
 	return nil
 }
 
-// countWith adds ids to set and returns how many there are without own.
-func countWith(set map[string]bool, ids []string, own string) int {
-	for _, id := range ids {
-		set[id] = true
+// countWith adds names to set and returns how many there are without own.
+func countWith(set map[string]bool, names []string, own string) int {
+	for _, name := range names {
+		set[name] = true
 	}
 	delete(set, own)
 	return len(set)

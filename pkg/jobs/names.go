@@ -29,13 +29,14 @@ func NewID() (id string, created time.Time, err error) {
 
 // names derives ids and names of counters from the installation's secret, with a key for each purpose: only the
 // installation can compute them.
-type names struct{ idempotency, replay, usage []byte }
+type names struct{ idempotency, replay, usage, cache []byte }
 
 func newNames(secret []byte) names {
 	return names{
 		idempotency: sum(secret, "idempotency key v1"),
 		replay:      sum(secret, "replay v1"),
 		usage:       sum(secret, "usage v1"),
+		cache:       sum(secret, "cache v1"),
 	}
 }
 
@@ -80,6 +81,11 @@ func (n names) quotaKey(caller Caller, group quota.Group) quota.Key {
 		key.APIKeyLimits = quota.LimitsOf(group, quota.Limits{PerMinute: k.PerMinute, PerDay: k.PerDay})
 	}
 	return key
+}
+
+// cacheKey returns the key under which the result of requests of an owner with the same content is found.
+func (n names) cacheKey(owner, content string) string {
+	return base64.RawURLEncoding.EncodeToString(sum(n.cache, owner, content)[:24])
 }
 
 // counter returns the name of the counter of a value in a group; kind is the kind of value.

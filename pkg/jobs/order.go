@@ -50,6 +50,8 @@ type Order struct {
 	// references are the stored reference images of the input, and missing the faults of those that cannot be used.
 	references []store.Reference
 	missing    []job.FieldError
+	// repeatable is set if the job may have the result of an identical one.
+	repeatable bool
 
 	id      string
 	created time.Time
@@ -75,12 +77,14 @@ func (s *Submitter) NewOrder(kind job.Kind, in job.Input, deadlineSeconds *int, 
 	if err != nil {
 		return nil, err
 	}
+	repeatable := job.Repeatable(in)
 	in.Complete(s.defaults, models)
 	if faults := in.Validate(models); len(faults) > 0 {
 		return nil, &InvalidError{Faults: faults}
 	}
 	return &Order{
 		Kind: kind, Input: in, fingerprint: fingerprint, allowance: allowance(deadlineSeconds, job.DefaultDeadline(kind)),
+		repeatable: repeatable,
 	}, nil
 }
 
@@ -201,5 +205,6 @@ func (s *Submitter) spec(caller Caller, o *Order, requestID string) (*job.Spec, 
 	if caller.Key != nil {
 		spec.APIKey = caller.Key.ID
 	}
-	return spec, nil
+	spec.CacheKey, err = s.cacheKey(caller, o)
+	return spec, err
 }

@@ -19,6 +19,8 @@ type Settlement struct {
 	Record *job.Record
 	// Products are media that are not stored yet.
 	Products []store.Product
+	// CopyOf, unless empty, is the id of the job of the same owner from which the media of the record are copied.
+	CopyOf string
 	// Detail is the response of the upstream, for the dead letter. If it is empty, an existing dead letter is kept.
 	Detail string
 	// Remove removes the job's message from the queue. If nil, Settle looks the message up and notifies the worker that may
@@ -36,7 +38,8 @@ type Settlement struct {
 // Every step can be repeated, so that a crash between any two loses and duplicates nothing: as long as the message is in the
 // queue, the remaining steps are taken by a worker or the sweeper.
 //
-// It fails with ErrNotFound, and stores nothing, when the job was deleted meanwhile. When a step after the record fails, the
+// It fails with ErrNotFound, and stores nothing, when the job was deleted meanwhile, and with store.ErrGone when the media to copy are
+// no longer stored. When a step after the record fails, the
 // record is returned together with the error.
 func (s *Service) Settle(ctx context.Context, st Settlement) (final *job.Record, won bool, err error) {
 	record, err := s.putMedia(ctx, &st)
@@ -89,6 +92,9 @@ func (s *Service) Finish(ctx context.Context, st Settlement) error {
 
 // putMedia stores the products and returns a copy of the record that includes them.
 func (s *Service) putMedia(ctx context.Context, st *Settlement) (*job.Record, error) {
+	if st.CopyOf != "" {
+		return s.copyMedia(ctx, st)
+	}
 	record, spec := *st.Record, st.Record.Spec
 	size := 0
 	for _, p := range st.Products {

@@ -42,6 +42,7 @@ type Submitter struct {
 	control  *control.Controller
 	inflight inflight
 	keyLocks keyLocks
+	hits     hitLimit
 	metrics  *telemetry.Metrics
 	log      *slog.Logger
 	now      func() time.Time
@@ -84,7 +85,8 @@ type Submission struct {
 //
 // Refused and repeated submissions are not charged, and a repeated one returns its job even if the quota is exhausted. Besides
 // the publish, Submit costs one request for the limit of active jobs and one for each limited window of the quota, at the same
-// time; Enqueue and existing say what a key costs, and CopyReferences what stored reference images do. Submissions
+// time; Enqueue and existing say what a key costs, CopyReferences what stored reference images do, and fromCache what a request costs
+// that may have the result of an identical one. Submissions
 // of one caller do not wait for each other, except while its quota is almost used up, and those under one key.
 func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*Submission, error) {
 	spec, err := s.spec(caller, order, telemetry.RequestID(ctx))
@@ -94,6 +96,9 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 	keyed := order.Key != ""
 	if refusal := s.checkAccepting(); refusal != nil {
 		return s.replayOr(ctx, spec, keyed, refusal)
+	}
+	if submission, err := s.fromCache(ctx, spec, order); submission != nil || err != nil {
+		return submission, err
 	}
 	callerCtx, cancel := caller.context(ctx)
 	defer cancel()

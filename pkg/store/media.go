@@ -42,6 +42,11 @@ func (s *Store) PutMedia(ctx context.Context, owner, id string, m job.Media, dat
 	if err := chunk.New(s.buffered, s.results).Put(ctx, chunkSubject(owner, id, m), data); err != nil {
 		return job.Media{}, fmt.Errorf("store media: %w", publishError(err, ErrExists))
 	}
+	return s.putManifest(ctx, owner, id, m)
+}
+
+// putManifest stores the description of a medium whose chunks are stored, or returns the one that is stored already.
+func (s *Store) putManifest(ctx context.Context, owner, id string, m job.Media) (job.Media, error) {
 	encoded, err := json.Marshal(manifest{V: job.Version, Media: m, ChunkBytes: chunk.Size})
 	if err != nil {
 		return job.Media{}, fmt.Errorf("encode manifest: %w", err)

@@ -29,7 +29,7 @@ var (
 	ErrFull = errors.New("the store is full")
 )
 
-// Store holds the results, the progress and the dead letters of jobs.
+// Store holds the results, the progress and the dead letters of jobs, and which jobs have the results of identical ones.
 type Store struct {
 	broker *broker.Broker
 	js     jetstream.JetStream

@@ -10,6 +10,12 @@ import (
 // namespace is the prefix of every metric of this project.
 const namespace = "text2image"
 
+// The ways to the copy of a result, see Metrics.CachedResults.
+const (
+	CacheHit    = "hit"
+	CacheJoined = "joined"
+)
+
 // Metrics holds the metrics of one process and their registry. The comment of a
 // field lists its labels in order. All fields are safe for concurrent use; an update
 // takes well under a microsecond. A wrong number of labels panics, as everywhere in
@@ -36,6 +42,8 @@ type Metrics struct {
 	AttemptOutcomes *prometheus.CounterVec
 	// Redeliveries counts deliveries after the first one. Labels: kind.
 	Redeliveries *prometheus.CounterVec
+	// CachedResults counts jobs that have a copy of the result of an identical one. Labels: kind, result (CacheHit, CacheJoined).
+	CachedResults *prometheus.CounterVec
 	// SettleConflicts counts terminal records dropped because the job already had one. Labels: kind.
 	SettleConflicts *prometheus.CounterVec
 	// DeadLetters counts dead letters written. Labels: kind, reason (an error code).

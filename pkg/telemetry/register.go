@@ -95,6 +95,7 @@ func (m *Metrics) registerJobs() {
 	m.JobsSubmitted = api.counters("jobs_submitted_total", "Jobs accepted.", "kind", "lane")
 	m.UploadedBytes = api.counters("uploaded_bytes_total", "Bytes of images uploaded as reference images.").WithLabelValues()
 	m.JobsFinished = both.counters("jobs_finished_total", "Jobs that reached their terminal record.", "kind", "outcome")
+	m.CachedResults = both.counters("cached_results_total", "Jobs that ended with a copy of the result of an identical job, without a call to an upstream: hit if that had ended before the submission or the first delivery, joined if they waited for it.", "kind", "result")
 	m.QueueWait = worker.histograms("job_queue_wait_seconds", "Time from submission to the first attempt.", jobBuckets(), "kind")
 	m.RunDuration = worker.histograms("job_run_duration_seconds", "Duration of one attempt.", jobBuckets(), "kind")
 	m.EndToEnd = both.histograms("job_end_to_end_seconds", "Time from submission to the terminal record.", longBuckets(), "kind", "outcome")

@@ -95,6 +95,9 @@ func (a *attempt) run(ctx context.Context) error {
 	if a.spec.Expired(a.processor.now()) {
 		return a.expire(ctx)
 	}
+	if done, err := a.useCache(ctx); done || err != nil {
+		return err
+	}
 	granted, ok := a.processor.breaker.confirm(ctx, a.spec.Kind, a.currentPermit())
 	a.setPermit(granted)
 	if !ok {

@@ -55,6 +55,7 @@ type Processor struct {
 	heartbeat   time.Duration
 	queueOutage outage
 	storeOutage storageState
+	cacheOutage cacheOutage
 
 	// Stop calls stopPulling first, and stopWork after SoftStop.
 	stopPulling context.CancelFunc

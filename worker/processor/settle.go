@@ -79,7 +79,17 @@ func (a *attempt) failWithCode(ctx context.Context, code string) error {
 // settle ends the job, and removes it from the queue by acknowledging this delivery. If the job has already ended, the
 // result of this attempt is dropped. The writes are retried while NATS is unavailable; after settleTimeout the job is
 // left for redelivery.
-func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail string) (err error) {
+func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail string) error {
+	var products []store.Product
+	if task != nil {
+		products = task.pending
+	}
+	_, err := a.settleWith(ctx, jobs.Settlement{Record: r, Products: products, Detail: detail})
+	return err
+}
+
+// settleWith is settle for any settlement, of which the fields are set that describe the end. It reports whether the job ended so.
+func (a *attempt) settleWith(ctx context.Context, st jobs.Settlement) (won bool, err error) {
 	ctx, span := a.processor.tracing.StartSettle(ctx, string(a.spec.Kind), a.spec.ID)
 	defer func() {
 		if err != nil {
@@ -88,22 +98,18 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 		span.End()
 	}()
 	ctx = a.withoutCancel(ctx)
+	r := st.Record
 	r.Spec, r.FinishedAt = a.spec, job.At(a.processor.now())
 	if p := a.progress; p != nil {
 		r.Attempt, r.Counts, r.StartedAt = p.Attempt, p.Counts, p.StartedAt
 	}
-	var products []store.Product
 	size := 0
-	if task != nil {
-		products = task.pending
-	}
-	for _, p := range products {
+	for _, p := range st.Products {
 		size += len(p.Data)
 	}
 	m, kind := a.processor.metrics, string(a.spec.Kind)
-	final, won, err := a.processor.jobs.Settle(ctx, jobs.Settlement{
-		Record: r, Products: products, Detail: detail, Remove: a.delivery.Ack, Write: a.write,
-	})
+	st.Remove, st.Write = a.delivery.Ack, a.write
+	final, won, err := a.processor.jobs.Settle(ctx, st)
 	switch {
 	case won:
 		m.MediaBytes.WithLabelValues(kind).Add(float64(size))
@@ -114,9 +120,9 @@ func (a *attempt) settle(ctx context.Context, r *job.Record, task *Task, detail 
 		span.JobStatus(string(final.Status))
 	}
 	if errors.Is(err, jobs.ErrNotFound) {
-		return nil // The job was deleted.
+		err = nil // The job was deleted.
 	}
-	return err
+	return won, err
 }
 
 // finish takes the remaining steps of a settlement whose record is stored already.
@@ -231,7 +237,7 @@ func (a *attempt) persist(ctx context.Context, state *storageState, size int, wr
 		case err == nil:
 			state.reportAccepted(ctx)
 			return nil
-		case errors.Is(err, errHookStopped), errors.Is(err, job.ErrNewer), errors.Is(err, store.ErrDeleted), ctx.Err() != nil:
+		case errors.Is(err, errHookStopped), errors.Is(err, job.ErrNewer), errors.Is(err, store.ErrDeleted), errors.Is(err, store.ErrGone), ctx.Err() != nil:
 			return err
 		}
 		wait := settlePause

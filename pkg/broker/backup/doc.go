@@ -29,7 +29,8 @@
 //     in JOBS, unless it is stored. An event that was delivered after WEBHOOKS was read is delivered again after a restore, with
 //     the same id.
 //   - RESULTS after them. Media are written before the manifest and the record that refer to them, to the same stream.
-//   - FEEDBACK, IMAGES_CACHE and CONTROL are independent.
+//   - CACHE, FEEDBACK, IMAGES_CACHE and CONTROL are independent. An entry of CACHE may name a job that is not restored, and is then
+//     replaced.
 //   - USERS after everything that belongs to accounts. A deletion is recorded in USERS before any data is removed, and the
 //     record stays for 15 minutes; the eraser finishes the deletion after a restore. A backup that takes longer may bring back
 //     data of accounts that were deleted while it ran.

@@ -80,7 +80,7 @@ type Stream struct {
 func Streams() []string {
 	return []string{
 		broker.BatchesStream, broker.StreamJobs, broker.StreamDead, broker.StreamUsage, broker.WebhooksStream,
-		broker.ResultsStream, broker.FeedbackStream, broker.ImagesStream,
+		broker.ResultsStream, broker.CacheStream, broker.FeedbackStream, broker.ImagesStream,
 		broker.ControlStream, broker.UsersStream, broker.ResetsStream,
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/media"
 )
 
 // Config has the settings of a Client.
@@ -53,7 +54,7 @@ type Client struct {
 	retired        sync.Once
 	// placeholders are the MD5 sums of error images.
 	placeholders []string
-	recent       recent
+	recent       media.Recent
 }
 
 const (
@@ -138,21 +139,7 @@ func (c *Client) MaxPromptBytes() int {
 }
 
 // Media is an image or speech that passed all checks.
-type Media struct {
-	// ContentType is detected from the bytes and not taken from the header.
-	ContentType string
-	Data        []byte
-	// Width and Height are the actual size of the image, which may differ from the requested one; 0 for speech.
-	Width, Height int
-	// SampleRate and Channels are set for raw PCM samples, which do not contain them; 0 for other formats.
-	SampleRate, Channels int
-	// Model is the model that the upstream names, else the requested one.
-	Model string
-	// CacheHit is set if the response came from the upstream's cache, which costs nothing.
-	CacheHit bool
-	// Usage is the usage as counted by the upstream.
-	Usage Usage
-}
+type Media = media.Media
 
 // Image generates an image. Equal requests have equal URLs, so that a repeated request joins a running generation and is
 // billed once. A negative prompt is appended to the prompt if the service has no parameter for it. It fails with a
@@ -169,21 +156,21 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 	if err != nil {
 		return nil, err
 	}
-	var media *Media
+	var m *Media
 	err = c.image.do(ctx, call, func(resp *upstream.Response) error {
-		media, err = c.readImage(resp, call.inJSON)
+		m, err = c.readImage(resp, call.inJSON)
 		if err != nil {
 			return err
 		}
-		return c.checkDuplicate(r, media)
+		return c.checkDuplicate(r, m)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if media.Model == "" {
-		media.Model = r.Model
+	if m.Model == "" {
+		m.Model = r.Model
 	}
-	return media, nil
+	return m, nil
 }
 
 // Speech converts a text to speech. The format of the result, given by its content type, may differ from the requested
@@ -217,28 +204,28 @@ func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	if err != nil {
 		return nil, err
 	}
-	var media *Media
+	var m *Media
 	err = c.speech.do(ctx, call, func(resp *upstream.Response) error {
-		media, err = readSpeech(resp, r, wanted, call.inJSON)
+		m, err = readSpeech(resp, r, wanted, call.inJSON)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if media.Model == "" {
-		media.Model = r.Model
+	if m.Model == "" {
+		m.Model = r.Model
 	}
 	switch {
 	case r.Speed != 1:
-		if err := c.changeSpeed(ctx, media, r.Speed, wanted); err != nil {
+		if err := c.changeSpeed(ctx, m, r.Speed, wanted); err != nil {
 			return nil, err
 		}
 	case wanted == "pcm":
-		unwrapPCM(media)
+		unwrapPCM(m)
 	case wanted == "flac":
-		if err := c.compressFLAC(ctx, media); err != nil {
+		if err := c.compressFLAC(ctx, m); err != nil {
 			return nil, err
 		}
 	}
-	return media, nil
+	return m, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream/media"
 )
 
 // SetMaxBytes sets the limits of images and speech; 0 keeps the default.
@@ -21,13 +23,15 @@ func (c *Client) Legacy() [2]bool { return [2]bool{c.image.legacy, c.speech.lega
 func (c *Client) AddPlaceholder(sum string) { c.placeholders = append(c.placeholders, sum) }
 
 // SniffImage returns the content type of an image.
-func SniffImage(data []byte) string { return sniffImage(data) }
+func SniffImage(data []byte) string { return media.SniffImage(data) }
 
 // CheckImage checks an image.
-func CheckImage(data []byte) (*Media, error) { return (&Client{}).checkImage(data) }
+func CheckImage(data []byte) (*Media, error) { return media.CheckImage(data) }
 
 // CheckSpeech checks audio.
-func CheckSpeech(data []byte, format string) (*Media, error) { return checkSpeech(data, format) }
+func CheckSpeech(data []byte, format string) (*Media, error) {
+	return media.CheckSpeech(data, format, nil)
+}
 
 // ChangeSpeed changes the speed of audio.
 func (c *Client) ChangeSpeed(ctx context.Context, m *Media, speed float64, format string) error {

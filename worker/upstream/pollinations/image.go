@@ -1,19 +1,33 @@
 package pollinations
 
 import (
+	"crypto/md5" //nolint:gosec // The sum only identifies a known image; it protects nothing.
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/media"
 )
 
 // errPlaceholder is the cause of the error for an error image.
 var errPlaceholder = errors.New("response is the service's error image")
+
+// errorImageMD5 is the MD5 sum of the known error image.
+const errorImageMD5 = "2090a5dc21c32952cbf8496339752bd1"
+
+// isPlaceholder reports whether data is a known error image.
+func (c *Client) isPlaceholder(data []byte) bool {
+	sum := md5.Sum(data) //nolint:gosec // See the import.
+	return slices.Contains(c.placeholders, hex.EncodeToString(sum[:]))
+}
 
 // readBody returns the body of a response, after checks of its header. A body in JSON also reserves the memory to decode
 // it.
@@ -49,13 +63,16 @@ func (c *Client) readImage(resp *upstream.Response, inJSON bool) (*Media, error)
 			return nil, err
 		}
 	}
-	media, err := c.checkImage(data)
+	if c.isPlaceholder(data) {
+		return nil, &fault.Error{Class: fault.Retryable, Code: job.CodeUnavailable, Err: errPlaceholder}
+	}
+	m, err := media.CheckImage(data)
 	if err != nil {
 		return nil, err
 	}
-	media.describe(resp.Header)
-	media.Usage.complete(usage)
-	return media, nil
+	describe(m, resp.Header)
+	completeUsage(&m.Usage, usage)
+	return m, nil
 }
 
 // errorImage returns the error of a response with status 200 whose headers mark its image as an error; nil otherwise.
@@ -130,7 +147,7 @@ func unpackImage(resp *upstream.Response, document []byte) (data []byte, usage j
 }
 
 // describe sets the fields of the media that are in the headers.
-func (m *Media) describe(header http.Header) {
+func describe(m *Media, header http.Header) {
 	m.Model = strings.TrimSpace(header.Get("X-Model-Used"))
 	// With type GENERATED, the hit is the generation of this request itself.
 	m.CacheHit = strings.EqualFold(header.Get("X-Cache"), "HIT") && !strings.EqualFold(header.Get("X-Cache-Type"), "GENERATED")

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream/media"
 )
 
 // wireModel is an entry of a model list. Its members are raw: their types differ between versions, and one of an
@@ -85,7 +87,7 @@ func (w wireModel) model() (m Model, skipped int) {
 		PerUserRPM:         limit("per_user_rpm", maxRPM),
 		MaxWidth:           limit("max_width", maxSide),
 		MaxHeight:          limit("max_height", maxSide),
-		MaxPixels:          limit("max_pixels", maxPixels),
+		MaxPixels:          limit("max_pixels", media.MaxPixels),
 		MaxReferenceImages: limit("max_reference_images", maxReferences),
 		Aliases:            names(w.list("aliases"), isName),
 		Voices:             names(w.list("voices"), isVoice),
@@ -146,12 +148,12 @@ func (w wireModel) setSize(m *Model) {
 		width, err := strconv.Atoi(first)
 		height, err2 := strconv.Atoi(second)
 		if err == nil && err2 == nil && width > 0 && height > 0 && width <= maxSide && height <= maxSide &&
-			width*height <= maxPixels && width*height > m.MaxWidth*m.MaxHeight {
+			width*height <= media.MaxPixels && width*height > m.MaxWidth*m.MaxHeight {
 			m.MaxWidth, m.MaxHeight = width, height
 		}
 	}
 	if m.MaxPixels == 0 {
-		m.MaxPixels = min(m.MaxWidth*m.MaxHeight, maxPixels)
+		m.MaxPixels = min(m.MaxWidth*m.MaxHeight, media.MaxPixels)
 	}
 }
 

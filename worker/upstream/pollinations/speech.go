@@ -1,13 +1,8 @@
 package pollinations
 
 import (
-	"bytes"
-	"encoding/binary"
-	"mime"
-	"net/http"
-	"strconv"
-
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/media"
 )
 
 // readSpeech reads and checks a response. The wanted format may differ from that of the request r.
@@ -22,86 +17,12 @@ func readSpeech(resp *upstream.Response, r SpeechRequest, wanted string, inJSON 
 			return nil, err
 		}
 	}
-	media, err := checkSpeech(data, wanted)
+	m, err := media.CheckSpeech(data, wanted, resp.Header)
 	if err != nil {
 		return nil, err
 	}
-	if media.describe(resp.Header); media.Model == "" {
-		media.Model = model
+	if describe(m, resp.Header); m.Model == "" {
+		m.Model = model
 	}
-	if media.ContentType == "audio/pcm" {
-		media.SampleRate, media.Channels = typeParameter(resp.Header, "rate"), typeParameter(resp.Header, "channels")
-	}
-	return media, nil
-}
-
-// typeParameter returns a parameter of the content type, as in audio/L16;rate=24000; 0 if there is none.
-func typeParameter(header http.Header, name string) int {
-	const maxValue = 384_000
-	_, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
-	if err != nil {
-		return 0
-	}
-	n, err := strconv.Atoi(parameters[name])
-	if err != nil || n < 0 || n > maxValue {
-		return 0
-	}
-	return n
-}
-
-// checkSpeech returns the audio in data with its type, which it detects from the bytes. It fails if data is not complete
-// audio of a known type.
-func checkSpeech(data []byte, format string) (*Media, error) {
-	if len(data) == 0 {
-		return nil, upstream.InvalidResponse("audio is empty")
-	}
-	contentType := ""
-	switch {
-	case bytes.HasPrefix(data, []byte("OggS\x00")):
-		contentType = "audio/ogg"
-	case bytes.HasPrefix(data, []byte("fLaC")):
-		contentType = "audio/flac"
-	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WAVE":
-		if !riffIsComplete(data) {
-			return nil, upstream.InvalidResponse("audio is cut off")
-		}
-		contentType = "audio/wav"
-	case isADTS(data):
-		contentType = "audio/aac"
-	case isMP3(data):
-		contentType = "audio/mpeg"
-	case format == "pcm" && isSamples(data):
-		contentType = "audio/pcm"
-	case format == "flac" && isSamples(data):
-		// The sample rate is unknown, and a retry would return and cost the same.
-		return nil, upstream.UnusableResponse("response is raw PCM samples instead of FLAC")
-	default:
-		return nil, upstream.InvalidResponse("response is not audio")
-	}
-	return &Media{ContentType: contentType, Data: data}, nil
-}
-
-// riffIsComplete reports whether data is as long as its RIFF header says. Streaming writers do not know the length and
-// write 0 or a very large one.
-func riffIsComplete(data []byte) bool {
-	const unknown = 0x7fff0000
-	if len(data) < 12 {
-		return false
-	}
-	stated := binary.LittleEndian.Uint32(data[4:])
-	return stated == 0 || stated >= unknown || uint64(stated)+8 <= uint64(len(data))
-}
-
-// isSamples reports whether data can be raw PCM samples, which have no signature: whole 16-bit samples that do not look
-// like text.
-func isSamples(data []byte) bool {
-	if len(data)%2 != 0 {
-		return false
-	}
-	for _, b := range data[:min(len(data), 256)] {
-		if (b < ' ' || b > '~') && b != '\n' && b != '\r' && b != '\t' {
-			return true
-		}
-	}
-	return false
+	return m, nil
 }

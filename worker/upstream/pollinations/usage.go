@@ -7,15 +7,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/text2image-audio/text2image-audio/worker/upstream/media"
 )
 
-// Usage is the usage of a call as counted by an upstream; the model list has the prices. Missing counts are 0.
-type Usage struct {
-	// ImageTokens is the number of images or of their tokens, depending on the model.
-	ImageTokens float64
-	// AudioCharacters is the number of characters converted to speech.
-	AudioCharacters float64
-}
+// Usage is the usage of a call as counted by the upstream.
+type Usage = media.Usage
 
 // The names of prices in the model list.
 const (
@@ -29,8 +26,8 @@ func usageOf(header http.Header) Usage {
 	return Usage{ImageTokens: tokens(image), AudioCharacters: tokens(header.Get("X-Usage-Completion-Audio-Tokens"))}
 }
 
-// complete sets the count of an image from the usage in a document if the headers had none.
-func (u *Usage) complete(document json.RawMessage) {
+// completeUsage sets the count of an image from the usage in a document if the headers had none.
+func completeUsage(u *Usage, document json.RawMessage) {
 	var usage struct {
 		Output json.RawMessage `json:"output_tokens"`
 	}

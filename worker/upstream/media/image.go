@@ -1,39 +1,26 @@
-package pollinations
+package media
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // The sum only identifies a known image; it protects nothing.
-	"encoding/hex"
-	"slices"
 
 	"github.com/text2image-audio/text2image-audio/pkg/imagefile"
-	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
-// errorImageMD5 is the MD5 sum of the known error image.
-const errorImageMD5 = "2090a5dc21c32952cbf8496339752bd1"
-
 const (
-	// maxPixels bounds the size of the decoded image.
-	maxPixels = 64 << 20
+	// MaxPixels bounds the size of the decoded image.
+	MaxPixels = 64 << 20
 	// tail is the number of bytes at the end that must contain the end marker of an image; some writers add padding.
 	tail = 1 << 10
 )
 
-// checkImage returns the image in data with its type and size, without decoding it. It fails if data is not a complete
-// image of a type that browsers display.
-func (c *Client) checkImage(data []byte) (*Media, error) {
+// CheckImage returns the image in data with its type and size, without decoding it. It fails with a *fault.Error if data
+// is not a complete image of a type that browsers display.
+func CheckImage(data []byte) (*Media, error) {
 	if len(data) == 0 {
 		return nil, upstream.InvalidResponse("image is empty")
 	}
-	if c.isPlaceholder(data) {
-		return nil, &fault.Error{
-			Class: fault.Retryable, Code: job.CodeUnavailable, Err: errPlaceholder,
-		}
-	}
-	contentType := sniffImage(data)
+	contentType := SniffImage(data)
 	complete := false
 	switch contentType {
 	case imagefile.JPEG:
@@ -52,7 +39,7 @@ func (c *Client) checkImage(data []byte) (*Media, error) {
 	switch {
 	case err != nil:
 		return nil, upstream.InvalidResponse("image header cannot be read")
-	case width <= 0 || height <= 0 || width > maxPixels/height:
+	case width <= 0 || height <= 0 || width > MaxPixels/height:
 		return nil, upstream.InvalidResponse("image has an invalid size")
 	case !complete:
 		return nil, upstream.InvalidResponse("image is cut off")
@@ -60,14 +47,8 @@ func (c *Client) checkImage(data []byte) (*Media, error) {
 	return &Media{ContentType: contentType, Data: data, Width: width, Height: height}, nil
 }
 
-// isPlaceholder reports whether data is a known error image.
-func (c *Client) isPlaceholder(data []byte) bool {
-	sum := md5.Sum(data) //nolint:gosec // See the import.
-	return slices.Contains(c.placeholders, hex.EncodeToString(sum[:]))
-}
-
-// sniffImage returns the content type of an image by its first bytes; empty if it is unknown.
-func sniffImage(data []byte) string {
+// SniffImage returns the content type of an image by its first bytes; empty if it is unknown.
+func SniffImage(data []byte) string {
 	if contentType := imagefile.ContentType(data); contentType != "" {
 		return contentType
 	}

@@ -1,4 +1,4 @@
-package pollinations
+package media
 
 import "bytes"
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +40,9 @@ type Controller struct {
 	onSwitch func(map[SwitchName]Switch)
 	// inForce are the switches of the last call of onSwitch; only one goroutine at a time uses it.
 	inForce map[SwitchName]Switch
+
+	// providers are the circuits that Start reads besides those of all upstreams.
+	providers []string
 
 	stop func()
 	done sync.WaitGroup
@@ -107,6 +112,10 @@ func (c *Controller) Changed() <-chan struct{} {
 // within a second of each change, including the expiry of a switch. It must be called before Start.
 func (c *Controller) OnSwitch(f func(map[SwitchName]Switch)) { c.onSwitch = f }
 
+// Providers makes Start read the circuits of providers too. It must be called before Start; without it they are known a
+// second later.
+func (c *Controller) Providers(names []string) { c.providers = names }
+
 // follow updates the view by each notice and each interval, and applies it.
 func (c *Controller) follow(ctx context.Context, notices <-chan *nats.Msg) {
 	ticker := time.NewTicker(readInterval)
@@ -165,8 +174,9 @@ func (c *Controller) countStale(seen map[string]uint64) int {
 
 // readLeader updates the view from the leader: a process that has just started must respect the pause of an upstream.
 func (c *Controller) readLeader(ctx context.Context) error {
-	var subjects []string
-	for _, upstream := range job.Upstreams() {
+	// What is in the view was stored once and may be gone.
+	subjects := c.known()
+	for _, upstream := range append(job.Upstreams(), c.providers...) {
 		subjects = append(subjects, broker.CircuitSubject(upstream))
 	}
 	for _, kind := range job.Kinds() {
@@ -175,7 +185,8 @@ func (c *Controller) readLeader(ctx context.Context) error {
 	for _, name := range SwitchNames() {
 		subjects = append(subjects, broker.SwitchSubject(string(name)))
 	}
-	for _, subject := range subjects {
+	slices.Sort(subjects)
+	for _, subject := range slices.Compact(subjects) {
 		e, err := c.states.Get(ctx, subject)
 		// Invalid JSON is ignored: it must not prevent the start.
 		if err != nil && e.Revision == 0 && !errors.Is(err, kv.ErrNotFound) {
@@ -189,6 +200,13 @@ func (c *Controller) readLeader(ctx context.Context) error {
 		c.learn(subject, e.Revision, e.Value)
 	}
 	return nil
+}
+
+// known returns the subjects of the states in the view.
+func (c *Controller) known() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.view.revisions))
 }
 
 // forget drops the state of a subject from the view if it is newer than the stored revision.

@@ -56,6 +56,17 @@ func (c *Controller) Close(ctx context.Context, upstream, worker string) (change
 	return changed, err
 }
 
+// Reset closes a circuit whatever its state. It is for an upstream with several providers, whose own circuits say when each may
+// be called.
+func (c *Controller) Reset(ctx context.Context, upstream string) error {
+	_, _, err := c.editCircuit(ctx, upstream, func(now Circuit) (Circuit, bool) {
+		closed := closedCircuit(upstream)
+		closed.Until, closed.Since = job.At(c.now()), now.Since
+		return closed, now.Open()
+	})
+	return err
+}
+
 // ReleaseProbe releases the permit of a worker whose job had an outcome that does not depend on the upstream.
 func (c *Controller) ReleaseProbe(ctx context.Context, upstream, worker string) error {
 	_, _, err := c.editCircuit(ctx, upstream, func(now Circuit) (Circuit, bool) {

@@ -20,6 +20,8 @@ type Worker struct {
 	Slots map[job.Kind]int `json:"slots"`
 	// RunSeconds is the mean run time of recent jobs by kind; kinds without jobs are absent.
 	RunSeconds map[job.Kind]float64 `json:"run_seconds,omitempty"`
+	// Providers are the circuit breakers of the providers among which the process chooses; empty if it has none.
+	Providers []string `json:"providers,omitempty"`
 	// Failing names the upstreams that have recently returned only errors to this worker.
 	Failing []string `json:"failing,omitempty"`
 }

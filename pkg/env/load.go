@@ -22,7 +22,7 @@ import (
 // Booleans are true, false, on, off, yes, no, 1 or 0; durations are written like
 // 180s, or as whole milliseconds if NAME ends in _MS; lists are separated by commas.
 // Types with UnmarshalText parse themselves; their error should not contain the
-// value.
+// value. A Referrer also reads variables that its value names.
 //
 // Load returns all faults of all structs, joined: each is a *Fault or an error of a
 // Validator. Errors of a Validator about a setting that could not be parsed are
@@ -114,6 +114,13 @@ func (f field) load(vars map[string]string) error {
 		value = f.fallback
 	}
 	parsed := reflect.New(f.value.Type()).Elem()
+	if referrer, ok := parsed.Addr().Interface().(Referrer); ok {
+		if err := referrer.Read(value, lookupIn(vars)); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		f.value.Set(parsed)
+		return nil
+	}
 	if err := parse(parsed, f.name, f.normal(value)); err != nil {
 		return &Fault{Name: name, Expected: err.Error()}
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"reflect"
 	"strings"
 )
 
@@ -37,6 +38,24 @@ func (f field) lookup(vars map[string]string) (name, value string, err error) {
 		}
 	}
 	return f.name, "", nil
+}
+
+// Referrer is a setting whose value names other variables, such as those of keys.
+type Referrer interface {
+	// Read reads the value. The lookup returns the value of a variable NAME, or of the
+	// file that NAME_FILE names; it is empty if neither is set. The error should contain
+	// neither value.
+	Read(value string, lookup func(name string) (string, error)) error
+}
+
+// lookupIn returns the lookup of a Referrer. It returns values as they are, because
+// they may be secrets.
+func lookupIn(vars map[string]string) func(name string) (string, error) {
+	return func(name string) (string, error) {
+		f := field{name: name, value: reflect.ValueOf(Secret(""))}
+		_, value, err := f.lookup(vars)
+		return value, err
+	}
 }
 
 // readValue reads a value from a file. Its error completes "expected …" and does not

@@ -47,6 +47,9 @@ type Error struct {
 	Status int
 	// RetryAfter is the wait that the upstream asked for, at most a day; 0 if it asked for none.
 	RetryAfter time.Duration
+	// Others is set if other requests may succeed at once although this one must wait or fail, since only some of the
+	// providers of an upstream cannot serve.
+	Others bool
 	// RequestID is the upstream's ID of the request, for its support.
 	RequestID string
 	// Detail is for operators: at most 2 KB of the upstream's message, without keys, URLs and the user's text.

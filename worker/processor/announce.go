@@ -83,7 +83,7 @@ func (p *Processor) announceOnce(ctx context.Context) error {
 	defer cancel()
 	return p.control.RegisterWorker(ctx, control.Worker{
 		ID: p.id, Version: p.version, Mode: p.mode, StartedAt: job.At(p.started), Slots: p.cfg.slots(), RunSeconds: p.averages(),
-		Failing: p.breaker.failing(),
+		Providers: p.providers, Failing: p.breaker.failing(),
 	})
 }
 

@@ -31,7 +31,9 @@ type attempt struct {
 	// mu guards what follows. It is never held during a request to NATS, since heartbeats take it.
 	mu sync.Mutex
 	// permit is for the upstream that the job needs.
-	permit   permit
+	permit permit
+	// probes are the permits for probes of other upstreams, by upstream.
+	probes   map[string]permit
 	progress *job.Progress
 	revision uint64
 	// stopped is closed when the worker stops or has lost the job; nil until a settlement begins.

@@ -18,6 +18,8 @@ import (
 const (
 	// downAfter is the number of calls in a row that did not reach an upstream after which its circuit breaker opens.
 	downAfter = 10
+	// avoidAfter is the number of failed calls in a row after which a provider is avoided while another one may serve.
+	avoidAfter = 5
 	// failingAfter is the number of error responses in a row after which an upstream is logged and announced as failing.
 	failingAfter = 20
 	// probeLease is how long a worker may probe without renewing its lease.
@@ -57,6 +59,8 @@ type permit struct {
 	upstream string
 	// probe is set if the circuit breaker is half-open and this is the one call that tests the upstream.
 	probe bool
+	// provider is set for one of several providers, whose jobs need not wait for it.
+	provider bool
 }
 
 // acquire returns a permit for a slot to fetch a job of a kind, and false if none may be fetched. Only one slot gets a
@@ -210,11 +214,20 @@ func (b *breaker) record(ctx context.Context, p permit, f *fault.Error, known bo
 	switch {
 	case f == nil, f.Class == fault.Permanent, f.Class == fault.Moderated:
 		return b.succeeded(ctx, p)
-	case f.Class == fault.Throttled && f.Status == 0:
+	case f.Others:
+		if p.probe {
+			return b.close(ctx, p)
+		}
+		return nil
+	case f.Class == fault.Throttled && f.Code == job.CodeThrottled && f.Status == 0:
 		// The error is from this program's own gate for a legacy service; its jobs are retried without a circuit breaker.
 		return b.succeeded(ctx, p)
 	case f.Class == fault.Throttled, f.Class == fault.Misconfigured:
 		trip.Code, trip.Status = f.Code, f.Status
+	case p.provider && b.avoided(p):
+		trip.Code, trip.Status = job.CodeUnavailable, f.Status
+	case p.provider:
+		return nil
 	case !b.countsAsDown(p, f):
 		b.countError(ctx, p.upstream, f)
 		if p.probe {
@@ -239,15 +252,19 @@ func (b *breaker) record(ctx context.Context, p permit, f *fault.Error, known bo
 		b.metrics.UpstreamTrips.WithLabelValues(p.upstream, after.Code).Inc()
 	}
 	if after.Code != before.Code || (before.Retrial && !after.Retrial) {
-		b.logOpened(ctx, after, f)
+		b.logOpened(ctx, after, f, p.provider)
 	}
 	return nil
 }
 
 // logOpened logs that a circuit breaker opened: once until it closes or an operator requests a probe.
-func (b *breaker) logOpened(ctx context.Context, c control.Circuit, f *fault.Error) {
+func (b *breaker) logOpened(ctx context.Context, c control.Circuit, f *fault.Error, provider bool) {
 	attributes := []any{
 		"upstream", c.Upstream, "code", c.Code, "status", c.Status, "until", c.Until.Time, "error", f, "detail", f.Detail,
+	}
+	if provider {
+		b.log.WarnContext(ctx, "circuit breaker of a provider open: jobs use the others", attributes...)
+		return
 	}
 	if c.Code == job.CodeMisconfigured {
 		b.log.ErrorContext(ctx, "circuit breaker open: the upstream refuses the key or the balance; jobs that need it wait until an operator acts", attributes...)
@@ -333,6 +350,15 @@ func (b *breaker) countsAsDown(p permit, f *fault.Error) bool {
 	return b.unreachable[p.upstream] >= downAfter
 }
 
+// avoided counts a failed call of a provider and reports whether to avoid it for a while: too many calls in a row failed, or
+// a probe did. Since others serve meanwhile, every kind of failure counts, also errors that may be about single requests.
+func (b *breaker) avoided(p permit) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unreachable[p.upstream]++
+	return p.probe || b.unreachable[p.upstream] >= avoidAfter
+}
+
 // unreachable reports whether the upstream did not get the request: there was no response, or the edge reports that it
 // cannot reach its origin.
 func unreachable(f *fault.Error) bool {
@@ -351,12 +377,19 @@ func timedOut(f *fault.Error) bool {
 	return f.Status == 0 && f.Code == job.CodeTimeout
 }
 
-// reconsider lets the next job probe every upstream that refused this installation: the worker may have been restarted
-// with new settings.
-func (b *breaker) reconsider(ctx context.Context) error {
+// reconsider lets the next job probe every upstream and provider that refused this installation: the worker may have been
+// restarted with new settings. An upstream with providers is closed, since it may have new ones.
+func (b *breaker) reconsider(ctx context.Context, providers []string) error {
 	var errs []error
-	for _, name := range job.Upstreams() {
+	for _, name := range append(job.Upstreams(), providers...) {
 		errs = append(errs, b.control.Reconsider(ctx, name, job.CodeMisconfigured))
+	}
+	served := make(map[string]bool)
+	for _, name := range providers {
+		if upstream, ok := job.ServedUpstream(name); ok && !served[upstream] {
+			served[upstream] = true
+			errs = append(errs, b.control.Reset(ctx, upstream))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -27,7 +27,7 @@ func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 	})
 	wg.Go(func() {
 		tick(ctx, every, func() {
-			a.processor.breaker.renew(ctx, a.currentPermit())
+			a.renewProbes(ctx)
 			if a.hasEnded(ctx, every) {
 				a.cancel(errEnded)
 			}

@@ -34,6 +34,8 @@ type Deps struct {
 	Tracing *telemetry.Tracing
 	// AckWait is the time without a heartbeat after which the broker redelivers a job. A heartbeat is sent every third of it.
 	AckWait time.Duration
+	// Providers are the circuit breakers of the providers among which the generator chooses.
+	Providers []string
 	// Mode and Version are published with the registration of the worker.
 	Mode, Version string
 }
@@ -42,6 +44,7 @@ type Deps struct {
 type Processor struct {
 	cfg         Config
 	id          string
+	providers   []string
 	mode        string
 	version     string
 	queue       *queue.Queue
@@ -81,7 +84,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	}
 	id := rand.Text()
 	p := &Processor{
-		cfg: cfg, id: id, mode: deps.Mode, version: deps.Version,
+		cfg: cfg, id: id, providers: deps.Providers, mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, jobs: deps.Jobs, generator: deps.Generator, metrics: deps.Metrics, tracing: deps.Tracing, log: deps.Log,
 		now: time.Now, heartbeat: cmp.Or(cfg.hooks.heartbeat, deps.AckWait/3, broker.DefaultAckWait/3),
 		queueOutage: outage{log: deps.Log}, storeOutage: storageState{log: deps.Log, probe: deps.Store.Probe},
@@ -131,7 +134,7 @@ func (p *Processor) Start(ctx context.Context) (err error) {
 		}
 		pools = append(pools, pl)
 	}
-	if err := p.breaker.reconsider(ctx); err != nil {
+	if err := p.breaker.reconsider(ctx, p.providers); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
 	stopNotices, err := p.queue.OnCancel(p.canceled)

@@ -2,7 +2,6 @@ package processor
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 
@@ -93,30 +92,6 @@ func (t *Task) Refuse(ctx context.Context, index int, f *fault.Error) error {
 	return t.attempt.update(ctx, func(p *job.Progress) {
 		p.Refused = append(slices.Clone(p.Refused), job.Missing{Index: index, Error: *job.NewError(f.Code, f.Status)})
 	})
-}
-
-// ErrCircuitOpen is returned for an upstream whose circuit breaker is open.
-var ErrCircuitOpen = errors.New("the circuit breaker of the upstream is open")
-
-// Guard calls an upstream other than the one that the job's kind needs, and reports the outcome to its circuit breaker.
-// While that is open, it fails with ErrCircuitOpen without the call.
-func (t *Task) Guard(ctx context.Context, name string, call func() error) error {
-	b := t.attempt.processor.breaker
-	granted, ok := b.acquireCall(ctx, name)
-	if !ok {
-		return ErrCircuitOpen
-	}
-	err := call()
-	var f *fault.Error
-	switch {
-	case err == nil:
-		b.report(ctx, granted, nil, true)
-	case errors.As(err, &f) && f.Upstream == name && f.Class != fault.Canceled:
-		b.report(ctx, granted, f, true)
-	default:
-		b.report(ctx, granted, nil, false)
-	}
-	return err
 }
 
 // TextProgress returns a function that records a partial text, and a percentage if expected, the usual length in

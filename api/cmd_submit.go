@@ -31,6 +31,7 @@ Submits a job, shows its progress, and prints or saves the result.
   api submit "the same fox at night" --model gptimage --reference fox.jpg -o night.jpg
   api submit --kind translation "黄昏时的灯塔"             prints the text
   api submit "a fox" --no-wait                            prints the ID of the job
+  api submit "a fox" -n 4 --dry-run                       prints what it would cost, and submits nothing
 ` + callerEnd,
 	saves: true,
 	bind: func(flags *flag.FlagSet) func(context.Context, *caller, []string) error {
@@ -56,7 +57,7 @@ Submits a job, shows its progress, and prints or saves the result.
 		flags.IntVar(&r.DeadlineSeconds, "deadline", 0, "seconds after which the job fails if it has not ended")
 		labelFlags(flags, &r)
 		cacheFlag(flags, &r)
-		noWait := flags.Bool("no-wait", false, "print the ID of the job instead of waiting for it")
+		noWait, dryRun := submitFlags(flags)
 		return func(ctx context.Context, c *caller, args []string) error {
 			if len(args) != 1 {
 				return usageError("give one text, in quotes")
@@ -78,9 +79,45 @@ Submits a job, shows its progress, and prints or saves the result.
 			if r.Input.ReferenceImages, err = c.uploadFiles(ctx, references); err != nil {
 				return err
 			}
+			if *dryRun {
+				return c.estimate(ctx, r)
+			}
 			return c.submit(ctx, r, !*noWait)
 		}
 	},
+}
+
+// submitFlags adds the flags for what happens to the job.
+func submitFlags(flags *flag.FlagSet) (noWait, dryRun *bool) {
+	return flags.Bool("no-wait", false, "print the ID of the job instead of waiting for it"),
+		flags.Bool("dry-run", false, "print what the job would cost and how long it would take, and submit nothing")
+}
+
+// estimate prints what a job would cost and how long it would take.
+func (c *caller) estimate(ctx context.Context, r client.Request) error {
+	e, err := c.Estimate(ctx, r)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		_, err = fmt.Fprintf(c.stdout, "%s\n", e.Raw)
+		return err
+	}
+	cost := "cost unknown"
+	switch e.CostBasis {
+	case "price_list":
+		cost = "costs " + e.Usage.Cost + " " + e.Usage.Currency
+	case "upper_bound":
+		cost = "costs at most " + e.Usage.Cost + " " + e.Usage.Currency
+	}
+	if e.ETASeconds != nil {
+		cost += fmt.Sprintf(", takes about %d s", *e.ETASeconds)
+	}
+	if e.WaitingFor != "" {
+		cost += ", waits for " + e.WaitingFor
+	}
+	_, err = fmt.Fprintln(c.stdout, printable(cost))
+	return err
 }
 
 // labelFlags adds the flags for what a caller attaches to a job for its own use.
@@ -166,7 +203,7 @@ Turns a text into speech, and prints or saves the result.
 		flags.StringVar(&r.Input.Format, "format", "", "mp3, opus, aac, flac, wav or pcm (that of the file name)")
 		labelFlags(flags, &r)
 		cacheFlag(flags, &r)
-		noWait := flags.Bool("no-wait", false, "print the ID of the job instead of waiting for it")
+		noWait, dryRun := submitFlags(flags)
 		return func(ctx context.Context, c *caller, args []string) error {
 			if len(args) != 1 {
 				return usageError("give one text, in quotes")
@@ -177,6 +214,9 @@ Turns a text into speech, and prints or saves the result.
 				if r.Input.Format == "" {
 					r.Input.Format = extension
 				}
+			}
+			if *dryRun {
+				return c.estimate(ctx, r)
 			}
 			return c.submit(ctx, r, !*noWait)
 		}

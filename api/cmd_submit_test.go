@@ -66,6 +66,13 @@ func TestSubmitCommands(t *testing.T) {
 		t.Errorf("translate: %+v", got)
 	}
 
+	if got := p.call(t.Context(), "submit", "a fox", "-n", "2", "--dry-run"); got.exit != 0 || !strings.HasPrefix(got.out, "costs 0.004 pollen") {
+		t.Errorf("dry run: %+v", got)
+	}
+	if got := p.call(t.Context(), "speak", "Good evening.", "--dry-run", "--json"); got.exit != 0 || !strings.Contains(got.out, `"characters":13`) {
+		t.Errorf("dry run: %+v", got)
+	}
+
 	// An interrupted wait leaves the job alone.
 	p.mustRun(t, "pause", "image")
 	id := strings.TrimSpace(p.call(t.Context(), "submit", "a fox", "--no-wait").out)

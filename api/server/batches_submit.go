@@ -44,7 +44,7 @@ func (h *batchHandler) submitBatch(c *gin.Context) error {
 		return problem.Because(problem.CodeUnavailable, "busy")
 	}
 	defer release()
-	lines, err := readBatch(c)
+	lines, dryRun, err := readBatch(c)
 	if err != nil {
 		return err
 	}
@@ -55,6 +55,9 @@ func (h *batchHandler) submitBatch(c *gin.Context) error {
 	numbers := make([]int, len(lines))
 	for i, line := range lines {
 		numbers[i] = line.number
+	}
+	if dryRun {
+		return h.estimateBatch(c, caller, orders, numbers)
 	}
 	return h.acceptBatch(c, caller, batch.Request{Orders: orders, Key: key}, numbers)
 }
@@ -67,32 +70,32 @@ type batchLine struct {
 	err    error
 }
 
-// readBatch reads the body of a batch: {"jobs": [...]}, or one job per line.
-func readBatch(c *gin.Context) ([]batchLine, error) {
-	var lines []batchLine
+// readBatch reads the body of a batch: {"jobs": [...]}, in which dry_run may be set, or one job per line.
+func readBatch(c *gin.Context) (lines []batchLine, dryRun bool, err error) {
 	if bind.IsLines(c.Request) {
 		list, err := bind.Lines(c)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if len(list) > batch.MaxJobs {
-			return nil, tooManyJobs()
+			return nil, false, tooManyJobs()
 		}
 		for _, line := range list {
 			node, err := bind.Parse(line.Text)
 			lines = append(lines, batchLine{line.Number, node, err})
 		}
-		return lines, nil
+		return lines, false, nil
 	}
 	var body struct {
-		Jobs *bind.Node `json:"jobs"`
+		Jobs   *bind.Node `json:"jobs"`
+		DryRun bool       `json:"dry_run"`
 	}
 	b, err := bind.JSON(c, &body)
 	if p, ok := errors.AsType[*problem.Problem](err); ok && p.Code == problem.CodeMediaType {
-		return nil, problem.Because(problem.CodeMediaType, "lines")
+		return nil, false, problem.Because(problem.CodeMediaType, "lines")
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	switch {
 	case bind.Has(b.Faults, "/jobs"):
@@ -101,15 +104,15 @@ func readBatch(c *gin.Context) ([]batchLine, error) {
 	case body.Jobs.Kind != bind.Array:
 		b.Add("/jobs", "wrong_type", "want", string(bind.Array))
 	case len(body.Jobs.Items()) > batch.MaxJobs:
-		return nil, tooManyJobs()
+		return nil, false, tooManyJobs()
 	}
 	if err := b.Err(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, node := range body.Jobs.Items() {
 		lines = append(lines, batchLine{node: node})
 	}
-	return lines, nil
+	return lines, body.DryRun, nil
 }
 
 func tooManyJobs() error {
@@ -127,6 +130,9 @@ func (h *batchHandler) batchOrders(c *gin.Context, caller session.Caller, lines 
 		if err == nil {
 			var b bind.Binder
 			b.Object("", line.node, &sub)
+			if sub.DryRun {
+				b.Add("/dry_run", "unknown_field") // It is a member of the batch.
+			}
 			orders[i], err = h.order(models, &sub, &b)
 		}
 		p, invalid := errors.AsType[*problem.Problem](err)

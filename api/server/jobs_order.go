@@ -21,6 +21,8 @@ type submission struct {
 	Tags     []string          `json:"tags"`
 
 	Cache *bool `json:"cache"`
+	// DryRun asks what would become of the job, without one.
+	DryRun bool `json:"dry_run"`
 }
 
 // order checks a submission and returns the order, or a problem with all errors.

@@ -40,6 +40,9 @@ func (h *jobHandler) submitJob(c *gin.Context) error {
 		return signInForWebhooks(c)
 	}
 	o.Key = key
+	if sub.DryRun {
+		return h.estimate(c, caller, o)
+	}
 	submitted, err := h.submit(c, caller, o)
 	if err != nil {
 		return err

@@ -15,6 +15,8 @@ type Input interface {
 	Complete(d Defaults, c *Catalogue)
 	// Clone returns a copy that Complete can change without changing the original.
 	Clone() Input
+	// Estimate returns what a job with the input, which must be complete, is going to use by the prices of a catalogue.
+	Estimate(c *Catalogue) Estimate
 }
 
 // ImageInput requests one to four images.

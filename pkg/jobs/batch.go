@@ -125,7 +125,10 @@ func (s *Submitter) ChargeBatch(ctx context.Context, caller Caller, plans []*quo
 	var usage []quota.Usage
 	steps := []func(*quota.Bulk) error{
 		// A refusal of the second must not leave the first charged for the rest of its minute.
-		func(plan *quota.Bulk) error { return s.quota.CheckBulk(ctx, plan) },
+		func(plan *quota.Bulk) error {
+			_, err := s.quota.CheckBulk(ctx, plan)
+			return err
+		},
 		func(plan *quota.Bulk) error {
 			list, err := s.quota.ChargeBulk(ctx, plan)
 			usage = append(usage, list...)

@@ -87,10 +87,7 @@ type activeLimits struct{ owner, key int }
 // which creates no job, is never refused. It costs one request, and four more when it refuses or an API key with a limit of its own
 // belongs to an owner with as many jobs.
 func (s *Submitter) reserve(ctx context.Context, key *CallerKey, spec *job.Spec, keyed bool) (release func(), err error) {
-	limits := activeLimits{owner: s.cfg.maxActive(spec.Owner, spec.Lane)}
-	if key != nil {
-		limits.key = key.MaxActive
-	}
+	limits := s.activeLimits(key, spec)
 	if limits == (activeLimits{}) {
 		return func() {}, nil
 	}
@@ -100,6 +97,14 @@ func (s *Submitter) reserve(ctx context.Context, key *CallerKey, spec *job.Spec,
 		return nil, err
 	}
 	return func() { s.inflight.release(r) }, nil
+}
+
+func (s *Submitter) activeLimits(key *CallerKey, spec *job.Spec) activeLimits {
+	limits := activeLimits{owner: s.cfg.maxActive(spec.Owner, spec.Lane)}
+	if key != nil {
+		limits.key = key.MaxActive
+	}
+	return limits
 }
 
 func (s *Submitter) checkActive(ctx context.Context, r *reservation, limits activeLimits, keyed bool) error {

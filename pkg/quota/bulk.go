@@ -41,19 +41,23 @@ func (b *Bulk) mark() string { return broker.RefundSubject(b.ID, b.At.Time) }
 
 func (b *Bulk) reversalMark() string { return broker.RefundSubject(b.ID+"-reversed", b.At.Time) }
 
-// CheckBulk returns a *Refusal if a plan exceeds a limit now. It costs one read of each counter.
-func (q *Quota) CheckBulk(ctx context.Context, b *Bulk) error {
+// CheckBulk returns the usage of each limited window without a plan, or a *Refusal if the plan exceeds a limit now. It costs one read of
+// each counter.
+func (q *Quota) CheckBulk(ctx context.Context, b *Bulk) ([]Usage, error) {
 	release, err := q.acquireSlot(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer release()
 	r := &Reservation{quota: q, units: b.Units, Usage: q.windows(b.key, q.now())}
 	refusal, err := r.check(ctx)
-	if refusal == nil {
-		return err
+	switch {
+	case err != nil:
+		return nil, err
+	case refusal != nil:
+		return nil, refusal
 	}
-	return refusal
+	return r.Usage, nil
 }
 
 // ChargeBulk charges all units of a plan, or nothing, and returns the usage of each limited window. It returns a *Refusal when a

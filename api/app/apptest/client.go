@@ -144,6 +144,7 @@ type Job struct {
 	QueuePosition *int   `json:"queue_position"`
 	Progress      int    `json:"progress"`
 	Cancel        string `json:"cancel"`
+	Cached        bool   `json:"cached"`
 	PartialText   string `json:"partial_text"`
 	Result        *struct {
 		Text   string `json:"text"`

@@ -1,0 +1,113 @@
+package app_test
+
+import (
+	"bytes"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+)
+
+// TestIdenticalRequestsShareACall submits the same image fifty times concurrently through two processes, and then again after it has
+// ended.
+func TestIdenticalRequestsShareACall(t *testing.T) {
+	t.Parallel()
+	s := startCluster(t)
+	if err := s.simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
+		t.Fatal(err)
+	}
+	// Identical jobs count as one among the active ones.
+	settings := []string{"MAX_ACTIVE_JOBS_GUEST=1", "QUOTA_GUEST_PER_DAY=60"}
+	one, two := start(t, s.api(t, s.address(), settings...)), start(t, s.api(t, s.address(), settings...))
+	one.Visit(t)
+	two.Cookie = one.Cookie
+	body := fields{"kind": "image", "input": fields{"prompt": "a boat", "width": 64, "height": 64, "seed": 42}}
+	const times = 50
+	ids := make([]string, times)
+	var wg sync.WaitGroup
+	for n := range times {
+		wg.Go(func() { ids[n] = []*instance{one, two}[n%2].Submit(t, body).ID })
+	}
+	wg.Wait()
+	if err := s.simulator().WaitCalls(t.Context(), simulator.KindImage, 1); err != nil {
+		t.Fatal(err)
+	}
+	s.simulator().Release()
+	var first apptest.Job
+	cached := 0
+	for _, id := range ids {
+		j := one.Wait(t, id)
+		if j.Status != "succeeded" || len(j.Result.Media) != 1 || *j.Result.Media[0].Seed != 42 {
+			t.Fatalf("job %+v", j)
+		}
+		if first = j; j.Cached {
+			cached++
+		}
+	}
+	if calls := s.simulator().Count(simulator.KindImage, ""); calls != 1 || cached != times-1 {
+		t.Fatalf("%d calls and %d copies, want 1 and %d", calls, cached, times-1)
+	}
+	s.awaitEmptyQueue(t)
+	two.awaitRemaining(t, "the copies are refunded", 59)
+
+	expect := func(what string, status, calls int, cached bool, resp apptest.Response) apptest.Job {
+		t.Helper()
+		var j apptest.Job
+		resp.Decode(t, &j)
+		if resp.StatusCode != status || j.Cached != cached {
+			t.Fatalf("%s: %d, cached %t: %s", what, resp.StatusCode, j.Cached, resp.Data)
+		}
+		if j = two.Wait(t, j.ID); j.Status != "succeeded" || j.Cached != cached {
+			t.Fatalf("%s: %+v", what, j)
+		}
+		if got := s.simulator().Count(simulator.KindImage, ""); got != calls {
+			t.Fatalf("%s: %d calls, want %d", what, got, calls)
+		}
+		return j
+	}
+	post := func(body fields, headers ...string) apptest.Response {
+		return two.Do(t, http.MethodPost, "/api/jobs", body, headers...)
+	}
+	image := func(j apptest.Job) []byte {
+		resp := one.Do(t, http.MethodGet, j.Result.Media[0].URL, nil)
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("image: %d", resp.StatusCode)
+		}
+		return resp.Data
+	}
+	with := func(name string, value any) fields {
+		return fields{"kind": body["kind"], "input": body["input"], name: value}
+	}
+	copied := expect("a later request", http.StatusOK, 1, true, post(with("tags", []string{"later"})))
+	keyed := expect("with a key", http.StatusOK, 1, true, post(body, "Idempotency-Key: k"))
+	again := post(body, "Idempotency-Key: k")
+	if j := expect("with the same key", http.StatusOK, 1, true, again); j.ID != keyed.ID || again.Header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("another job, %v", again.Header)
+	}
+	if resp := post(with("cache", false), "Idempotency-Key: k"); resp.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("another request with the same key: %d", resp.StatusCode)
+	}
+	two.awaitRemaining(t, "copies are not charged", 59)
+	expect("a result of its own", http.StatusAccepted, 2, false, post(with("cache", false)))
+	other := start(t, s.api(t, s.address()))
+	other.Visit(t)
+	if j := other.Wait(t, other.Submit(t, body).ID); j.Cached || s.simulator().Count(simulator.KindImage, "") != 3 {
+		t.Errorf("another guest got %+v", j)
+	}
+
+	// The copies do not depend on the original.
+	data := image(first)
+	for _, id := range ids {
+		if resp := one.Do(t, http.MethodDelete, "/api/jobs/"+id, nil); resp.StatusCode != http.StatusNoContent {
+			t.Fatalf("delete: %d %s", resp.StatusCode, resp.Data)
+		}
+	}
+	for _, j := range []apptest.Job{copied, keyed} {
+		if !bytes.Equal(image(j), data) {
+			t.Error("the copy is another image")
+		}
+	}
+	expect("after the deletion of the original", http.StatusAccepted, 4, false, post(body))
+}

@@ -21,7 +21,7 @@ const exitInterrupted = 130
 
 // callerConfig has the settings of the commands that submit and follow jobs. Flags override the environment.
 type callerConfig struct {
-	URL    string     `env:"T2I_URL" doc:"URL of the API that api submit, speak, watch, list, cancel and keys call; the API at LISTEN_ADDR if empty."`
+	URL    string     `env:"T2I_URL" doc:"URL of the API that api submit, speak, watch, list, cancel, usage and keys call; the API at LISTEN_ADDR if empty."`
 	Listen string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"Address of the API if T2I_URL is not set."`
 	Key    env.Secret `env:"T2I_API_KEY" doc:"API key, or the token of a member, for these commands. Without one they can submit jobs and follow them by ID, but not list them."`
 	// No API key can manage API keys.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/client"
 )
@@ -34,6 +35,16 @@ func TestKeysCommand(t *testing.T) {
 	withKey := []string{"T2I_API_KEY=" + secret}
 	if got := p.callWith(t.Context(), withKey, "submit", "--kind", "translation", "黄昏"); got.exit != 0 {
 		t.Errorf("submit with the key: %+v", got)
+	}
+	// The translation is counted before it leaves the queue, shortly after it can be seen that it has ended.
+	for deadline := time.Now().Add(time.Minute); ; {
+		got := p.callWith(t.Context(), withKey, "usage", "--by", "kind,api_key")
+		if strings.Contains(got.out, "translation  key_") && strings.Contains(got.out, "1 jobs, 1 units, 1 jobs without a price") {
+			break
+		}
+		if got.exit != 0 || time.Now().After(deadline) {
+			t.Fatalf("usage: %+v", got)
+		}
 	}
 	listed := p.callWith(t.Context(), ann, "keys", "list", "-o", "json")
 	var k client.Key

@@ -34,6 +34,7 @@ const usage = `usage: api [command]
   watch     show the progress of a job until it ends, and save the result
   list      list your jobs
   cancel    cancel jobs
+  usage     show what your jobs have cost
   keys      create, list and revoke your API keys; "api keys -h" shows examples
   health    check the health of a running API; "api health -h" lists the flags
   dead      list, show, replay and purge dead letters; "api dead -h" lists the commands
@@ -96,6 +97,7 @@ func commands() map[string]execFunc {
 	}
 	for name, c := range map[string]callerCommand{
 		"submit": submitCommand, "speak": speakCommand, "watch": watchCommand, "list": listCommand, "cancel": cancelCommand,
+		"usage": usageCommand,
 	} {
 		all[name] = func(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 			return c.exec(ctx, name, args, environ, stdout, stderr)

@@ -45,7 +45,7 @@ The commands that call the API with ADMIN_KEY, such as api dead, api feedback an
 `,
 		caller: `## Commands for users
 
-The commands api submit, api speak, api watch, api list, api cancel and api keys read these.
+The commands api submit, api speak, api watch, api list, api cancel, api usage and api keys read these.
 `,
 		columns: "| variable | default | meaning |",
 		empty:   "empty",
@@ -68,7 +68,7 @@ worker 读取与 NATS、上游服务、并发名额、重试间隔、停机、�
 `,
 		caller: `## 用户命令
 
-命令 api submit、api speak、api watch、api list、api cancel 和 api keys 读取以下设置。
+命令 api submit、api speak、api watch、api list、api cancel、api usage 和 api keys 读取以下设置。
 `,
 		columns: "| 变量 | 默认值 | 含义 |",
 		empty:   "空",

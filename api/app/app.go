@@ -31,6 +31,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
+	"github.com/text2image-audio/text2image-audio/pkg/spend"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/pkg/webhook"
@@ -181,6 +182,8 @@ func (a *App) start(ctx context.Context) error {
 	batches.Start()
 	a.onStop("batches", batches.Stop)
 	quotas := a.quota()
+	costs := spend.New(b)
+	a.onStop("costs", spend.StartSweeper(costs, a.log).Stop)
 	eraser := erasure.New(accounts, service, []erasure.Part{
 		{Name: "API keys", Erase: func(ctx context.Context, owner string) error {
 			return apiKeys.Erase(ctx, owner, func(ctx context.Context, ids []string) error {
@@ -194,6 +197,8 @@ func (a *App) start(ctx context.Context) error {
 		{Name: "jobs", Erase: service.Erase},
 		// The end of a job that is erased may have been published.
 		{Name: "webhooks", Erase: hooks.Erase},
+		// As may what it has cost.
+		{Name: "costs", Erase: costs.Erase},
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
 			return quotas.Forget(ctx, jobs.MemberCounters(secret, owner)...)
 		}},

@@ -133,6 +133,7 @@ func accessCases() map[string]accessCase {
 		"/livez":                       sameForAll(200, "/livez", nil),
 		"/readyz":                      sameForAll(200, "/readyz", nil),
 		"/internal/health":             sameForAll(401, "/internal/health", nil),
+		"/api/usage":                   membersOnly(200, "/api/usage?group_by=day,kind&model=flux", nil),
 		"/api/webhooks":                membersOnly(200, "/api/webhooks", nil),
 		"/api/webhooks/secret":         membersOnly(200, "/api/webhooks/secret", nil),
 		"/api/webhooks/deliveries":     membersOnly(200, "/api/webhooks/deliveries", nil),

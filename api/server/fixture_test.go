@@ -38,6 +38,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs/jobstest"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
+	"github.com/text2image-audio/text2image-audio/pkg/spend"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/pkg/webhook"
@@ -152,6 +153,7 @@ func setup(t testing.TB, changes ...change) *bundle {
 		{Name: "batches", Erase: batches.Erase},
 		{Name: "jobs", Erase: b.jobs.Erase},
 		{Name: "webhooks", Erase: hooks.Erase},
+		{Name: "costs", Erase: spend.New(b.broker).Erase},
 		{Name: "counters", Erase: func(ctx context.Context, owner string) error {
 			return deps.Quota.Forget(ctx, jobs.MemberCounters([]byte(secret), owner)...)
 		}},

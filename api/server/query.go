@@ -23,6 +23,7 @@ var queries = map[string][]string{
 	"/api/uploads/:id":           {"download"},
 	"/api/events":                {"last_event_id"},
 	"/api/models":                nil,
+	"/api/usage":                 {"since", "until", "group_by", "kind", "model", "api_key"},
 	"/api/keys":                  nil,
 	"/api/keys/:id":              nil,
 	"/api/webhooks":              nil,
@@ -41,7 +42,7 @@ var queries = map[string][]string{
 }
 
 // repeatable are the parameters that may appear more than once.
-var repeatable = []string{"kind", "status", "state", "tag"}
+var repeatable = []string{"kind", "status", "state", "tag", "group_by", "model", "api_key"}
 
 // checkQuery rejects unknown and repeated parameters.
 func (m *middleware) checkQuery(c *gin.Context) {

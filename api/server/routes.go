@@ -55,6 +55,7 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	read(native, "/api/events", handle(h.events.ownerEvents))
 	read(native, "/api/models", handle(h.models.listModels))
 	read(native, "/api/quota", handle(h.quota.getQuota))
+	read(native, "/api/usage", member(h.usage.getUsage))
 
 	// Batches of jobs.
 	batches := e.Group("/api/batches", h.refuseCrossOrigin, h.checkQuery)

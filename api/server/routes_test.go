@@ -65,6 +65,7 @@ func expectations() map[string]expectation {
 	for _, path := range []string{"", "/secret", "/deliveries"} {
 		read["/api/webhooks"+path] = expectation{anonymous: 401}
 	}
+	read["/api/usage"] = expectation{anonymous: 401}
 	all["POST /api/feedback"] = expectation{anonymous: 401, original: true}
 	read["/api/feedback/my"], read["/api/admin/feedback"] = expectation{anonymous: 401, original: true}, expectation{anonymous: 403, original: true}
 	for _, path := range []string{"daily", "stats", ":id", "download/:id"} {

@@ -44,6 +44,7 @@ var routePermissions = map[string]permission{
 	"DELETE /api/uploads/:id":        submitScope,
 	"GET /api/models":                anyone,
 	"GET /api/quota":                 readScope,
+	"GET /api/usage":                 readScope,
 
 	"POST /api/batches":            submitScope,
 	"GET /api/batches":             readScope,

@@ -34,6 +34,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
+	"github.com/text2image-audio/text2image-audio/pkg/spend"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/pkg/webhook"
@@ -133,6 +134,7 @@ type handlers struct {
 	uploads       *uploadHandler
 	models        *modelHandler
 	quota         *quotaHandler
+	usage         *usageHandler
 	webhooks      *webhookHandler
 	deadLetters   *deadLetterHandler
 	control       *controlHandler
@@ -259,6 +261,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 		models:        &modelHandler{models: d.Models, submitter: submitter, control: d.Control},
 		webhooks:      hooks,
 		quota:         &quotaHandler{submitter: submitter, sessions: sessions, problems: problems, now: d.Now},
+		usage:         &usageHandler{spend: spend.New(d.Broker), now: d.Now},
 		deadLetters:   &deadLetterHandler{operator: op, store: d.Store, submitter: submitter, owners: accountOwners, metrics: d.Metrics},
 		control:       &controlHandler{operator: op, control: d.Control, switchDefaults: d.SwitchDefaults, now: d.Now},
 		adminFeedback: &adminFeedbackHandler{operator: op, feedback: d.Feedback},

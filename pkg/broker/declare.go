@@ -21,6 +21,10 @@ const (
 	usageMinuteAge = 5 * time.Minute
 )
 
+// spendAge is how long the counters of what the jobs of a day have cost are kept, counted from their last change: longer than the 92 days
+// that can be read.
+const spendAge = 100 * 24 * time.Hour
+
 // ImagesAge is how long a saved image is kept.
 const ImagesAge = 24 * time.Hour
 
@@ -110,6 +114,20 @@ func streams(cfg Config) []jetstream.StreamConfig {
 			AllowDirect:       true,
 			AllowMsgCounter:   true,
 			// A refund is counted and marked in one write.
+			AllowAtomicPublish: true,
+		},
+		{
+			Name:        StreamSpend,
+			Description: "What the jobs of members have cost, and markers of jobs that are counted.",
+			Subjects:    []string{spendSubjects},
+			Storage:     jetstream.FileStorage,
+			MaxAge:      spendAge,
+			// The last message of a counter contains its value.
+			MaxMsgsPerSubject: 1,
+			Replicas:          cfg.Replicas,
+			AllowDirect:       true,
+			AllowMsgCounter:   true,
+			// A job is counted and marked in one write, as are many that end at the same time.
 			AllowAtomicPublish: true,
 		},
 		{

@@ -80,6 +80,9 @@ func TestStreams(t *testing.T) {
 			subject: "usage.day.*.* usage.refund.*.*", storage: jetstream.FileStorage, maxMsgs: -1, perSubject: 1, maxAge: 48 * time.Hour,
 			counter: true, atomic: true,
 		},
+		broker.StreamSpend: {
+			subject: "spend.>", storage: jetstream.FileStorage, maxMsgs: -1, perSubject: 1, maxAge: 100 * 24 * time.Hour, counter: true, atomic: true,
+		},
 		broker.StreamUsageMinute: {
 			subject: "usage.minute.*.*", storage: jetstream.MemoryStorage, maxMsgs: -1, perSubject: 1, maxAge: 5 * time.Minute, counter: true,
 		},

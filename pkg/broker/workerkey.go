@@ -159,6 +159,8 @@ func workerPermissions() *server.Permissions {
 		WebhookSubject("*", "*"), "$JS.API.STREAM.MSG.GET." + WebhooksStream,
 		// They also look whether an identical job has a result, and say that theirs will have it.
 		CacheSubject("*", "*"), "$JS.API.STREAM.MSG.GET." + CacheStream,
+		// They count what jobs of members have cost, and look whether one is counted already.
+		spendSubjects, "$JS.API.STREAM.MSG.GET." + StreamSpend,
 		ControlChanged, durableSubject + "*",
 	}
 	for _, stream := range workerStreams() {

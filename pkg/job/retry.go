@@ -10,6 +10,9 @@ func (s *Spec) Allowance() time.Duration { return s.Deadline.Sub(s.CreatedAt.Tim
 func (s *Spec) Again(id string, created time.Time) *Spec {
 	again := *s
 	again.ID, again.RetriedFrom, again.Batch, again.Charge, again.CacheKey = id, s.ID, "", nil, ""
+	if s.Spending != nil {
+		again.Spending = &Spending{}
+	}
 	again.CreatedAt, again.Deadline = At(created), At(created.Add(s.Allowance()))
 	return &again
 }

@@ -43,6 +43,8 @@ type Spec struct {
 	Batch string `json:"batch,omitempty"`
 	// Charge is nil if the job was not charged.
 	Charge *Charge `json:"charge,omitempty"`
+	// Spending is nil if what the job costs is not counted: it is not of a member, or an older version submitted it.
+	Spending *Spending `json:"spending,omitempty"`
 	// Webhook is nil if nobody is notified of the job.
 	Webhook *Webhook `json:"webhook,omitempty"`
 	// References are the stored reference images of the input, copied for the job so that they exist as long as it does.

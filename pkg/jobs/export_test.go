@@ -17,9 +17,9 @@ const (
 	StepSettling        = stepSettling
 )
 
-// FollowUp stores the dead letter and refunds the quota.
+// FollowUp stores the dead letter, refunds the quota and counts the cost.
 func (s *Service) FollowUp(ctx context.Context, r *job.Record, detail string) error {
-	return s.followUp(ctx, r, detail)
+	return s.followUp(ctx, r, detail, false)
 }
 
 // Grace is how long the sweeper waits for the worker of an expired job.

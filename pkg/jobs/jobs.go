@@ -14,6 +14,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
+	"github.com/text2image-audio/text2image-audio/pkg/spend"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -41,6 +42,8 @@ type Service struct {
 	queue  *queue.Queue
 	store  *store.Store
 	now    func() time.Time
+	// spending counts what jobs have cost.
+	spending *spend.Counters
 	// created spares List reading the times of jobs again.
 	created creationTimes
 	// metrics count the jobs that this service ends, and log has a line for each; both may be nil.
@@ -61,7 +64,7 @@ func WithLog(log *slog.Logger) Option { return func(s *Service) { s.log = log } 
 
 // New returns a service on a broker's queue and store.
 func New(b *broker.Broker, q *queue.Queue, st *store.Store, options ...Option) *Service {
-	s := &Service{broker: b, queue: q, store: st, now: time.Now}
+	s := &Service{broker: b, queue: q, store: st, now: time.Now, spending: spend.New(b)}
 	for _, option := range options {
 		option(s)
 	}

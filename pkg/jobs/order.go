@@ -202,6 +202,9 @@ func (s *Submitter) spec(caller Caller, o *Order, requestID string) (*job.Spec, 
 		Fingerprint: o.fingerprint, RetriedFrom: o.retriedFrom, RequestID: requestID,
 		Webhook: o.webhook, Labels: o.labels,
 	}
+	if caller.Lane == job.LaneMember {
+		spec.Spending = &job.Spending{}
+	}
 	if caller.Key != nil {
 		spec.APIKey = caller.Key.ID
 	}

@@ -29,6 +29,9 @@ type Settlement struct {
 	// Write performs the write of each step but the last, and may repeat it; bytes is the size of the media it stores. If nil,
 	// each write is performed once.
 	Write func(ctx context.Context, step Step, bytes int, write func(context.Context) error) error
+
+	// fresh reports that this process has just stored the record, so that no step after it was taken yet.
+	fresh bool
 }
 
 // Settle ends a job: it stores the media, then the terminal record, of which the first is final, and then calls Finish. It
@@ -66,12 +69,12 @@ func (s *Service) Settle(ctx context.Context, st Settlement) (final *job.Record,
 	} else {
 		st.Detail = ""
 	}
-	st.Record = final
+	st.Record, st.fresh = final, won
 	return final, won, s.Finish(ctx, st)
 }
 
 // Finish takes the steps that follow a stored terminal record: it notifies the worker, stores the dead letter, publishes the
-// event to the webhook, refunds the quota, and removes the message from the queue and then the progress, which is no longer read.
+// event to the webhook, refunds the quota, counts the cost, and removes the message from the queue and then the progress, which is no longer read.
 func (s *Service) Finish(ctx context.Context, st Settlement) error {
 	if st.Remove == nil {
 		err := s.write(ctx, &st, StepNotice, 0, func(context.Context) error { return s.queue.AnnounceCancel(st.Record.Spec.ID) })
@@ -79,7 +82,11 @@ func (s *Service) Finish(ctx context.Context, st Settlement) error {
 			return err
 		}
 	}
-	err := s.write(ctx, &st, StepFollowUp, 0, func(ctx context.Context) error { return s.followUp(ctx, st.Record, st.Detail) })
+	err := s.write(ctx, &st, StepFollowUp, 0, func(ctx context.Context) error {
+		fresh := st.fresh
+		st.fresh = false // A repetition may follow a write whose outcome is unknown.
+		return s.followUp(ctx, st.Record, st.Detail, fresh)
+	})
 	if err != nil {
 		return err
 	}
@@ -131,8 +138,9 @@ func (s *Service) write(ctx context.Context, st *Settlement, step Step, bytes in
 	return s.stepDone(step)
 }
 
-// followUp stores the dead letter of a failed job, publishes the event of the end to the job's webhook, and refunds the quota.
-func (s *Service) followUp(ctx context.Context, r *job.Record, detail string) error {
+// followUp stores the dead letter of a failed job, publishes the event of the end to the job's webhook, refunds the quota, and counts the
+// cost. fresh reports that no other process can have done so more than a minute ago.
+func (s *Service) followUp(ctx context.Context, r *job.Record, detail string, fresh bool) error {
 	if r.Status == job.StatusFailed {
 		letter := &job.DeadLetter{
 			Spec: r.Spec, Attempt: r.Attempt, FailedAt: r.FinishedAt, Error: r.Error, Detail: detail, Counts: r.Counts,
@@ -148,7 +156,10 @@ func (s *Service) followUp(ctx context.Context, r *job.Record, detail string) er
 	if err := webhook.PublishEnd(ctx, s.broker, r); err != nil {
 		return err
 	}
-	return quota.Refund(ctx, s.broker, r)
+	if err := quota.Refund(ctx, s.broker, r); err != nil {
+		return err
+	}
+	return s.spending.Add(ctx, r, fresh)
 }
 
 // AnnounceStart publishes the start of a job to its webhook, if that wants it. It costs nothing otherwise, and one acknowledged

@@ -25,6 +25,7 @@
 //   - DEAD and USAGE after JOBS. A failed job gets its dead letter and its refund before it leaves JOBS, so a job that is
 //     no longer in JOBS has both. For a job that is in JOBS, both steps are repeated; each is idempotent by the ID of the job.
 //     Jobs are charged before they enter JOBS.
+//   - SPEND after JOBS too, for the same reason: what a job has cost is counted before it leaves JOBS, and once.
 //   - WEBHOOKS after JOBS too. The event of the end of a job is stored before the job leaves JOBS, and again for a job that is
 //     in JOBS, unless it is stored. An event that was delivered after WEBHOOKS was read is delivered again after a restore, with
 //     the same id.

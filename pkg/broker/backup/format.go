@@ -79,7 +79,7 @@ type Stream struct {
 // Streams returns the streams of a backup in the order in which they are read; doc.go gives the reason for the order.
 func Streams() []string {
 	return []string{
-		broker.BatchesStream, broker.StreamJobs, broker.StreamDead, broker.StreamUsage, broker.WebhooksStream,
+		broker.BatchesStream, broker.StreamJobs, broker.StreamDead, broker.StreamUsage, broker.StreamSpend, broker.WebhooksStream,
 		broker.ResultsStream, broker.CacheStream, broker.FeedbackStream, broker.ImagesStream,
 		broker.ControlStream, broker.UsersStream, broker.ResetsStream,
 	}

@@ -1,0 +1,238 @@
+package spend
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
+)
+
+const (
+	// incrHeader makes NATS add its value to the counter of the message's subject.
+	incrHeader = "Nats-Incr"
+	// codeDuplicate is the NATS error code for a batch with a duplicate message.
+	codeDuplicate = 10201
+	// codeTooMany is that for a batch while too many others are in progress; busyPause is the pause before the next attempt.
+	codeTooMany = 10210
+	busyPause   = 20 * time.Millisecond
+	// maxAlone bounds the batches of single jobs that this process has in progress: NATS accepts fifty of a stream.
+	maxAlone = 4
+	// maxTogether bounds the jobs that are counted in one write: a batch of NATS has at most a thousand messages.
+	maxTogether = 128
+	// trusted is for how long after its end a job whose record this process has stored cannot be counted by another one unnoticed: NATS
+	// detects duplicates of a mark for twice as long.
+	trusted = time.Minute
+	// writeTimeout bounds one write.
+	writeTimeout = 15 * time.Second
+)
+
+// errDuplicate is returned for a write in which at least one job is counted already.
+var errDuplicate = errors.New("a job is counted already")
+
+// Counters counts the jobs that end in this process. Its zero value is not usable; New makes one.
+type Counters struct {
+	broker *broker.Broker
+	now    func() time.Time
+
+	// alones holds one value for each job that is counted alone.
+	alones chan struct{}
+
+	mu sync.Mutex
+	// busy is set while a write is in progress, and next has the jobs that wait for the one after it.
+	busy bool
+	next []*entry
+}
+
+// New returns the counters stored in a broker. It costs no request.
+func New(b *broker.Broker) *Counters {
+	return &Counters{broker: b, now: time.Now, alones: make(chan struct{}, maxAlone)}
+}
+
+// entry is a job to be counted.
+type entry struct {
+	mark    string
+	changes []change
+	done    chan struct{}
+	err     error
+}
+
+// change adds to a counter.
+type change struct {
+	subject string
+	by      *big.Int
+}
+
+// Add counts a job that has ended, once however often it is called, and returns when that is on disk. fresh reports that this process has
+// just stored the record and calls Add for the first time. It costs nothing for a job that is not counted or has used nothing, and
+// otherwise an atomic batch, which it shares with jobs that end at the same time, and a read unless the job is fresh.
+func (c *Counters) Add(ctx context.Context, r *job.Record, fresh bool) error {
+	e := newEntry(r)
+	if e == nil {
+		return nil
+	}
+	err := errDuplicate
+	if fresh && c.now().Sub(r.FinishedAt.Time) < trusted {
+		err = c.together(ctx, e)
+	}
+	if errors.Is(err, errDuplicate) {
+		err = c.alone(ctx, e)
+	}
+	if err != nil {
+		return fmt.Errorf("count the cost of a job: %w", err)
+	}
+	return c.broker.Durable(ctx, broker.StreamSpend)
+}
+
+// newEntry returns what counts a job; nil if there is nothing to count.
+func newEntry(r *job.Record) *entry {
+	spec, usage := r.Spec, r.Usage()
+	if spec.Spending == nil || usage == nil {
+		return nil
+	}
+	e := &entry{mark: broker.SpendMarkSubject(job.DayOf(r.FinishedAt.Time), spec.ID, spec.CreatedAt.Time), done: make(chan struct{})}
+	t := totals{Jobs: 1, Units: int64(r.Produced())}
+	cost, known := usage.Amount()
+	currency := usage.Currency
+	if t.Cost = cost; !known {
+		t.Unpriced, currency = 1, ""
+	}
+	e.changes = append(e.changes, change{totalSubject(spec, currency), t.pack()})
+	return e
+}
+
+// totalSubject returns the counter of a job. A job counts for the day on which it was submitted.
+func totalSubject(spec *job.Spec, currency string) string {
+	return broker.SpendTotalSubject(spec.Owner, job.DayOf(spec.CreatedAt.Time), spec.Kind, encode(spec.Model()), spec.APIKey, encode(currency))
+}
+
+// encode returns a token for any text.
+func encode(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+// decode returns the text of a token.
+func decode(token string) string {
+	text, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil {
+		return token
+	}
+	return string(text)
+}
+
+// together counts a job in one write with others that arrive while an earlier write is in progress. It fails with errDuplicate if any of
+// these is counted already; none is counted then.
+func (c *Counters) together(ctx context.Context, e *entry) error {
+	c.mu.Lock()
+	first := !c.busy
+	if c.busy = true; !first {
+		c.next = append(c.next, e)
+	}
+	c.mu.Unlock()
+	if first {
+		// It is not canceled with any single one of the jobs.
+		background := context.WithoutCancel(ctx)
+		c.write(background, e)
+		if next := c.take(); next != nil {
+			go c.writeAll(background, next)
+		}
+	}
+	select {
+	case <-e.done:
+		return e.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// take returns the jobs that have arrived during a write; nil if there are none, and the next one that arrives is the first then.
+func (c *Counters) take() []*entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := min(len(c.next), maxTogether)
+	taken := c.next[:n:n]
+	if c.next = c.next[n:]; n == 0 {
+		c.busy, c.next = false, nil
+		return nil
+	}
+	return taken
+}
+
+func (c *Counters) writeAll(ctx context.Context, next []*entry) {
+	for ; next != nil; next = c.take() {
+		c.write(ctx, next...)
+	}
+}
+
+// write counts jobs, and tells all of them the outcome.
+func (c *Counters) write(ctx context.Context, entries ...*entry) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	err := c.publish(ctx, entries...)
+	for _, e := range entries {
+		e.err = err
+		close(e.done)
+	}
+}
+
+// publish counts jobs in one write. It fails with errDuplicate if one of them is counted already.
+func (c *Counters) publish(ctx context.Context, entries ...*entry) error {
+	sums := make(map[string]*big.Int)
+	var subjects []string
+	var batch []*nats.Msg
+	for _, e := range entries {
+		// The ID of the mark makes NATS refuse a batch that counts the job again.
+		batch = append(batch, &nats.Msg{Subject: e.mark, Header: nats.Header{incrHeader: {"+1"}, nats.MsgIdHdr: {e.mark}}})
+		for _, ch := range e.changes {
+			if sums[ch.subject] == nil {
+				sums[ch.subject] = new(big.Int)
+				subjects = append(subjects, ch.subject)
+			}
+			sums[ch.subject].Add(sums[ch.subject], ch.by)
+		}
+	}
+	for _, subject := range subjects {
+		batch = append(batch, &nats.Msg{Subject: subject, Header: nats.Header{incrHeader: {fmt.Sprintf("%+d", sums[subject])}}})
+	}
+	for {
+		_, err := jetstreamext.PublishMsgBatch(ctx, c.broker.JetStream(), batch)
+		api, refused := errors.AsType[*jetstream.APIError](err)
+		switch {
+		case refused && int(api.ErrorCode) == codeDuplicate:
+			return errDuplicate
+		case refused && int(api.ErrorCode) == codeTooMany && lifecycle.Sleep(ctx, busyPause):
+			continue
+		}
+		return err
+	}
+}
+
+// alone counts a job unless it is counted.
+func (c *Counters) alone(ctx context.Context, e *entry) error {
+	select {
+	case c.alones <- struct{}{}:
+		defer func() { <-c.alones }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	// NATS detects duplicates of the mark for two minutes only.
+	_, err := broker.LeaderLast(ctx, c.broker.JetStream(), broker.StreamSpend, e.mark)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, jetstream.ErrMsgNotFound):
+		return err
+	}
+	if err := c.publish(ctx, e); !errors.Is(err, errDuplicate) {
+		return err
+	}
+	return nil
+}

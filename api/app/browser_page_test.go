@@ -43,6 +43,8 @@ func TestPageInBrowser(t *testing.T) {
 		{"reference", sendFromReference},
 		{"twelve tabs", openTwelveTabs},
 		{"many jobs", showManyJobs},
+		{"batch", makeBatch},
+		{"large batch", showLargeBatch},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(ctx, t, i) })
 	}

@@ -208,6 +208,8 @@ export default {
   "help.a.file": "In every work: open it and choose “Use settings”. A downloaded file contains them too, except Opus and PCM: drop it anywhere on the page to get them back. Any other image that you drop becomes a reference image.",
   "help.q.long": "Can I have long texts read aloud?",
   "help.a.long": "Yes. A text of more than 10,000 characters is split at the ends of sentences and read in up to ten parts, which are played as one. Each part counts as one piece of work. Speed changes the file itself, not only the playback.",
+  "help.q.many": "Can I make many at once?",
+  "help.a.many": "Yes. Write each prompt on a line of its own and tick “One image for each line” below the box; the same works for speech. Up to 1,000 lines are accepted together, or none of them. They appear as one work: open it to see each, to try again what failed, or to download everything as one ZIP file.",
   "help.api": "For programs",
   "help.api.lead": "Everything on this page is also an HTTP API. Submit a job, then wait for it:",
   "privacy.made": "What you type and upload, and what is made from it, is stored on this server for one day and then deleted. Saved images are kept for 24 hours after saving.",

@@ -248,5 +248,18 @@ export default {
   "archive.done": "{n} files in one archive.",
   "archive.gone": "{n} are no longer there and not in the archive.",
   "form.parts": "{n} / {max}, read in {parts} parts",
-  "progress.parts": "{n} of {count} parts are ready"
+  "progress.parts": "{n} of {count} parts are ready",
+  "lines.image": "One image for each line ({n} lines)",
+  "lines.audio": "One recording for each line ({n} lines)",
+  "lines.fault": "Line {n}: {sentence}",
+  "lines.more": "and {n} more",
+  "lines.too_many": "At most {max} lines can be made at once.",
+  "batch.ready": "{n} of {count} ready",
+  "batch.all": "All {count} ready",
+  "batch.with_failed": "{ready}, {n} not made",
+  "batch.open": "Batch, {counts}: {text}",
+  "batch.title": "{text} and {n} more",
+  "batch.show": "Show the batch",
+  "batch.retry": "Try what is missing again",
+  "announce.batch": "Batch finished: {counts}"
 };

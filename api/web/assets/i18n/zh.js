@@ -248,5 +248,18 @@ export default {
   "archive.done": "已将 {n} 个文件打包。",
   "archive.gone": "其中 {n} 个已不存在，未打包。",
   "form.parts": "{n} / {max}，分 {parts} 段朗读",
-  "progress.parts": "已完成 {n} 段，共 {count} 段"
+  "progress.parts": "已完成 {n} 段，共 {count} 段",
+  "lines.image": "每行生成一张图片（共 {n} 行）",
+  "lines.audio": "每行生成一段语音（共 {n} 行）",
+  "lines.fault": "第 {n} 行：{sentence}",
+  "lines.more": "另有 {n} 行",
+  "lines.too_many": "一次最多 {max} 行。",
+  "batch.ready": "已完成 {n} / {count}",
+  "batch.all": "{count} 个全部完成",
+  "batch.with_failed": "{ready}，{n} 个未完成",
+  "batch.open": "批次，{counts}：{text}",
+  "batch.title": "{text} 等，另有 {n} 个",
+  "batch.show": "查看整个批次",
+  "batch.retry": "重试未完成的",
+  "announce.batch": "批次已结束：{counts}"
 };

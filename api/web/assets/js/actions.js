@@ -3,7 +3,7 @@
 import { Problem, newKey } from './api.js';
 import { suggestReferenceModel } from './catalogue.js';
 import { textOf } from './describe.js';
-import { copyText, notTwice } from './dom.js';
+import { copyText, el, notTwice } from './dom.js';
 import { framesOf, mediaAt, missingAt } from './frame.js';
 import { t } from './i18n.js';
 import { isEnded } from './jobs.js';
@@ -76,7 +76,7 @@ export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, 
       sheet().hide(job.id);
     }
     // A set goes as a whole.
-    const count = unique.reduce((sum, job) => sum + framesOf(job).length, 0);
+    const count = unique.reduce((sum, job) => sum + (job.batch?.count ?? framesOf(job).length), 0);
     toast(count === 1 ? t('announce.deleted') : t('announce.deleted_n', { n: count }), {
       label: t('action.undo'),
       undoes: true,
@@ -121,7 +121,16 @@ export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, 
     if (blobs.length > 0) yield { name: fileName(part, blobs[0].type), blob: new Blob(blobs, { type: blobs[0].type }), date: new Date(part.job.finished_at ?? part.job.created_at) };
   }
 
+  // The server packs the files of a batch.
+  const downloadBatch = ({ links }) => {
+    const link = el('a', { href: links.results, download: true });
+    document.body.append(link);
+    link.click();
+    link.remove();
+  };
+
   const download = (part) => {
+    if (part.job.batch) return downloadBatch(part.job);
     if (part.job.long && !joinable.includes(mediaAt(part)?.content_type)) return downloadAll([part]);
     return withModule('embed', async (module) => {
       for await (const { name, blob } of filesOf(part, module)) module.saveFile(blob, name);
@@ -130,7 +139,8 @@ export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, 
 
   // Downloads several works as one archive, and says if some of them are no longer there.
   const downloadAll = (parts) => withModule('embed', (module) => withModule('archive', async ({ zip }) => {
-    const wanted = parts.filter((part) => mediaAt(part) || part.job.result?.text);
+    const each = await Promise.all(parts.map(async (part) => (part.job.batch ? (await jobs.membersOf(part.job)).flatMap(framesOf) : part)));
+    const wanted = each.flat().filter((part) => mediaAt(part) || part.job.result?.text);
     let gone = 0;
     async function* files() {
       for (const [n, part] of wanted.entries()) {
@@ -150,6 +160,14 @@ export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, 
     else toast(t('archive.done', { n: wanted.length }));
   }));
 
+  // The settings of a batch: those of its first job, with the texts of all as lines.
+  const settingsOf = async (work) => {
+    const { kind } = work;
+    const { seed, ...input } = work.input;
+    const lines = (await jobs.membersOf(work)).filter((job) => job.kind === kind).map((job) => textOf(job).replace(/\s*\n\s*/g, ' '));
+    return [kind, { ...input, [kind === 'image' ? 'prompt' : 'text']: lines.join('\n') }, { lines: true }];
+  };
+
   return {
     stop: guard(({ job }) => jobs.cancel(job)),
     retry: guard(async (part) => {
@@ -167,7 +185,7 @@ export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, 
     again: guard((part) => submit(part.job.kind, inputOf(part))),
     // The next frame moves to the place of one that is deleted, under the second click.
     remove: notTwice(({ job }) => {
-      if (router.route.view === 'work') router.leave();
+      if (router.route.id === job.id) router.leave();
       remove([job]);
     }),
     removeAll: notTwice((parts) => remove(parts.map(({ job }) => job))),
@@ -179,7 +197,7 @@ export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, 
     }),
     canKeep: () => Boolean(saved()),
     isKept: (part) => saved()?.has(part.job, part.index) ?? false,
-    reuse: (part) => fill(part.job.kind, part.job.kind === 'image' && (part.job.input.n ?? 1) > 1 ? inputOf(part) : part.job.input),
+    reuse: guard(async (part) => (part.job.batch ? fill(...await settingsOf(part.job)) : fill(part.job.kind, part.job.kind === 'image' && (part.job.input.n ?? 1) > 1 ? inputOf(part) : part.job.input))),
     useText,
     canRefer: () => Boolean(suggestReferenceModel()),
     refer: (part) => refer((references) => references.add(`job:${part.job.id}/${part.index}`, textOf(part.job))),

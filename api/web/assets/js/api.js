@@ -12,6 +12,7 @@ export class Problem extends Error {
     this.errors = Array.isArray(body.errors) ? body.errors : [];
     this.requestId = body.request_id ?? '';
     this.job = body.job ?? null;
+    this.lines = Array.isArray(body.lines) ? body.lines : [];
     this.retryAfter = retryAfter;
   }
 
@@ -71,17 +72,21 @@ async function call(method, path, { body, headers = {}, keepalive = false, cache
 /** submit creates a job; submitting again with the same key returns the same job. */
 export const submit = (request, key) => call('POST', '/api/jobs', { body: request, headers: { 'Idempotency-Key': key } });
 
+/** submitBatch creates many jobs at once, or none; readBatch returns a batch with a page of its jobs. */
+export const submitBatch = (jobs, key) => call('POST', '/api/batches', { body: { jobs }, headers: { 'Idempotency-Key': key } });
+export const readBatch = (id, query) => call('GET', `/api/batches/${encodeURIComponent(id)}?${new URLSearchParams(query)}`);
+
 /** list returns a page of the caller's jobs. */
 export const list = (query) => call('GET', `/api/jobs?${new URLSearchParams(query)}`);
 
 /** read returns the job at a URL. */
 export const read = (url) => call('GET', url);
 
-/** cancel cancels a job and returns it. */
+/** cancel cancels a job or a batch and returns it. */
 export const cancel = (job) => call('POST', job.links.cancel);
 
-/** retry creates a new job from one that failed or was canceled. */
-export const retry = (job, key) => call('POST', `${job.links.self}/retry`, { headers: { 'Idempotency-Key': key } });
+/** retry creates a new job or batch from what failed or was canceled. */
+export const retry = (job, key) => call('POST', job.links.retry ?? `${job.links.self}/retry`, { headers: { 'Idempotency-Key': key } });
 
 /** remove deletes a finished job, even if the page is closed meanwhile. */
 export const remove = (job) => call('DELETE', job.links.self, { keepalive: true });

@@ -95,10 +95,10 @@ function onSubmitted() {
   scrollTo({ top: 0 });
 }
 
-function fill(kind, input) {
+function fill(kind, input, { lines = false } = {}) {
   const target = kind === 'translation' || kind === 'prompt' ? 'image' : kind;
   router.go(target === 'audio' ? '/voice' : '/');
-  composers[target].fill(target === kind ? input : { prompt: input.text });
+  composers[target].fill(target === kind ? input : { prompt: input.text }, { lines });
   fold(true);
   composers[target].focus();
   announce(t('compose.refilled'));
@@ -239,7 +239,7 @@ byId('select').addEventListener('click', () => { sheet.picking = !sheet.picking;
 
 jobs.addEventListener('changes', ({ detail }) => {
   for (const { job, before } of detail) {
-    if (before && !isEnded(before) && isEnded(job)) saved?.autosave(job).catch((error) => { if (!(error instanceof Problem)) throw error; });
+    if (!job.batch && before && !isEnded(before) && isEnded(job)) saved?.autosave(job).catch((error) => { if (!(error instanceof Problem)) throw error; });
   }
 });
 

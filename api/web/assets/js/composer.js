@@ -8,6 +8,7 @@ import { checkField, clearFieldError, clearFieldErrors, controls, count, loadDra
 import { formatNumber, t } from './i18n.js';
 import { isEnded, isUnsent } from './jobs.js';
 import { withModule } from './later.js';
+import { checkLines, linesOf, showFaults } from './lines.js';
 import { read, write } from './storage.js';
 import { toast } from './toast.js';
 
@@ -80,7 +81,33 @@ export class Composer {
   }
 
   get text() {
-    return this.#form.querySelector('textarea').value;
+    return this.#box.value;
+  }
+
+  get #box() {
+    return this.#form.querySelector('textarea');
+  }
+
+  // The lines of the text, if each is to be a work of its own.
+  get #lines() {
+    if (valueOf(this.#form, 'lines') === '') return [];
+    const lines = linesOf(this.text);
+    return lines.length > 1 ? lines : [];
+  }
+
+  // How many works are asked for.
+  get #count() {
+    return (this.kind === 'image' ? Number(valueOf(this.#form, 'n')) : 1) * Math.max(1, this.#lines.length);
+  }
+
+  // Lines can be works of their own as soon as there are two.
+  #showLines() {
+    const { lines: box } = this.#form.elements;
+    const row = box.closest('label');
+    const count = linesOf(this.text).length;
+    row.hidden = count < 2;
+    setText(row.lastElementChild, t(`lines.${this.kind}`, { n: formatNumber(count) }));
+    if (this.#lines.length > 0) this.#form.querySelector(`output[for="${this.#box.id}"]`).classList.remove('over');
   }
 
   /** show renders everything that depends on the values or the language. */
@@ -88,6 +115,7 @@ export class Composer {
     for (const control of controls(this.#form)) if (control.dataset.max) count(this.#form, control);
     if (this.kind === 'image') showSize(this.#form);
     if (this.kind === 'audio') setText(byId('audio-speed-value'), `${formatNumber(Number(byId('audio-speed').value))}×`);
+    this.#showLines();
     showChips(this.#form, () => this.#changed(this.#form));
     this.#references?.show();
     this.#showButtons();
@@ -96,7 +124,7 @@ export class Composer {
 
   /** showLine says what the work costs and what is left of the quota. */
   showLine() {
-    const n = this.kind === 'image' ? Number(valueOf(this.#form, 'n')) : 1;
+    const n = this.#count;
     const price = priceOf(valueOf(this.#form, 'model') || defaults[this.kind]);
     const chars = [...this.text].length;
     let cost = 0;
@@ -110,13 +138,12 @@ export class Composer {
 
   /** translateAgain renders the form in a new language; sentences in the old one are dropped. */
   translateAgain() {
-    clearFieldErrors(this.#form);
-    this.showAlert('');
+    this.#clearErrors();
     this.show();
   }
 
   /** fill loads the settings of an earlier result. */
-  fill(input, { seed = true } = {}) {
+  fill(input, { seed = true, lines = false } = {}) {
     this.#form.reset();
     for (const control of controls(this.#form)) {
       if (control.dataset.type === 'bool') control.checked = false;
@@ -132,6 +159,7 @@ export class Composer {
       if (name === 'model' && value === defaults[this.kind]) continue;
       setValue(this.#form, name, value === true ? 'on' : value === false ? '' : String(value));
     }
+    setValue(this.#form, 'lines', lines ? 'on' : '');
     this.#latest = '';
     if (this.kind === 'image') this.#fillReferences(input.reference_images ?? []);
     this.#filled();
@@ -147,20 +175,25 @@ export class Composer {
 
   /** setText replaces the text only. */
   setText(text) {
-    this.#form.querySelector('textarea').value = text;
-    this.#changed(this.#form.querySelector('textarea'));
+    this.#box.value = text;
+    this.#changed(this.#box);
   }
 
   #filled() {
-    clearFieldErrors(this.#form);
-    this.showAlert('');
+    this.#clearErrors();
     saveDraft(this.#form);
     this.show();
   }
 
+  #clearErrors() {
+    clearFieldErrors(this.#form);
+    showFaults(this.#box, []);
+    this.showAlert('');
+  }
+
   /** focus moves the focus to the text. */
   focus() {
-    this.#form.querySelector('textarea').focus();
+    this.#box.focus();
   }
 
   #addFoot() {
@@ -178,7 +211,7 @@ export class Composer {
     const latest = this.#jobs.get(this.#latest);
     const running = Boolean(latest) && !isEnded(latest) && !isUnsent(latest);
     const focused = document.activeElement === this.#button || document.activeElement === this.#stop || document.activeElement === this.#again;
-    const n = this.kind === 'image' ? Number(valueOf(this.#form, 'n')) : 1;
+    const n = this.#count;
     setText(this.#button.firstElementChild, this.#busy ? t('compose.sending') : n > 1 ? t('compose.create_n', { n }) : t('compose.create'));
     setText(this.#stop.lastElementChild, t('action.stop'));
     setText(this.#again, t('compose.another'));
@@ -200,6 +233,7 @@ export class Composer {
   }
 
   #changed(control) {
+    if (control === this.#box || control.name === 'lines') showFaults(this.#box, []);
     if (control.dataset?.pointer) clearFieldError(this.#form, control);
     if (this.kind === 'image' && control.name === 'ratio' && control.value !== 'custom') clearFieldError(this.#form, byId('image-width'));
     if (control.id === 'audio-model') fillVoices();
@@ -225,7 +259,7 @@ export class Composer {
 
   #check() {
     const errors = controls(this.#form)
-      .filter((control) => control.name !== 'width' && control.name !== 'height')
+      .filter((control) => control.name !== 'width' && control.name !== 'height' && !(control === this.#box && this.#lines.length > 0))
       .map((control) => checkField(this.#form, control)).filter(Boolean);
     if (this.kind === 'image') errors.push(...checkSize(this.#form));
     return errors;
@@ -234,22 +268,29 @@ export class Composer {
   /** submit checks the fields and sends the request. */
   async submit() {
     if (this.#busy) return;
-    clearFieldErrors(this.#form);
-    this.showAlert('');
+    this.#clearErrors();
+    const lines = this.#lines;
+    const faults = checkLines(lines, Number(this.#box.dataset.max));
     const errors = this.#check();
     if (errors.length > 0) {
       for (const { pointer, code, params } of errors) showFieldError(this.#form, pointer, t(`invalid.${code}`, params));
       this.#focusInvalid();
       return;
     }
+    if (faults.length > 0) {
+      showFaults(this.#box, faults);
+      return;
+    }
     if (this.kind === 'image' && (this.#references || read(referencesKey)) && !(await this.#awaitReferences())) return;
+    const { name } = this.#box;
     const request = this.#request();
-    const body = JSON.stringify(request);
+    const requests = lines.map(({ text }) => ({ ...request, input: { ...request.input, [name]: text } }));
+    const body = JSON.stringify(lines.length > 0 ? requests : request);
     // A submission whose answer was lost is repeated under its key, so that it never makes two jobs.
     if (this.#lastRequest.body !== body) this.#lastRequest = { body, key: newKey() };
     this.#setBusy(true);
     try {
-      const job = await this.#jobs.submit(request, this.#lastRequest.key);
+      const job = await (lines.length > 0 ? this.#jobs.submitBatch(requests, this.#lastRequest.key) : this.#jobs.submit(request, this.#lastRequest.key));
       this.#lastRequest = { body: '', key: '' };
       saveDraft(this.#form);
       this.#latest = job.id;
@@ -260,10 +301,22 @@ export class Composer {
       if (!(error instanceof Problem)) throw error;
       if (error.status !== 0 && error.status < 500) this.#lastRequest = { body: '', key: '' };
       this.#quota.readSoon();
-      this.#showProblem(error);
+      this.#showProblem(lines.length > 0 ? this.#linesProblem(error, lines) : error);
     } finally {
       this.#setBusy(false);
     }
+  }
+
+  // Faults of lines are shown as such, unless all have the same: then it is one of the settings.
+  #linesProblem(problem, lines) {
+    const faults = problem.lines.map(({ index, errors = [], detail }) => ({ line: lines[index], errors, sentence: toSentence(errors[0]?.detail ?? detail) }));
+    const [first] = faults;
+    const ofText = (errors) => errors.length === 0 || errors.some(({ pointer }) => pointer === this.#box.dataset.pointer);
+    if (first && (faults.length < lines.length || ofText(first.errors))) {
+      showFaults(this.#box, faults);
+      return Object.assign(problem, { errors: [] });
+    }
+    return Object.assign(problem, { errors: first?.errors ?? problem.errors });
   }
 
   // Waits for what is still being uploaded, and reports whether the request can be sent.

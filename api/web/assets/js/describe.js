@@ -41,9 +41,16 @@ function place(position) {
   return t('progress.place', { n: formatNumber(position + 1) + ending });
 }
 
+/** countText says how many jobs of a batch are ready and how many are not. */
+export function countText({ count, left, done, failed }) {
+  const ready = left > 0 || failed > 0 ? t('batch.ready', { n: formatNumber(done), count: formatNumber(count) }) : t('batch.all', { count: formatNumber(count) });
+  return failed > 0 ? t('batch.with_failed', { ready, n: formatNumber(failed) }) : ready;
+}
+
 /** pendingText describes an unfinished job in one line; age is the number of seconds since its last update. */
 export function pendingText(job, age) {
   if (isUnsent(job)) return t('progress.unsent');
+  if (job.batch) return countText(job.batch);
   if (job.long && !job.waiting_for) return t('progress.parts', { n: formatNumber(job.long.done), count: formatNumber(job.long.count) });
   const left = (job.eta_seconds ?? 0) - age;
   const eta = left >= 1 ? t('progress.eta', { time: formatDuration(left) }) : '';
@@ -95,6 +102,6 @@ export function recipe(job, index) {
 /** statusOf returns the status of a job as a person sees it: a set with missing images is not simply done. */
 export function statusOf(job) {
   if (isUnsent(job)) return 'unsent';
-  if (job.status === 'succeeded' && job.result?.missing?.length > 0) return 'partial';
+  if (job.status === 'succeeded' && (job.result?.missing?.length > 0 || job.batch?.failed > 0)) return 'partial';
   return isEnded(job) ? job.status : 'active';
 }

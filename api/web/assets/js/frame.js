@@ -1,8 +1,8 @@
 // One frame of the sheet: a picture, speech, a text, or the place of one that is being made or has failed. A frame is built
 // once and then updated in place, so that incoming events neither interrupt playback nor move the focus.
+import { countText, failureSentence, pendingText, textOf } from './describe.js';
 import { el, icon, once, setText } from './dom.js';
-import { t } from './i18n.js';
-import { failureSentence, pendingText, textOf } from './describe.js';
+import { formatNumber, t } from './i18n.js';
 import { isEnded, isUnsent } from './jobs.js';
 import { workPath } from './router.js';
 import { soundBox, updateSound } from './sound.js';
@@ -13,10 +13,14 @@ const minRatio = 0.5;
 const maxRatio = 2.4;
 // More words than a frame has room for only cost time.
 const maxWords = 400;
+// A batch shows as many of its pictures, or of its texts.
+const maxTiles = 9;
+const maxTexts = 4;
 
 /** framesOf returns the frames of a job as {key, job, index}; index is that of a picture of a set. */
 export function framesOf(job) {
   const frame = (index) => ({ key: `${job.id}:${index}`, job, index });
+  if (job.batch) return [frame(0)];
   if (job.kind !== 'image') return [frame(0)];
   const done = (job.result?.media ?? []).map(({ index }) => index);
   if (isEnded(job) && done.length === 0) return [frame(0)];
@@ -26,6 +30,15 @@ export function framesOf(job) {
 
 /** mediaAt returns the file of a frame, if it is there. */
 export const mediaAt = ({ job, index }) => job.result?.media?.find((file) => file.index === index);
+
+// tilesOf returns the pictures and the places of those that are being made, of a batch.
+const tilesOf = ({ batch }) => batch.jobs.slice(0, maxTiles).flatMap(framesOf).slice(0, maxTiles);
+
+// sidesOf returns how many tiles a batch has in a row, and how many rows.
+function sidesOf(tiles) {
+  const columns = tiles === 4 ? 2 : Math.min(tiles, 3);
+  return [columns, Math.ceil(tiles / columns)];
+}
 
 /** soundsOf returns the files of speech in order: the parts of a long one that are there without a gap. */
 export function soundsOf({ job, index }) {
@@ -40,9 +53,15 @@ export const missingAt = ({ job, index }) => job.result?.missing?.find((part) =>
 // thumbnailWidth is one of the widths of thumbnails that the server makes; frames are not wider.
 const thumbnailWidth = 640;
 
-const thumbnailOf = ({ url, width }) => (width > thumbnailWidth ? `${url}?w=${thumbnailWidth}` : url);
+const tileWidth = 320;
+
+const thumbnailOf = ({ url, width }, wanted = thumbnailWidth) => (width > wanted ? `${url}?w=${wanted}` : url);
 
 function ratioOf({ job, index }) {
+  if (job.batch && job.kind === 'image') {
+    const [columns, rows] = sidesOf(tilesOf(job).length);
+    return Math.min(maxRatio, Math.max(minRatio, (ratioOf(framesOf(job.batch.jobs[0])[0]) * columns) / rows));
+  }
   if (job.kind === 'audio') return soundRatio;
   if (job.kind !== 'image') return textRatio;
   const media = mediaAt({ job, index });
@@ -53,6 +72,7 @@ function ratioOf({ job, index }) {
 // stateOf returns what kind of frame is to be built.
 function stateOf(part) {
   const { job } = part;
+  if (job.batch) return 'batch';
   if (isUnsent(job)) return 'unsent';
   if (mediaAt(part)) return job.kind;
   if (missingAt(part)) return 'missing';
@@ -72,6 +92,8 @@ export class Frame {
   #bar = null;
   #sound = null;
   #keep = null;
+  #tiles = new Map();
+  #shownTools = '';
 
   constructor(part, actions) {
     this.#actions = actions;
@@ -100,6 +122,7 @@ export class Frame {
       this.rebuild();
       return;
     }
+    if (this.#state === 'batch') this.#updateBatch(part);
     if (this.#state === 'audio' && part.job.long) updateSound(this.#sound, soundsOf(part));
     if (ended) this.#showTools();
     this.tick();
@@ -110,7 +133,7 @@ export class Frame {
     const part = this.#part;
     if (this.#state === 'audio') this.#line?.remove();
     this.node.querySelector('.frame-tools').replaceWith(this.#tools(part));
-    const picker = this.#picker(part);
+    const picker = this.node.querySelector('.pick') ? null : this.#picker(part);
     if (picker) this.node.querySelector('.cell').append(picker);
     this.showKept();
   }
@@ -126,10 +149,13 @@ export class Frame {
     this.#bar = null;
     this.#keep = null;
     const prompt = textOf(part.job);
+    const caption = el('span', { text: prompt });
     this.node.replaceChildren(
       el('div', { class: 'cell' }, ...this.#content(part), this.#tools(part), this.#picker(part)),
-      el('p', { class: 'caption', title: prompt }, icon(part.job.kind === 'image' || part.job.kind === 'audio' ? part.job.kind : 'text'), el('span', { text: prompt })),
+      el('p', { class: 'caption', title: prompt }, icon(part.job.kind === 'image' || part.job.kind === 'audio' ? part.job.kind : 'text'), caption),
     );
+    if (this.#state === 'batch') this.#line = caption;
+    if (this.#state === 'batch') this.#updateBatch(part);
     if (hadFocus) this.node.querySelector('a, button')?.focus();
     this.showKept();
     this.tick();
@@ -139,7 +165,12 @@ export class Frame {
   tick() {
     if (!this.#line) return;
     const { job } = this.#part;
-    setText(this.#line, pendingText(job, (Date.now() - this.#updatedAt) / 1000));
+    setText(this.#line, job.batch ? [countText(job.batch), textOf(job)].join(' · ') : pendingText(job, (Date.now() - this.#updatedAt) / 1000));
+    if (job.batch) {
+      this.#bar.hidden = isEnded(job);
+      this.#bar.firstChild.style.inlineSize = `${(100 * (job.batch.count - job.batch.left)) / job.batch.count}%`;
+      return;
+    }
     const measured = job.progress !== undefined && job.status === 'running' && job.kind !== 'image';
     this.#bar?.classList.toggle('moving', job.status === 'running' && !measured);
     if (this.#bar) this.#bar.firstChild.style.inlineSize = measured ? `${job.progress}%` : '';
@@ -172,6 +203,11 @@ export class Frame {
         image.addEventListener('error', () => image.replaceWith(el('p', { class: 'state', text: t('result.expired') })));
         return [el('a', { class: 'open', href: workPath(job.id, index) }, image)];
       }
+      case 'batch': {
+        this.#tiles = new Map();
+        this.#bar = el('div', { class: 'progress', 'aria-hidden': 'true' }, el('i'));
+        return [el('a', { class: 'open', href: workPath(job.id) }, el('span', { class: job.kind === 'image' ? 'tiles' : 'tiles words' })), this.#bar];
+      }
       case 'audio': {
         // A long speech can be played while its last parts are still being made.
         this.#line = isEnded(job) ? null : el('span', { class: 'kind' });
@@ -198,6 +234,42 @@ export class Frame {
     }
   }
 
+  // Only the tiles that have changed are made again, so that the others are not loaded again.
+  #updateBatch({ job }) {
+    const link = this.node.querySelector('.open');
+    const box = link.firstChild;
+    link.setAttribute('aria-label', t('batch.open', { counts: countText(job.batch), text: textOf(job) }));
+    if (job.kind === 'image') {
+      const parts = tilesOf(job);
+      const [columns] = sidesOf(parts.length);
+      box.style.setProperty('--columns', String(columns));
+      for (const [n, part] of parts.entries()) {
+        const media = mediaAt(part);
+        const state = media ? media.url : stateOf(part);
+        const known = this.#tiles.get(part.key);
+        if (known?.state === state && known.tile.parentNode === box && box.children[n] === known.tile) continue;
+        const tile = media ? el('img', { alt: '', loading: 'lazy', decoding: 'async', src: thumbnailOf(media, tileWidth) }) : el('i', { class: `tile ${state}` });
+        if (box.children[n]) box.children[n].replaceWith(tile);
+        else box.append(tile);
+        this.#tiles.set(part.key, { state, tile });
+      }
+      while (box.children.length > parts.length) box.lastChild.remove();
+      const more = job.batch.count - job.batch.jobs.slice(0, maxTiles).length;
+      box.dataset.more = more > 0 ? `+${formatNumber(more)}` : '';
+    } else {
+      const texts = job.batch.jobs.slice(0, maxTexts).map((one) => (one.result?.text ?? textOf(one)).slice(0, maxWords));
+      for (const [n, text] of texts.entries()) {
+        if (!box.children[n]) box.append(el('span'));
+        setText(box.children[n], text);
+      }
+      while (box.children.length > texts.length) box.lastChild.remove();
+    }
+    this.node.style.setProperty('--r', String(Math.round(this.ratio * 1000) / 1000));
+    const shown = `${isEnded(job)} ${job.batch.failed}`;
+    if (shown !== this.#shownTools) this.#showTools();
+    this.#shownTools = shown;
+  }
+
   #faultText(part) {
     const { job } = part;
     if (this.#state === 'missing') return failureSentence(missingAt(part));
@@ -215,6 +287,8 @@ export class Frame {
     const parts = [];
     if (!isEnded(job)) parts.push(tool('action.stop', 'stop', this.#actions.stop));
     else {
+      if (job.batch?.failed > 0) parts.push(tool('batch.retry', 'again', this.#actions.retry));
+      if (job.batch?.done > 0) parts.push(tool('action.download', 'download', this.#actions.download));
       if (job.kind === 'image' && this.#state === 'image') {
         parts.push(tool('action.variation', 'variation', this.#actions.variation));
         this.#keep = tool('action.save', 'keep', this.#actions.keep);

@@ -1,6 +1,7 @@
 // The caller's work. Nothing but what could not be sent yet is stored in the browser: after a reload everything is read from
 // the server.
 import * as api from './api.js';
+import { Batches, workIdOf } from './batch.js';
 import { Groups, combine, idOf } from './long.js';
 import { later } from './later.js';
 import { read, write } from './storage.js';
@@ -13,6 +14,12 @@ const maxAdopted = 60;
 const pageSize = 40;
 // The server reads a limited number of jobs for a page of a search, which may find none on it.
 const maxSearchPages = 5;
+// A large batch may be all that the newest jobs are; then more are read, until there are as many works or pages.
+const fewWorks = 12;
+const maxFirstPages = 3;
+// Jobs that are deleted at once.
+const atOnce = 6;
+const deletingKey = 'deleting_batches';
 // A part of a long speech that the server does not take now is sent again after as many seconds as it says, up to a minute.
 const longestWait = 60;
 const shortestWait = 2;
@@ -32,6 +39,14 @@ function readList(key) {
   }
 }
 
+// nextOf returns what is to be asked for after a page of the list. Further jobs of a batch are read with it: the list goes on
+// behind it, unless apart says that they are all wanted.
+function nextOf(page, apart = false) {
+  if (!page.next_cursor) return null;
+  const last = page.jobs.at(-1);
+  return last?.batch_id && !apart ? { created_before: last.created_at } : { cursor: page.next_cursor };
+}
+
 /**
  * Jobs holds the jobs and dispatches "changes" with [{job, before}], at most once per animation frame; "remove" with {id},
  * "list" after a list was read, "sent" with {key, job} when something has left the outbox, and "anonymous" when the browser
@@ -42,11 +57,13 @@ export class Jobs extends EventTarget {
   #sorted = null;
   #groups = new Groups();
   #works = new Map();
+  #batches = new Batches({ jobOf: (id) => this.#byId.get(id), put: (job) => this.put(job), changed: (batch) => this.#batchChanged(batch) });
   #sending = new Set();
   #maxText = Infinity;
   #changes = new Map();
   #scheduled = false;
-  #cursor = '';
+  #held = false;
+  #next = null;
   #paged = false;
   #anonymous = false;
   #loaded = false;
@@ -69,28 +86,42 @@ export class Jobs extends EventTarget {
   }
 
   #each() {
-    this.#sorted ??= [...this.#byId.values()].sort((a, b) => b.created_at.localeCompare(a.created_at) || b.id.localeCompare(a.id));
+    this.#sorted ??= [...this.#byId.values()].sort((a, b) => (a.created_at === b.created_at ? (a.id < b.id ? 1 : -1) : a.created_at < b.created_at ? 1 : -1));
     return this.#sorted;
   }
 
-  /** all returns the works, newest first. A long speech is one of them. */
-  all() {
-    this.#list ??= [...new Map(this.#each().map((job) => this.#workOf(job)).map((work) => [work.id, work])).values()];
+  /** all returns the works, newest first. A long speech is one of them, and a batch, unless apart asks for its jobs. */
+  all({ apart = false } = {}) {
+    const worksOf = (of) => [...new Map(this.#each().map(of).filter(Boolean).map((work) => [work.id, work])).values()];
+    if (apart) return worksOf((job) => this.#longOf(job));
+    this.#list ??= worksOf((job) => this.#workOf(job));
     return this.#list;
   }
 
-  /** active returns the jobs that the server has accepted and not ended. */
+  /** active returns the works that the server has accepted and not ended; a long speech counts as its jobs. */
   active() {
-    return this.#each().filter((job) => !isEnded(job) && !isUnsent(job));
+    const single = this.#each().filter((job) => !job.batch_id && !isEnded(job) && !isUnsent(job));
+    return [...single, ...this.all().filter((work) => work.batch && !isEnded(work))];
   }
 
   get(id) {
+    const batch = this.#batches.get(id);
+    if (batch) return this.#batches.workOf(batch);
     const job = this.#byId.get(id);
-    return job && this.#workOf(job);
+    return job && this.#longOf(job);
   }
 
-  // The work that a job is, or belongs to.
+  /** workOf returns the work that a job is, or belongs to. */
+  workOf(job) {
+    return this.#workOf(job) ?? job;
+  }
+
   #workOf(job) {
+    const batch = this.#batches.of(job);
+    return batch ? this.#batches.workOf(batch) : this.#longOf(job);
+  }
+
+  #longOf(job) {
     const group = this.#groups.of(job.id);
     if (!group) return job;
     if (!this.#works.has(group)) this.#works.set(group, combine(group, (id) => this.#byId.get(id)));
@@ -102,9 +133,16 @@ export class Jobs extends EventTarget {
     this.#works.delete(this.#groups.of(job.id));
   }
 
+  // What a batch has become is told with the changes of its jobs.
+  #batchChanged(batch) {
+    this.#list = null;
+    this.#changes.set(workIdOf(batch.id), { batch });
+    this.#schedule();
+  }
+
   /** hasMore reports whether the server has older jobs, or more that the search finds. */
   get hasMore() {
-    return (this.#search?.cursor ?? this.#cursor) !== '';
+    return (this.#search ? this.#search.next : this.#next) !== null;
   }
 
   /** searching reports that the answer to a search has not come yet. */
@@ -116,7 +154,7 @@ export class Jobs extends EventTarget {
   async search(query) {
     const key = JSON.stringify(query);
     if (this.#anonymous || key === (this.#search?.key ?? 'null')) return;
-    this.#search = query && { key, query, cursor: '', busy: true };
+    this.#search = query && { key, query, next: {}, busy: true };
     this.#emit('list', {});
     if (query) await this.#find(this.#search);
   }
@@ -125,15 +163,16 @@ export class Jobs extends EventTarget {
     search.busy = true;
     try {
       for (let n = 0; n < maxSearchPages; n += 1) {
-        const page = await api.list({ limit: pageSize, ...search.query, ...(search.cursor && { cursor: search.cursor }) });
+        const page = await api.list({ limit: pageSize, ...search.query, ...search.next });
         if (this.#search !== search) return;
-        search.cursor = page.next_cursor ?? '';
+        search.next = nextOf(page, Boolean(search.query.q));
         for (const job of page.jobs) this.put(job);
-        if (page.jobs.length > 0 || search.cursor === '') break;
+        if (page.jobs.length > 0 || search.next === null) break;
       }
     } catch (problem) {
       // An older server cannot search; then only what is here is searched.
       if (problem.status !== 400) throw problem;
+      search.next = null;
     } finally {
       search.busy = false;
       if (this.#search === search) this.#emit('list', {});
@@ -166,16 +205,27 @@ export class Jobs extends EventTarget {
     if (group) {
       before = this.#works.get(group) ?? before;
       this.#changed(job);
-      job = this.#workOf(job);
+      job = this.#longOf(job);
     } else this.#list = null;
+    const batch = this.#batches.of(job);
+    if (batch) {
+      this.#batches.touch(batch);
+      this.#batchChanged(batch);
+    }
     this.#changes.set(job.id, { job, before: this.#changes.get(job.id)?.before ?? before });
     this.#schedule();
   }
 
   /** forget removes a job that no longer exists on the server. */
   forget(id) {
+    const job = this.#byId.get(id);
     if (!this.#byId.delete(id)) return;
     this.#sorted = null;
+    const batch = this.#batches.of(job);
+    if (batch) {
+      this.#batches.touch(batch);
+      this.#batchChanged(batch);
+    }
     this.#changed({ id });
     this.#groups.leave(id);
     this.#changes.delete(id);
@@ -185,7 +235,7 @@ export class Jobs extends EventTarget {
   /** refresh reads the newest jobs and the unfinished ones, and removes those that no longer exist. */
   async refresh() {
     const before = this.#each().filter((job) => !isUnsent(job));
-    if (this.#anonymous) return this.#readEach(this.active());
+    if (this.#anonymous) return this.#readActive();
     let page;
     try {
       page = await api.list({ limit: pageSize });
@@ -195,41 +245,61 @@ export class Jobs extends EventTarget {
       this.#loaded = true;
       this.#emit('anonymous', {});
       this.#emit('list', {});
-      return this.#readEach(this.active());
+      return this.#readActive();
     }
     const listed = new Set(page.jobs.map((job) => job.id));
     const adopted = new Set(readList(adoptKey));
     const oldest = page.next_cursor ? page.jobs.at(-1).created_at : '';
     const missing = before.filter((job) => !listed.has(job.id) && !adopted.has(job.id));
     for (const job of missing) if (job.created_at > oldest) this.forget(job.id);
-    for (const job of page.jobs) this.put(job);
-    // Keep the cursor of older pages that were loaded already.
-    if (!this.#paged) this.#cursor = page.next_cursor ?? '';
+    // The first works appear together, so that none moves another: a batch is shown once it was read.
+    this.#held = !this.#loaded;
+    try {
+      await this.#show(page);
+    } finally {
+      this.#held = false;
+      this.#schedule();
+    }
     if (!this.#loaded) {
       await this.#readAdopted(listed);
       await this.#readGroups();
+      this.#finishDeleting();
     }
     this.#loaded = true;
     this.#emit('list', {});
     this.flush();
-    return this.#readEach(missing.filter((job) => job.created_at <= oldest && !isEnded(job)));
+    return this.#readEach(missing.filter((job) => job.created_at <= oldest && !isEnded(job) && !this.#batches.of(job)));
+  }
+
+  async #show(page) {
+    for (const job of page.jobs) this.put(job);
+    // Keep the place of older pages that were loaded already.
+    if (!this.#paged) this.#next = nextOf(page);
+    await this.#batches.refresh();
+    if (this.#loaded) return;
+    for (let n = 1; n < maxFirstPages && this.#next?.created_before && this.all().length < fewWorks; n += 1) await this.#readOlder();
   }
 
   /** more loads older jobs. */
   async more() {
     if (this.#search) return this.#find(this.#search);
-    const page = await api.list({ limit: pageSize, cursor: this.#cursor });
-    this.#cursor = page.next_cursor ?? '';
-    this.#paged = true;
-    for (const job of page.jobs) this.put(job);
+    await this.#readOlder();
     this.#emit('list', {});
     return undefined;
+  }
+
+  async #readOlder() {
+    const page = await api.list({ limit: pageSize, ...this.#next });
+    this.#next = nextOf(page);
+    this.#paged = true;
+    for (const job of page.jobs) this.put(job);
   }
 
   /** load reads one job; it fails with a Problem. */
   async load(id) {
     const known = this.get(id);
     if (known) return known;
+    if (id.startsWith('batch-')) return this.#batches.workOf(await this.#batches.open(id.slice('batch-'.length)));
     this.put(await api.read(`/api/jobs/${encodeURIComponent(id)}`));
     return this.get(id);
   }
@@ -249,6 +319,30 @@ export class Jobs extends EventTarget {
       this.put(job);
       return job;
     }
+  }
+
+  /** submitBatch creates many jobs that are one work: all of them, or none if one is refused. */
+  async submitBatch(requests, key) {
+    return this.#openBatch(await api.submitBatch(requests, key));
+  }
+
+  // A batch was accepted; that its jobs cannot be read at the moment does not undo it.
+  async #openBatch(head) {
+    const batch = await this.#batches.open(head.id, head).catch(() => this.#batches.get(head.id));
+    return this.#batches.workOf(batch) ?? { id: workIdOf(head.id), status: 'queued', input: {} };
+  }
+
+  /** moreOf reads further jobs of a batch and returns it. */
+  async moreOf(work) {
+    await this.#batches.more(this.#batches.get(work.id));
+    return this.get(work.id);
+  }
+
+  /** membersOf returns all jobs of a batch that exist. */
+  async membersOf(work) {
+    const batch = this.#batches.get(work.id);
+    await this.#batches.all(batch);
+    return batch.ids.map((id) => this.#byId.get(id)).filter(Boolean);
   }
 
   // Sends a long text in parts. The first tells whether the server takes them; the others follow by themselves.
@@ -362,7 +456,7 @@ export class Jobs extends EventTarget {
 
   /** rememberGuest keeps the ids of a guest's work over a sign-in, so that it stays in view. */
   rememberGuest() {
-    write(adoptKey, JSON.stringify(this.all().filter((job) => !isUnsent(job)).slice(0, maxAdopted).map((job) => job.id)));
+    write(adoptKey, JSON.stringify(this.all().filter((job) => !isUnsent(job) && !job.batch).slice(0, maxAdopted).map((job) => job.id)));
   }
 
   /** forgetGuest drops them after a sign-out. */
@@ -388,6 +482,7 @@ export class Jobs extends EventTarget {
 
   /** retry creates a new job from a finished one, even if that one no longer exists on the server. */
   async retry(job, key) {
+    if (job.batch) return this.#openBatch(await api.retry(job, key));
     const group = this.#groups.of(job.id);
     if (group) {
       delete group.error;
@@ -427,6 +522,11 @@ export class Jobs extends EventTarget {
       await Promise.all(this.#partsOf(job).filter((part) => !isEnded(part)).map((part) => this.cancel(part)));
       return;
     }
+    if (job.batch) {
+      const head = await api.cancel(job);
+      await this.#openBatch(head);
+      return;
+    }
     try {
       this.put(await api.cancel(job));
     } catch (problem) {
@@ -438,6 +538,10 @@ export class Jobs extends EventTarget {
 
   /** remove deletes a finished job; it also works while the page is being closed. */
   async remove(job) {
+    if (job.batch) {
+      await this.#removeBatch(job);
+      return;
+    }
     if (job.long) {
       await Promise.all(this.#partsOf(job).map((part) => this.remove(part)));
       return;
@@ -448,6 +552,40 @@ export class Jobs extends EventTarget {
       if (problem.status !== 404) throw problem;
     }
     this.forget(job.id);
+  }
+
+  // The server deletes one job at a time. Whatever is left when the page is closed is deleted when it is opened again.
+  async #removeBatch(work) {
+    const { id } = this.#batches.get(work.id);
+    write(deletingKey, JSON.stringify([...new Set([...readList(deletingKey), id])]));
+    const members = await this.membersOf(work);
+    await Promise.all(Array.from({ length: atOnce }, async () => {
+      while (members.length > 0) {
+        const job = members.pop();
+        await api.remove(job).catch((problem) => {
+          if (problem.status !== 404) throw problem;
+        });
+        this.#byId.delete(job.id);
+      }
+    }));
+    write(deletingKey, JSON.stringify(readList(deletingKey).filter((other) => other !== id)));
+    this.#batches.drop(this.#batches.get(id));
+    this.#sorted = null;
+    this.#list = null;
+    this.#emit('remove', { id: work.id });
+  }
+
+  #finishDeleting() {
+    for (const id of readList(deletingKey)) {
+      this.#batches.open(id).then((batch) => this.#removeBatch({ id: workIdOf(batch.id) })).catch((problem) => {
+        if (problem.status === 404) write(deletingKey, JSON.stringify(readList(deletingKey).filter((other) => other !== id)));
+      });
+    }
+  }
+
+  async #readActive() {
+    await this.#batches.refresh();
+    return this.#readEach(this.active().filter((job) => !job.batch));
   }
 
   async #readEach(jobs) {
@@ -474,7 +612,8 @@ export class Jobs extends EventTarget {
     this.#scheduled = true;
     const deliver = () => {
       this.#scheduled = false;
-      const changes = [...this.#changes.values()];
+      if (this.#held) return;
+      const changes = [...this.#changes.values()].map((change) => (change.batch ? this.#batches.change(change.batch) : change)).filter(({ job }) => job);
       this.#changes.clear();
       if (changes.length > 0) this.#emit('changes', changes);
     };

@@ -1,6 +1,6 @@
 // Says when long work has ended while the page is not in view. It asks only when somebody turns it on in the menu.
 import { byId } from './dom.js';
-import { statusOf, textOf } from './describe.js';
+import { countText, statusOf, textOf } from './describe.js';
 import { t } from './i18n.js';
 import { isEnded } from './jobs.js';
 import { workPath } from './router.js';
@@ -25,9 +25,9 @@ export class Notifier {
     jobs.addEventListener('changes', ({ detail }) => {
       if (!document.hidden || !this.#box.checked) return;
       for (const { job, before } of detail) {
-        if (!before || isEnded(before) || !isEnded(job) || job.status === 'canceled') continue;
+        if (!before || isEnded(before) || !isEnded(job) || job.status === 'canceled' || job.batch_id) continue;
         if (Date.parse(job.finished_at) - Date.parse(job.created_at) < longWork) continue;
-        const note = new Notification(t(`announce.${statusOf(job)}`, { kind: t(`kind.${job.kind}`), text: textOf(job) }), { tag: job.id, icon: '/assets/icon.svg' });
+        const note = new Notification(job.batch ? t('announce.batch', { counts: countText(job.batch) }) : t(`announce.${statusOf(job)}`, { kind: t(`kind.${job.kind}`), text: textOf(job) }), { tag: job.id, icon: '/assets/icon.svg' });
         note.addEventListener('click', () => {
           focus();
           router.go(workPath(job.id));

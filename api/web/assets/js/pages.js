@@ -5,7 +5,7 @@ import { ideaThemes, sectionsOf } from './ideas.js';
 
 const guide = ['subject', 'light', 'view', 'style', 'not', 'seed'];
 const keys = [['slash', '/'], ['enter', 'Ctrl/⌘ + Enter'], ['arrows', '← → ↑ ↓'], ['escape', 'Esc'], ['undo', 'Ctrl/⌘ + Z'], ['help', '?']];
-const questions = ['keep', 'close', 'limit', 'file', 'long'];
+const questions = ['keep', 'close', 'limit', 'file', 'long', 'many'];
 const privacy = ['made', 'services', 'cookies', 'account', 'address'];
 const terms = ['use', 'yours', 'none', 'operator'];
 

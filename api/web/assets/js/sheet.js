@@ -3,7 +3,7 @@ import { Frame, framesOf } from './frame.js';
 import { byId, setText } from './dom.js';
 import { formatNumber, t } from './i18n.js';
 import { isEnded, isUnsent } from './jobs.js';
-import { statusOf, textOf } from './describe.js';
+import { countText, statusOf, textOf } from './describe.js';
 
 const maxFrames = 60;
 // How many frames are updated before the page may draw and answer again.
@@ -30,7 +30,7 @@ function queryOf({ kind, q, state, view }) {
   };
 }
 
-/** Sheet keeps the frames in sync with a Jobs. It dispatches "picked" when the selection changes, and "empty" when nothing is left. */
+/** Sheet keeps the frames in sync with a Jobs. It dispatches "picked" when the selection changes, "hidden" when a work is hidden or shown again, and "empty" when nothing is left. */
 export class Sheet extends EventTarget {
   #jobs;
   #actions;
@@ -100,10 +100,18 @@ export class Sheet extends EventTarget {
     for (const key of this.#picked.keys()) if (key.startsWith(`${id}:`)) this.#picked.delete(key);
     this.show();
     this.#emitPicked();
+    this.dispatchEvent(new Event('hidden'));
   }
 
   unhide(id) {
-    if (this.#hidden.delete(id)) this.show();
+    if (!this.#hidden.delete(id)) return;
+    this.show();
+    this.dispatchEvent(new Event('hidden'));
+  }
+
+  /** isHidden reports whether a job is out of sight, because it is about to be deleted. */
+  isHidden(id) {
+    return this.#hidden.has(id);
   }
 
   /** clearPicked ends the selection. */
@@ -127,7 +135,7 @@ export class Sheet extends EventTarget {
     const { kind, q, state, view } = this.#filter;
     if (this.#hidden.has(job.id)) return false;
     const kinds = view === 'voice' ? ['audio'] : kind ? kindGroups[kind] ?? [] : view === 'gallery' ? null : made;
-    if (kinds && !kinds.includes(job.kind)) return false;
+    if (kinds && !kinds.some((one) => job.batch?.kinds.has(one) ?? one === job.kind)) return false;
     const status = statusOf(job);
     if (state === 'running' && isEnded(job)) return false;
     if (state === 'done' && !['succeeded', 'partial'].includes(status)) return false;
@@ -137,7 +145,8 @@ export class Sheet extends EventTarget {
 
   /** show brings the document up to date. */
   show() {
-    this.#parts = this.#jobs.all().filter((job) => this.#matches(job)).flatMap(framesOf);
+    // A text is searched for in each job of a batch.
+    this.#parts = this.#jobs.all({ apart: this.#filter.q !== '' }).filter((job) => this.#matches(job)).flatMap(framesOf);
     if (this.#from >= this.#parts.length) this.#from = Math.max(0, Math.floor((this.#parts.length - 1) / maxFrames) * maxFrames);
     const shown = this.#parts.slice(this.#from, this.#from + maxFrames);
     const wanted = new Set(shown.map(({ key }) => key));
@@ -224,12 +233,12 @@ export class Sheet extends EventTarget {
     byId('sheet-head').classList.toggle('bare', !byId('empty').hidden);
     byId('none').hidden = count > 0 || !filtered || !this.#jobs.loaded || this.#jobs.searching;
     byId('sheet-newer').hidden = this.#from === 0;
-    byId('sheet-older').hidden = !this.#jobs.hasMore && this.#from + maxFrames >= count;
-    const active = this.#jobs.active().filter((job) => made.includes(job.kind));
-    byId('running').classList.toggle('idle', active.length === 0);
-    setText(byId('running-count'), t('sheet.running', { n: formatNumber(active.length) }));
+    byId('sheet-older').hidden = !this.#jobs.loaded || !this.#jobs.hasMore && this.#from + maxFrames >= count;
+    const active = this.#jobs.active().filter((job) => made.includes(job.kind)).reduce((sum, job) => sum + (job.batch?.left ?? 1), 0);
+    byId('running').classList.toggle('idle', active === 0);
+    setText(byId('running-count'), t('sheet.running', { n: formatNumber(active) }));
     const title = this.#dispatchTitle();
-    const shown = active.length > 0 ? `(${active.length}) ${title}` : title;
+    const shown = active > 0 ? `(${active}) ${title}` : title;
     if (document.title !== shown) document.title = shown;
   }
 
@@ -298,7 +307,11 @@ export class Sheet extends EventTarget {
   }
 
   #announce(job) {
-    if (isUnsent(job)) return;
+    if (isUnsent(job) || job.batch_id) return;
+    if (job.batch) {
+      byId('status').textContent = t('announce.batch', { counts: countText(job.batch) });
+      return;
+    }
     const text = [...textOf(job)].slice(0, announceLength).join('');
     byId('status').textContent = t(`announce.${statusOf(job)}`, { kind: t(`kind.${job.kind}`), text });
   }

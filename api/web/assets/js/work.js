@@ -1,11 +1,13 @@
 // One work as large as it goes: a dialog with an address of its own over the sheet. The arrow keys go through the whole sheet.
 import { Problem } from './api.js';
+import { workIdOf } from './batch.js';
 import { byId, copyText, el, icon, once, setText } from './dom.js';
-import { failureSentence, pendingText, recipe, textOf, tookText } from './describe.js';
-import { mediaAt, missingAt, soundsOf } from './frame.js';
-import { fileSize, formatTime, t } from './i18n.js';
+import { countText, failureSentence, pendingText, recipe, textOf, tookText } from './describe.js';
+import { framesOf, mediaAt, missingAt, soundsOf } from './frame.js';
+import { fileSize, formatNumber, formatTime, t } from './i18n.js';
 import { isEnded } from './jobs.js';
 import { workPath } from './router.js';
+import { Series } from './series.js';
 import { soundBox, stopSound, updateSound } from './sound.js';
 import { toast } from './toast.js';
 
@@ -36,6 +38,7 @@ class Work {
   #line = null;
   #sound = null;
   #comparing = false;
+  #series = null;
 
   constructor(jobs, sheet, router, actions) {
     this.#jobs = jobs;
@@ -60,6 +63,9 @@ class Work {
     this.#swipe();
     jobs.addEventListener('changes', ({ detail }) => {
       if (this.#part && detail.some(({ job }) => job.id === this.#part.job.id)) this.#show(this.#jobs.get(this.#part.job.id), this.#part.index);
+    });
+    sheet.addEventListener('hidden', () => {
+      if (this.#part?.job.batch) this.#show(this.#part.job, 0);
     });
     jobs.addEventListener('remove', ({ detail }) => {
       if (detail.id === this.#part?.job.id) this.#router.leave();
@@ -91,7 +97,9 @@ class Work {
     if (!this.#dialog.open) return;
     this.#dialog.close();
     stopSound();
-    const key = this.#part?.key;
+    const job = this.#part?.job;
+    const batch = job?.batch_id && this.#jobs.get(workIdOf(job.batch_id));
+    const key = batch ? framesOf(batch)[0].key : this.#part?.key;
     this.#clear();
     // The focus returns to the frame of the work that was shown last.
     if (key) byId('sheet').querySelector(`[data-key="${CSS.escape(key)}"] a.open`)?.focus();
@@ -109,6 +117,8 @@ class Work {
     this.#shown = '';
     this.#line = null;
     this.#comparing = false;
+    this.#series = null;
+    this.#dialog.classList.remove('many');
     for (const id of ['work-stage', 'work-recipe', 'work-actions', 'work-texts']) byId(id).replaceChildren();
     for (const id of ['work-prompt', 'work-facts']) setText(byId(id), '');
     for (const id of ['work-previous', 'work-next']) byId(id).hidden = true;
@@ -116,11 +126,18 @@ class Work {
 
   #step(by) {
     if (!this.#part) return;
-    const parts = this.#sheet.parts;
+    const parts = this.#around(this.#part);
     const at = parts.findIndex(({ key }) => key === this.#part.key);
     const next = parts[at + by];
     if (at < 0 || !next || next.job.status === 'unsent') return;
     this.#router.go(workPath(next.job.id, next.index), { replace: true });
+  }
+
+  // The works that the arrow keys go through: those of the same batch, or of the sheet.
+  #around({ key, job }) {
+    const batch = job.batch_id && this.#jobs.get(workIdOf(job.batch_id));
+    const parts = this.#sheet.parts;
+    return batch && !parts.some((part) => part.key === key) ? batch.batch.jobs.flatMap(framesOf) : parts;
   }
 
   #swipe() {
@@ -145,16 +162,60 @@ class Work {
     this.#updatedAt = Date.now();
     if (before !== part.key) this.#comparing = false;
     if (job.long && before === part.key && this.#sound?.isConnected) updateSound(this.#sound, soundsOf(part));
-    const shown = `${part.key} ${job.status} ${mediaAt(part) ? 'file' : ''} ${this.#comparing}`;
+    this.#dialog.classList.toggle('many', Boolean(job.batch));
+    if (job.batch) this.#showBatch(part, before);
+    const shown = job.batch ? this.#shown : `${part.key} ${job.status} ${mediaAt(part) ? 'file' : ''} ${this.#comparing}`;
     if (shown !== this.#shown) {
       this.#shown = shown;
       this.#build(part);
     }
-    const parts = this.#sheet.parts;
+    const parts = this.#around(part);
     const at = parts.findIndex(({ key }) => key === part.key);
-    byId('work-previous').hidden = at <= 0;
-    byId('work-next').hidden = at < 0 || at === parts.length - 1;
+    // They would be in front of the frames of a batch.
+    byId('work-previous').hidden = at <= 0 || Boolean(job.batch);
+    byId('work-next').hidden = at < 0 || at === parts.length - 1 || Boolean(job.batch);
     this.#tick();
+  }
+
+  // The frames of a batch are updated in place; what stands beside them is made again when it changes.
+  #showBatch(part, before) {
+    const { job } = part;
+    if (!this.#series?.node.isConnected || before?.startsWith('batch-') && before !== part.key) {
+      stopSound();
+      this.#series = new Series(this.#actions, (work) => this.#jobs.moreOf(work), (id) => this.#sheet.isHidden(id));
+      byId('work-stage').replaceChildren(this.#series.node);
+    }
+    this.#series.show(job);
+    const counts = countText(job.batch);
+    setText(byId('work-prompt'), t('batch.title', { text: textOf(job), n: formatNumber(job.batch.count - 1) }));
+    byId('work-prompt').classList.toggle('long', textOf(job).length > 160);
+    setText(byId('work-facts'), [formatTime(new Date(job.created_at)), counts].join(' · '));
+    const { left, failed, done } = job.batch;
+    const shown = `${part.key} ${left > 0} ${failed > 0} ${done > 0}`;
+    if (this.#shown === shown) return;
+    const first = !this.#shown.startsWith(part.key);
+    this.#shown = shown;
+    const focused = byId('work-actions').contains(document.activeElement);
+    byId('work-recipe').replaceChildren();
+    byId('work-texts').replaceChildren();
+    byId('work-actions').replaceChildren(...this.#batchButtons(part));
+    if (focused) (byId('work-actions').querySelector('button, a') ?? byId('work-close')).focus();
+    if (first && before && !before.startsWith('batch-')) this.#series.focus(before);
+  }
+
+  #batchButtons(part) {
+    const { batch, links } = part.job;
+    return [
+      batch.left > 0 && this.#button('action.stop', 'stop', () => this.#actions.stop(part)),
+      batch.left === 0 && batch.failed > 0 && this.#button('batch.retry', 'again', () => this.#actions.retry(part), 'quiet strong'),
+      batch.done > 0 && el('a', { class: 'quiet', href: links.results, download: true }, icon('download'), el('span', { text: t('action.download_all') })),
+      this.#button('action.reuse', 'edit', () => this.#actions.reuse(part)),
+      batch.left === 0 && this.#button('action.delete', 'trash', () => this.#actions.remove(part)),
+    ].filter(Boolean);
+  }
+
+  #button(key, name, action, style = 'quiet') {
+    return el('button', { type: 'button', class: style, on: { click: (event) => this.#once(event, action) } }, icon(name), el('span', { text: t(key) }));
   }
 
   #build(part) {
@@ -202,7 +263,7 @@ class Work {
 
   // The picture to compare with: the next one of the sheet in the same shape, or the one before.
   #other(part) {
-    const parts = this.#sheet.parts;
+    const parts = this.#around(part);
     const at = parts.findIndex(({ key }) => key === part.key);
     const own = mediaAt(part);
     const fits = (other) => {
@@ -230,7 +291,7 @@ class Work {
   #buttons(part) {
     const { job } = part;
     const media = mediaAt(part);
-    const button = (key, name, action, style = 'quiet') => el('button', { type: 'button', class: style, on: { click: (event) => this.#once(event, action) } }, icon(name), el('span', { text: t(key) }));
+    const button = (...properties) => this.#button(...properties);
     if (!isEnded(job)) return [button('action.stop', 'stop', () => this.#actions.stop(part)), button('action.reuse', 'edit', () => this.#actions.reuse(part))];
     const text = job.result?.text;
     const kept = this.#actions.isKept(part);
@@ -248,6 +309,7 @@ class Work {
       (text || textOf(job)) && this.#copyButton(text ?? textOf(job)),
       media && job.kind === 'image' && this.#actions.canKeep() && this.#keepButton(part, kept),
       media && job.kind === 'image' && this.#other(part) && this.#compareButton(),
+      job.batch_id && this.#jobs.get(workIdOf(job.batch_id)) && button('batch.show', 'all', () => this.#router.go(workPath(workIdOf(job.batch_id)), { replace: true })),
       button('action.delete', 'trash', () => this.#actions.remove(part)),
     ].filter(Boolean);
   }

@@ -43,6 +43,7 @@ func TestPageInBrowser(t *testing.T) {
 		{"reference", sendFromReference},
 		{"twelve tabs", openTwelveTabs},
 		{"many jobs", showManyJobs},
+		{"tags", findByTag},
 		{"batch", makeBatch},
 		{"large batch", showLargeBatch},
 	} {

@@ -255,11 +255,19 @@ export default {
   "lines.more": "and {n} more",
   "lines.too_many": "At most {max} lines can be made at once.",
   "batch.ready": "{n} of {count} ready",
-  "batch.all": "All {count} ready",
+  "batch.all": "{count} ready",
   "batch.with_failed": "{ready}, {n} not made",
   "batch.open": "Batch, {counts}: {text}",
-  "batch.title": "{text} and {n} more",
+  "batch.title": "{text} · and {n} more",
   "batch.show": "Show the batch",
   "batch.retry": "Try what is missing again",
-  "announce.batch": "Batch finished: {counts}"
+  "announce.batch": "Batch finished: {counts}",
+  "field.tags": "Tags",
+  "tags.placeholder": "spring, campaign 7",
+  "tags.hint": "They help you find it again in the gallery. Separate them with commas.",
+  "chip.tags": "tags: {tags}",
+  "sheet.dates": "Dates",
+  "sheet.from": "From",
+  "sheet.to": "To",
+  "sheet.clear": "Clear filters"
 };

@@ -255,11 +255,19 @@ export default {
   "lines.more": "另有 {n} 行",
   "lines.too_many": "一次最多 {max} 行。",
   "batch.ready": "已完成 {n} / {count}",
-  "batch.all": "{count} 个全部完成",
+  "batch.all": "已完成 {count} 个",
   "batch.with_failed": "{ready}，{n} 个未完成",
   "batch.open": "批次，{counts}：{text}",
-  "batch.title": "{text} 等，另有 {n} 个",
+  "batch.title": "{text} · 另有 {n} 个",
   "batch.show": "查看整个批次",
   "batch.retry": "重试未完成的",
-  "announce.batch": "批次已结束：{counts}"
+  "announce.batch": "批次已结束：{counts}",
+  "field.tags": "标签",
+  "tags.placeholder": "春天，活动 7",
+  "tags.hint": "方便以后在“作品”中找到。用逗号分隔。",
+  "chip.tags": "标签：{tags}",
+  "sheet.dates": "日期",
+  "sheet.from": "从",
+  "sheet.to": "到",
+  "sheet.clear": "清除筛选"
 };

@@ -8,6 +8,7 @@ import { framesOf, mediaAt, missingAt } from './frame.js';
 import { t } from './i18n.js';
 import { isEnded } from './jobs.js';
 import { withModule } from './later.js';
+import { tagsText } from './tags.js';
 import { toast } from './toast.js';
 import { workPath } from './router.js';
 
@@ -46,8 +47,8 @@ function fileName({ job, index }, type) {
 /** makeActions returns the actions on {job, index}. fill fills the composer; saved returns the saved pictures of a member. */
 export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, progress }) {
   const leaving = new Map();
-  const submit = async (kind, input) => {
-    const job = await jobs.submit({ kind, input }, newKey());
+  const submit = async ({ job: { kind, tags } }, input) => {
+    const job = await jobs.submit({ kind, input, ...(tags && { tags }) }, newKey());
     toast(t('work.started'), { label: t('work.show'), action: () => router.go(workPath(job.id)) });
     return job;
   };
@@ -160,18 +161,19 @@ export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, 
     else toast(t('archive.done', { n: wanted.length }));
   }));
 
-  // The settings of a batch: those of its first job, with the texts of all as lines.
-  const settingsOf = async (work) => {
-    const { kind } = work;
-    const { seed, ...input } = work.input;
-    const lines = (await jobs.membersOf(work)).filter((job) => job.kind === kind).map((job) => textOf(job).replace(/\s*\n\s*/g, ' '));
-    return [kind, { ...input, [kind === 'image' ? 'prompt' : 'text']: lines.join('\n') }, { lines: true }];
+  // What the composer is filled with. The settings of a batch are those of its first job, with the texts of all as lines.
+  const settingsOf = async (part) => {
+    const { kind, tags, batch, input } = part.job;
+    if (!batch) return [kind, { ...(kind === 'image' && (input.n ?? 1) > 1 ? inputOf(part) : input), tags: tagsText(tags) }];
+    const { seed, ...settings } = input;
+    const lines = (await jobs.membersOf(part.job)).filter((job) => job.kind === kind).map((job) => textOf(job).replace(/\s*\n\s*/g, ' '));
+    return [kind, { ...settings, tags: tagsText(tags), [kind === 'image' ? 'prompt' : 'text']: lines.join('\n') }, { lines: true }];
   };
 
   return {
     stop: guard(({ job }) => jobs.cancel(job)),
     retry: guard(async (part) => {
-      if (missingAt(part) && !part.job.long) await submit(part.job.kind, inputOf(part));
+      if (missingAt(part) && !part.job.long) await submit(part, inputOf(part));
       else {
         await jobs.retry(part.job, newKey());
         toast(t('work.started'));
@@ -180,9 +182,9 @@ export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, 
     variation: guard((part) => {
       const input = inputOf(part);
       delete input.seed;
-      return submit(part.job.kind, input);
+      return submit(part, input);
     }),
-    again: guard((part) => submit(part.job.kind, inputOf(part))),
+    again: guard((part) => submit(part, inputOf(part))),
     // The next frame moves to the place of one that is deleted, under the second click.
     remove: notTwice(({ job }) => {
       if (router.route.id === job.id) router.leave();
@@ -197,7 +199,7 @@ export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, 
     }),
     canKeep: () => Boolean(saved()),
     isKept: (part) => saved()?.has(part.job, part.index) ?? false,
-    reuse: guard(async (part) => (part.job.batch ? fill(...await settingsOf(part.job)) : fill(part.job.kind, part.job.kind === 'image' && (part.job.input.n ?? 1) > 1 ? inputOf(part) : part.job.input))),
+    reuse: guard(async (part) => fill(...await settingsOf(part))),
     useText,
     canRefer: () => Boolean(suggestReferenceModel()),
     refer: (part) => refer((references) => references.add(`job:${part.job.id}/${part.index}`, textOf(part.job))),

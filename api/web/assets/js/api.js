@@ -76,8 +76,11 @@ export const submit = (request, key) => call('POST', '/api/jobs', { body: reques
 export const submitBatch = (jobs, key) => call('POST', '/api/batches', { body: { jobs }, headers: { 'Idempotency-Key': key } });
 export const readBatch = (id, query) => call('GET', `/api/batches/${encodeURIComponent(id)}?${new URLSearchParams(query)}`);
 
-/** list returns a page of the caller's jobs. */
-export const list = (query) => call('GET', `/api/jobs?${new URLSearchParams(query)}`);
+/** list returns a page of the caller's jobs. A list in the query is a parameter that is repeated. */
+export function list(query) {
+  const pairs = Object.entries(query).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
+  return call('GET', `/api/jobs?${new URLSearchParams(pairs)}`);
+}
 
 /** read returns the job at a URL. */
 export const read = (url) => call('GET', url);

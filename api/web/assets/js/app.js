@@ -132,7 +132,7 @@ router.addEventListener('route', ({ detail: { route, behind, before } }) => {
   byId('panel-audio').hidden = base.view !== 'voice';
   showTitle();
   if (sheets.includes(base.view)) {
-    const filter = { view: base.view, kind: base.query.get('kind') ?? '', q: base.query.get('q') ?? '', state: base.query.get('state') ?? '' };
+    const filter = { view: base.view, kind: base.query.get('kind') ?? '', q: base.query.get('q') ?? '', state: base.query.get('state') ?? '', tags: base.query.getAll('tag').join('\n'), from: base.query.get('from') ?? '', to: base.query.get('to') ?? '' };
     showFilter(filter);
     sheet.choose(filter);
   }
@@ -202,19 +202,23 @@ function takeVoiceSettings(query) {
 
 // Filters of the sheet. They are in the address.
 
-function showFilter({ kind, q, state }) {
+function showFilter({ kind, q, state, tags, from, to }) {
   for (const radio of byId('filters').querySelectorAll('input[name="kind"]')) radio.checked = radio.value === kind;
   byId('filter-state').value = state;
+  byId('filter-from').value = from;
+  byId('filter-to').value = to;
+  byId('filter-dates').setAttribute('aria-pressed', String(from !== '' || to !== ''));
+  byId('filter-clear').hidden = !(kind || q || state || tags || from || to);
   if (document.activeElement !== byId('filter-q')) byId('filter-q').value = q;
 }
 
 function filter() {
   const query = new URLSearchParams();
-  for (const [name, value] of new FormData(byId('filters'))) if (value) query.set(name, value);
+  for (const [name, value] of new FormData(byId('filters'))) if (value) query.append(name, value);
   const base = { studio: '/', voice: '/voice' }[router.route.view] ?? '/gallery';
   router.go(base + (query.size > 0 ? `?${query}` : ''), { replace: true });
 }
-byId('filters').addEventListener('input', filter);
+for (const id of ['filters', 'filter-tags']) byId(id).addEventListener('input', filter);
 byId('filters').addEventListener('submit', (event) => event.preventDefault());
 
 byId('stop-all').addEventListener('click', () => Promise.all(jobs.active().map((job) => actions.stop({ job }))));

@@ -36,6 +36,7 @@ const optional = {
   transparent: { text: () => t('chip.transparent'), popover: 'pop-options' },
   optimize: { text: () => t('chip.optimize'), popover: 'pop-options' },
   format: { text: (value) => value.toUpperCase(), popover: 'pop-audio-options' },
+  tags: { text: (value) => t('chip.tags', { tags: short(value) }), popover: '' },
   deadline_seconds: { text: (value) => t('chip.deadline', { time: deadlineName(Number(value)) }), popover: '' },
 };
 

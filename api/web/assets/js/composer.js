@@ -10,6 +10,7 @@ import { isEnded, isUnsent } from './jobs.js';
 import { withModule } from './later.js';
 import { checkLines, linesOf, showFaults } from './lines.js';
 import { read, write } from './storage.js';
+import { parseTags } from './tags.js';
 import { toast } from './toast.js';
 
 const draftDelay = 300;
@@ -250,6 +251,7 @@ export class Composer {
       const value = typed(this.#form, control);
       if (value === undefined) continue;
       if (control.name === 'deadline_seconds') request.deadline_seconds = value;
+      else if (control.name === 'tags') request.tags = parseTags(value);
       else request.input[control.name] = value;
     }
     if (this.#references?.names.length > 0) request.input.reference_images = this.#references.names;
@@ -332,7 +334,7 @@ export class Composer {
   #showProblem(problem) {
     const ofReferences = problem.errors.filter(({ pointer }) => this.#references && pointer.startsWith('/input/reference_images'));
     if (ofReferences.length > 0) this.#references.showFault(toSentence(ofReferences[0].detail));
-    const unmatched = problem.errors.filter((error) => !ofReferences.includes(error)).filter(({ pointer, detail }) => !showFieldError(this.#form, pointer, toSentence(detail)));
+    const unmatched = problem.errors.filter((error) => !ofReferences.includes(error)).filter(({ pointer, detail }) => !showFieldError(this.#form, pointer.replace(/^\/tags\/.*/, '/tags'), toSentence(detail)));
     if (unmatched.length > 0) this.showAlert(unmatched.map(({ pointer, detail }) => toSentence(`${pointer.split('/').at(-1)} ${detail}`)).join(' '));
     else if (problem.errors.length === 0) {
       this.showAlert(problem.sentence);

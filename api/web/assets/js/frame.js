@@ -69,6 +69,8 @@ function ratioOf({ job, index }) {
   return Math.min(maxRatio, Math.max(minRatio, ratio || 1));
 }
 
+const captionOf = (job) => [textOf(job), ...(job.tags ?? []).map((tag) => `#${tag}`)].join(' ');
+
 // stateOf returns what kind of frame is to be built.
 function stateOf(part) {
   const { job } = part;
@@ -149,7 +151,7 @@ export class Frame {
     this.#bar = null;
     this.#keep = null;
     const prompt = textOf(part.job);
-    const caption = el('span', { text: prompt });
+    const caption = el('span', { text: captionOf(part.job) });
     this.node.replaceChildren(
       el('div', { class: 'cell' }, ...this.#content(part), this.#tools(part), this.#picker(part)),
       el('p', { class: 'caption', title: prompt }, icon(part.job.kind === 'image' || part.job.kind === 'audio' ? part.job.kind : 'text'), caption),
@@ -165,7 +167,7 @@ export class Frame {
   tick() {
     if (!this.#line) return;
     const { job } = this.#part;
-    setText(this.#line, job.batch ? [countText(job.batch), textOf(job)].join(' · ') : pendingText(job, (Date.now() - this.#updatedAt) / 1000));
+    setText(this.#line, job.batch ? [countText(job.batch), captionOf(job)].join(' · ') : pendingText(job, (Date.now() - this.#updatedAt) / 1000));
     if (job.batch) {
       this.#bar.hidden = isEnded(job);
       this.#bar.firstChild.style.inlineSize = `${(100 * (job.batch.count - job.batch.left)) / job.batch.count}%`;

@@ -505,7 +505,7 @@ export class Jobs extends EventTarget {
       return next;
     } catch (problem) {
       if (problem.status !== 404) throw problem;
-      return this.submit({ kind: job.kind, input: job.input }, key);
+      return this.submit({ kind: job.kind, input: job.input, ...(job.tags && { tags: job.tags }) }, key);
     }
   }
 

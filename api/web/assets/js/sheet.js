@@ -4,6 +4,7 @@ import { byId, setText } from './dom.js';
 import { formatNumber, t } from './i18n.js';
 import { isEnded, isUnsent } from './jobs.js';
 import { countText, statusOf, textOf } from './describe.js';
+import { showTags } from './tags.js';
 
 const maxFrames = 60;
 // How many frames are updated before the page may draw and answer again.
@@ -18,15 +19,23 @@ const searchDelay = 250;
 // Text is compared as the server does it.
 const fold = (text) => text.normalize('NFKC').toLowerCase().trim();
 
+// A day begins and ends where the visitor is.
+const startOf = (day) => new Date(`${day}T00:00`);
+const endOf = (day) => new Date(startOf(day).setDate(startOf(day).getDate() + 1));
+const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Number(startOf(text)));
+
 // queryOf returns what the server is asked for, to find all that a filter of the sheet shows; null if that is
 // everything.
-function queryOf({ kind, q, state, view }) {
-  if (!kind && !q.trim() && !state) return null;
+function queryOf({ kind, q, state, tags, from, to, view }) {
+  if (!kind && !q.trim() && !state && !tags && !from && !to) return null;
   const kinds = view === 'voice' ? ['audio'] : kind ? kindGroups[kind] : view === 'gallery' ? [] : made;
   return {
     ...(q.trim() && { q: q.trim() }),
     ...(kinds?.length > 0 && { kind: kinds.join(',') }),
     ...(stateGroups[state] && { status: stateGroups[state].join(',') }),
+    ...(tags && { tag: tags.split('\n') }),
+    ...(isDay(from) && { created_after: new Date(startOf(from) - 1).toISOString() }),
+    ...(isDay(to) && { created_before: endOf(to).toISOString() }),
   };
 }
 
@@ -36,7 +45,7 @@ export class Sheet extends EventTarget {
   #actions;
   #frames = new Map();
   #list = byId('sheet');
-  #filter = { kind: '', q: '', state: '', view: 'studio' };
+  #filter = { kind: '', q: '', state: '', tags: '', from: '', to: '', view: 'studio' };
   #from = 0;
   #parts = [];
   #hidden = new Set();
@@ -82,7 +91,7 @@ export class Sheet extends EventTarget {
     return [...this.#picked.values()];
   }
 
-  /** choose shows what matches {kind, q, state, view}. */
+  /** choose shows what matches {kind, q, state, tags, from, to, view}; tags are lines, all of which a work must have. */
   choose(filter) {
     const changed = Object.entries(filter).some(([name, value]) => this.#filter[name] !== value);
     this.#filter = { ...this.#filter, ...filter };
@@ -132,10 +141,13 @@ export class Sheet extends EventTarget {
   }
 
   #matches(job) {
-    const { kind, q, state, view } = this.#filter;
+    const { kind, q, state, tags, from, to, view } = this.#filter;
     if (this.#hidden.has(job.id)) return false;
     const kinds = view === 'voice' ? ['audio'] : kind ? kindGroups[kind] ?? [] : view === 'gallery' ? null : made;
     if (kinds && !kinds.some((one) => job.batch?.kinds.has(one) ?? one === job.kind)) return false;
+    if (tags && !(job.batch?.jobs ?? [job]).some((one) => tags.split('\n').every((tag) => one.tags?.includes(tag)))) return false;
+    const created = new Date(job.created_at);
+    if ((isDay(from) && created < startOf(from)) || (isDay(to) && created >= endOf(to))) return false;
     const status = statusOf(job);
     if (state === 'running' && isEnded(job)) return false;
     if (state === 'done' && !['succeeded', 'partial'].includes(status)) return false;
@@ -226,8 +238,10 @@ export class Sheet extends EventTarget {
 
   #showEdges() {
     const count = this.#parts.length;
-    const filtered = Boolean(this.#filter.kind || this.#filter.q || this.#filter.state);
-    const empty = count === 0 && !filtered && this.#jobs.loaded && this.#filter.view !== 'voice';
+    const { view, ...filter } = this.#filter;
+    const filtered = Object.values(filter).some(Boolean);
+    if (view === 'gallery') showTags(byId('filter-tags'), this.#jobs.all(), filter.tags.split('\n').filter(Boolean));
+    const empty = count === 0 && !filtered && this.#jobs.loaded && view !== 'voice';
     if (empty && byId('empty').hidden) this.dispatchEvent(new Event('empty'));
     byId('empty').hidden = !empty;
     byId('sheet-head').classList.toggle('bare', !byId('empty').hidden);

@@ -196,11 +196,18 @@ class Work {
     const first = !this.#shown.startsWith(part.key);
     this.#shown = shown;
     const focused = byId('work-actions').contains(document.activeElement);
-    byId('work-recipe').replaceChildren();
+    const { seed, ...input } = job.input;
+    this.#showRecipe({ ...job, input }, 0);
     byId('work-texts').replaceChildren();
     byId('work-actions').replaceChildren(...this.#batchButtons(part));
     if (focused) (byId('work-actions').querySelector('button, a') ?? byId('work-close')).focus();
     if (first && before && !before.startsWith('batch-')) this.#series.focus(before);
+  }
+
+  #showRecipe(job, index) {
+    const chips = recipe(job, index).map(([name, text]) => el('li', { class: 'chip', data: { part: name } }, el('span', { class: 'chip-text', text })));
+    const tags = (job.tags ?? []).map((tag) => el('li', { class: 'chip', data: { part: 'tag' } }, el('a', { class: 'chip-text', href: `/gallery?${new URLSearchParams({ tag })}`, text: `#${tag}` })));
+    byId('work-recipe').replaceChildren(...chips, ...tags);
   }
 
   #batchButtons(part) {
@@ -224,7 +231,7 @@ class Work {
     byId('work-stage').replaceChildren(...this.#stage(part));
     setText(byId('work-prompt'), textOf(job));
     byId('work-prompt').classList.toggle('long', textOf(job).length > 160);
-    byId('work-recipe').replaceChildren(...recipe(job, index).map(([name, text]) => el('li', { class: 'chip', data: { part: name } }, el('span', { class: 'chip-text', text }))));
+    this.#showRecipe(job, index);
     byId('work-texts').replaceChildren(...this.#texts(job));
     const media = mediaAt(part);
     const cost = (job.long ? null : media?.usage) ?? job.usage;

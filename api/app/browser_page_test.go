@@ -44,6 +44,7 @@ func TestPageInBrowser(t *testing.T) {
 		{"twelve tabs", openTwelveTabs},
 		{"many jobs", showManyJobs},
 		{"tags", findByTag},
+		{"shared results", showShared},
 		{"batch", makeBatch},
 		{"large batch", showLargeBatch},
 	} {

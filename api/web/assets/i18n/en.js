@@ -269,5 +269,10 @@ export default {
   "sheet.dates": "Dates",
   "sheet.from": "From",
   "sheet.to": "To",
-  "sheet.clear": "Clear filters"
+  "sheet.clear": "Clear filters",
+  "progress.identical": "The same is being made already. You get that result, and it is charged once.",
+  "chip.upstream": "made by {name}",
+  "cached.badge": "same as earlier",
+  "cached.note": "From an earlier identical request, not charged.",
+  "cached.anew": "Make it anew"
 };

@@ -269,5 +269,10 @@ export default {
   "sheet.dates": "日期",
   "sheet.from": "从",
   "sheet.to": "到",
-  "sheet.clear": "清除筛选"
+  "sheet.clear": "清除筛选",
+  "progress.identical": "相同的内容正在生成。你会得到同一个结果，只计费一次。",
+  "chip.upstream": "由 {name} 生成",
+  "cached.badge": "同先前结果",
+  "cached.note": "来自先前的相同请求，未计费。",
+  "cached.anew": "重新生成"
 };

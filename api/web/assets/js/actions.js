@@ -47,8 +47,8 @@ function fileName({ job, index }, type) {
 /** makeActions returns the actions on {job, index}. fill fills the composer; saved returns the saved pictures of a member. */
 export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, progress }) {
   const leaving = new Map();
-  const submit = async ({ job: { kind, tags } }, input) => {
-    const job = await jobs.submit({ kind, input, ...(tags && { tags }) }, newKey());
+  const submit = async ({ job: { kind, tags } }, input, options = {}) => {
+    const job = await jobs.submit({ kind, input, ...(tags && { tags }), ...options }, newKey());
     toast(t('work.started'), { label: t('work.show'), action: () => router.go(workPath(job.id)) });
     return job;
   };
@@ -185,6 +185,8 @@ export function makeActions({ jobs, saved, router, sheet, fill, refer, useText, 
       return submit(part, input);
     }),
     again: guard((part) => submit(part, inputOf(part))),
+    // The server is not to give the result of an earlier identical request.
+    anew: guard(({ job }) => submit({ job }, job.input, { cache: false })),
     // The next frame moves to the place of one that is deleted, under the second click.
     remove: notTwice(({ job }) => {
       if (router.route.id === job.id) router.leave();

@@ -298,6 +298,7 @@ export class Composer {
       this.#latest = job.id;
       this.#stopFrom = performance.now() + stopDelay;
       if (isUnsent(job)) toast(t('compose.unsent'));
+      if (job.cached) toast(t('cached.note'));
       this.#onSubmitted(job);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;

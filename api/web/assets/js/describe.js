@@ -51,6 +51,7 @@ export function countText({ count, left, done, failed }) {
 export function pendingText(job, age) {
   if (isUnsent(job)) return t('progress.unsent');
   if (job.batch) return countText(job.batch);
+  if (job.waiting_reason === 'identical_job') return t('progress.identical');
   if (job.long && !job.waiting_for) return t('progress.parts', { n: formatNumber(job.long.done), count: formatNumber(job.long.count) });
   const left = (job.eta_seconds ?? 0) - age;
   const eta = left >= 1 ? t('progress.eta', { time: formatDuration(left) }) : '';
@@ -96,6 +97,7 @@ export function recipe(job, index) {
     input.quality && ['quality', t('chip.quality', { quality: t(`quality.${input.quality}`) })],
     input.transparent && ['transparent', t('chip.transparent')],
     input.optimize && ['optimize', t('chip.optimize')],
+    job.result?.upstream && ['upstream', t('chip.upstream', { name: job.result.upstream })],
   ].filter((part) => part && part[1]);
 }
 

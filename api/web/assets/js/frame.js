@@ -154,7 +154,7 @@ export class Frame {
     const caption = el('span', { text: captionOf(part.job) });
     this.node.replaceChildren(
       el('div', { class: 'cell' }, ...this.#content(part), this.#tools(part), this.#picker(part)),
-      el('p', { class: 'caption', title: prompt }, icon(part.job.kind === 'image' || part.job.kind === 'audio' ? part.job.kind : 'text'), caption),
+      el('p', { class: 'caption', title: prompt }, icon(part.job.kind === 'image' || part.job.kind === 'audio' ? part.job.kind : 'text'), part.job.cached && el('b', { text: t('cached.badge'), title: t('cached.note') }), caption),
     );
     if (this.#state === 'batch') this.#line = caption;
     if (this.#state === 'batch') this.#updateBatch(part);

@@ -234,7 +234,7 @@ class Work {
     this.#showRecipe(job, index);
     byId('work-texts').replaceChildren(...this.#texts(job));
     const media = mediaAt(part);
-    const cost = (job.long ? null : media?.usage) ?? job.usage;
+    const cost = job.cached ? null : (job.long ? null : media?.usage) ?? job.usage;
     setText(byId('work-facts'), [formatTime(new Date(job.created_at)), tookText(job), media && fileSize(job.long ? job.result.media.reduce((sum, { bytes }) => sum + bytes, 0) : media.bytes), cost?.cost && `${cost.cost} ${cost.currency}`].filter(Boolean).join(' · '));
     byId('work-actions').replaceChildren(...this.#buttons(part));
   }
@@ -291,8 +291,9 @@ class Work {
 
   #texts(job) {
     const prompt = job.result?.prompt;
+    const note = job.cached ? [el('p', { class: 'work-note', text: t('cached.note') })] : [];
     const pairs = job.kind !== 'image' && job.kind !== 'audio' ? [[t('work.original'), textOf(job)]] : prompt ? [[t('work.improved'), prompt.optimized]] : [];
-    return pairs.filter(([, text]) => text !== textOf(job) || job.kind !== 'image').flatMap(([title, text]) => (text === textOf(job) ? [] : [el('h3', { text: title }), el('p', { text })]));
+    return note.concat(pairs.filter(([, text]) => text !== textOf(job) || job.kind !== 'image').flatMap(([title, text]) => (text === textOf(job) ? [] : [el('h3', { text: title }), el('p', { text })])));
   }
 
   #buttons(part) {
@@ -304,7 +305,8 @@ class Work {
     const kept = this.#actions.isKept(part);
     return [
       media && job.kind === 'image' && button('action.variation', 'variation', () => this.#actions.variation(part), 'quiet strong'),
-      (media && ['image', 'audio'].includes(job.kind)) && button('action.again', 'again', () => this.#actions.again(part)),
+      job.cached && button('cached.anew', 'again', () => this.#actions.anew(part), 'quiet strong'),
+      (media && !job.cached && ['image', 'audio'].includes(job.kind)) && button('action.again', 'again', () => this.#actions.again(part)),
       (missingAt(part) || (job.long && job.result?.missing) || job.status === 'canceled' || job.error?.retryable) && button('action.retry', 'again', () => this.#actions.retry(part), 'quiet strong'),
       text && button('action.image', 'image', () => this.#actions.useText('image', text), 'quiet strong'),
       text && button('action.speak', 'audio', () => this.#actions.useText('audio', text)),

@@ -15,11 +15,11 @@ import (
 func TestIdenticalRequestsShareACall(t *testing.T) {
 	t.Parallel()
 	s := startCluster(t)
-	if err := s.simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {
+	if err := s.simulator().Script(simulator.Rule{Kind: simulator.KindImage, Contains: "boat", Hold: true}); err != nil {
 		t.Fatal(err)
 	}
-	// Identical jobs count as one among the active ones.
-	settings := []string{"MAX_ACTIVE_JOBS_GUEST=1", "QUOTA_GUEST_PER_DAY=60"}
+	// Identical jobs count as one among the active ones, and only the first is charged.
+	settings := []string{"MAX_ACTIVE_JOBS_GUEST=1", "QUOTA_GUEST_PER_MINUTE=8", "QUOTA_GUEST_PER_DAY=8"}
 	one, two := start(t, s.api(t, s.address(), settings...)), start(t, s.api(t, s.address(), settings...))
 	one.Visit(t)
 	two.Cookie = one.Cookie
@@ -50,7 +50,7 @@ func TestIdenticalRequestsShareACall(t *testing.T) {
 		t.Fatalf("%d calls and %d copies, want 1 and %d", calls, cached, times-1)
 	}
 	s.awaitEmptyQueue(t)
-	two.awaitRemaining(t, "the copies are refunded", 59)
+	two.awaitRemaining(t, "the copies are not charged", 7)
 
 	expect := func(what string, status, calls int, cached bool, resp apptest.Response) apptest.Job {
 		t.Helper()
@@ -89,7 +89,7 @@ func TestIdenticalRequestsShareACall(t *testing.T) {
 	if resp := post(with("cache", false), "Idempotency-Key: k"); resp.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("another request with the same key: %d", resp.StatusCode)
 	}
-	two.awaitRemaining(t, "copies are not charged", 59)
+	two.awaitRemaining(t, "later copies are not charged", 7)
 	expect("a result of its own", http.StatusAccepted, 2, false, post(with("cache", false)))
 	other := start(t, s.api(t, s.address()))
 	other.Visit(t)
@@ -110,4 +110,25 @@ func TestIdenticalRequestsShareACall(t *testing.T) {
 		}
 	}
 	expect("after the deletion of the original", http.StatusAccepted, 4, false, post(body))
+
+	// A job that has joined another one is charged if it has to make the call itself.
+	two.awaitRemaining(t, "before the last calls", 5)
+	if err := s.simulator().Script(simulator.Rule{Kind: simulator.KindImage, Contains: "ship", Hold: true}); err != nil {
+		t.Fatal(err)
+	}
+	body["input"].(fields)["prompt"] = "a ship"
+	canceled := one.Submit(t, body).ID
+	if err := s.simulator().WaitCalls(t.Context(), simulator.KindImage, 5); err != nil {
+		t.Fatal(err)
+	}
+	joined := two.Submit(t, body).ID
+	two.awaitRemaining(t, "only the first is charged", 4)
+	if resp := one.Do(t, http.MethodPost, "/api/jobs/"+canceled+"/cancel", nil); resp.StatusCode != http.StatusOK {
+		t.Fatalf("cancel: %d %s", resp.StatusCode, resp.Data)
+	}
+	s.simulator().Release()
+	if j := two.Wait(t, joined); j.Status != "succeeded" || j.Cached {
+		t.Errorf("the second became %+v", j)
+	}
+	two.awaitRemaining(t, "both have made a call", 3)
 }

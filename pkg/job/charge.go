@@ -36,19 +36,34 @@ func (r *Record) GivesBack() int {
 	if charge == nil || charge.Day != DayOf(r.FinishedAt.Time) {
 		return 0
 	}
+	return r.free(charge.Units)
+}
+
+// Owes returns the units of a deferred charge that are due: what would not be refunded if it had been charged at once. Nothing is if the
+// job made no upstream call.
+func (r *Record) Owes() int {
+	charge := r.Spec.DeferredCharge
+	if charge == nil || r.Attempt == 0 {
+		return 0
+	}
+	return charge.Units - r.free(charge.Units)
+}
+
+// free returns how many of the units of a job are free of charge.
+func (r *Record) free(units int) int {
 	switch {
 	case r.Cancel == CancelBeforeStart, r.Cached:
-		return charge.Units
+		return units
 	case r.Status == StatusFailed && !r.ownFault(r.Error):
-		return charge.Units
+		return units
 	case r.Status == StatusSucceeded && r.Result != nil:
-		units := 0
+		missing := 0
 		for _, m := range r.Result.Missing {
 			if !r.ownFault(&m.Error) {
-				units++
+				missing++
 			}
 		}
-		return min(units, charge.Units)
+		return min(missing, units)
 	}
 	return 0
 }

@@ -99,6 +99,41 @@ func missing(r *job.Record) []job.Missing {
 	return r.Result.Missing
 }
 
+// TestOwes checks what the end of a job with a deferred charge is charged: what would not have been refunded.
+func TestOwes(t *testing.T) {
+	t.Parallel()
+	deferred := func(change func(*job.Record)) *job.Record {
+		r := chargedEnd(job.StatusSucceeded, nil)
+		r.Spec.Charge, r.Spec.DeferredCharge = nil, r.Spec.Charge
+		change(r)
+		return r
+	}
+	for name, c := range map[string]struct {
+		change func(*job.Record)
+		want   int
+	}{
+		"succeeded":               {func(*job.Record) {}, 4},
+		"succeeded the day after": {func(r *job.Record) { r.FinishedAt = job.At(moment().Add(24 * time.Hour)) }, 4},
+		"cached":                  {func(r *job.Record) { r.Cached = true }, 0},
+		"no attempt":              {func(r *job.Record) { r.Attempt = 0 }, 0},
+		"canceled before":         {func(r *job.Record) { r.Status, r.Cancel = job.StatusCanceled, job.CancelBeforeStart }, 0},
+		"canceled while running":  {func(r *job.Record) { r.Status, r.Cancel = job.StatusCanceled, job.CancelWhileRunning }, 4},
+		"failed":                  {func(r *job.Record) { r.Status, r.Error = job.StatusFailed, job.NewError(job.CodeUnavailable, 503) }, 0},
+		"moderated":               {func(r *job.Record) { r.Status, r.Error = job.StatusFailed, job.NewError(job.CodeModerated, 400) }, 4},
+		"one missing": {func(r *job.Record) {
+			r.Result = &job.Result{Missing: []job.Missing{{Error: *job.NewError(job.CodeUnavailable, 503)}}}
+		}, 3},
+	} {
+		r := deferred(c.change)
+		if got := r.Owes(); got != c.want || r.GivesBack() != 0 {
+			t.Errorf("%s: %d owed and %d refunded, want %d and 0", name, got, r.GivesBack(), c.want)
+		}
+	}
+	if got := chargedEnd(job.StatusSucceeded, nil).Owes(); got != 0 {
+		t.Errorf("a charged job owes %d", got)
+	}
+}
+
 func TestDayOf(t *testing.T) {
 	t.Parallel()
 	east := time.FixedZone("east", 8*60*60)

@@ -9,7 +9,8 @@ func (s *Spec) Allowance() time.Duration { return s.Deadline.Sub(s.CreatedAt.Tim
 // upstream has generated the image meanwhile, it returns it from its cache. The new job is not charged, and has a result of its own.
 func (s *Spec) Again(id string, created time.Time) *Spec {
 	again := *s
-	again.ID, again.RetriedFrom, again.Batch, again.Charge, again.CacheKey = id, s.ID, "", nil, ""
+	again.ID, again.RetriedFrom, again.Batch, again.CacheKey = id, s.ID, "", ""
+	again.Charge, again.DeferredCharge = nil, nil
 	if s.Spending != nil {
 		again.Spending = &Spending{}
 	}

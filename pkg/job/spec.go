@@ -45,6 +45,9 @@ type Spec struct {
 	Charge *Charge `json:"charge,omitempty"`
 	// Spending is nil if what the job costs is not counted: it is not of a member, or an older version submitted it.
 	Spending *Spending `json:"spending,omitempty"`
+	// DeferredCharge is set instead of Charge if an identical job was under way, whose result the job will probably have. It is charged
+	// at the end if the job made the upstream calls itself nevertheless. Versions that do not know it charge nothing.
+	DeferredCharge *Charge `json:"deferred_charge,omitempty"`
 	// Webhook is nil if nobody is notified of the job.
 	Webhook *Webhook `json:"webhook,omitempty"`
 	// References are the stored reference images of the input, copied for the job so that they exist as long as it does.

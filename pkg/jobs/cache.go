@@ -10,6 +10,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
@@ -72,21 +73,21 @@ const (
 // the streams, are for the state of another leader.
 func (s *Service) Claim(ctx context.Context, spec *job.Spec, except string) (Claim, error) {
 	for range claimTries {
-		leader, revision, err := s.store.CacheLeader(ctx, spec.Owner, spec.CacheKey)
+		leader, err := s.store.CacheLeader(ctx, spec.Owner, spec.CacheKey)
 		if err != nil {
 			return Claim{}, err
 		}
-		switch leader {
+		switch leader.ID {
 		case spec.ID:
 			return Claim{}, nil
 		case "", except:
 		default:
-			claim, free, err := s.stateOf(ctx, spec.Owner, leader)
+			claim, free, err := s.stateOf(ctx, spec.Owner, leader.ID)
 			if err != nil || !free {
 				return claim, err
 			}
 		}
-		err = s.store.SetCacheLeader(ctx, spec.Owner, spec.CacheKey, spec.ID, revision)
+		err = s.store.SetCacheLeader(ctx, spec.Owner, spec.CacheKey, spec.ID, leader.Revision)
 		if !errors.Is(err, store.ErrConflict) {
 			return Claim{}, err
 		}
@@ -201,11 +202,11 @@ func (s *Submitter) fromCache(ctx context.Context, spec *job.Spec, order *Order)
 
 // cached returns the record of a job that is identical to a new one and whose result can be copied, nil if there is none.
 func (s *Service) cached(ctx context.Context, spec *job.Spec) (*job.Record, error) {
-	leader, _, err := s.store.CacheLeader(ctx, spec.Owner, spec.CacheKey)
-	if err != nil || leader == "" || leader == spec.ID {
+	leader, err := s.store.CacheLeader(ctx, spec.Owner, spec.CacheKey)
+	if err != nil || leader.ID == "" || leader.ID == spec.ID {
 		return nil, err
 	}
-	r, err := s.record(ctx, spec.Owner, leader)
+	r, err := s.record(ctx, spec.Owner, leader.ID)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, nil
@@ -237,4 +238,73 @@ func (l *hitLimit) take(owner string, now time.Time) bool {
 	}
 	l.byOwner[owner]++
 	return l.byOwner[owner] <= hitsPerMinute
+}
+
+const (
+	// joinWait is how long a submission waits for the job of an identical one that has become the leader and is not accepted yet,
+	// looking every joinPause.
+	joinWait  = 2 * time.Second
+	joinPause = 10 * time.Millisecond
+)
+
+// join reports whether an identical job is under way. The job of spec is then charged at its end, and only if it has to make the upstream
+// calls itself after all; usage is that of the limited windows. Otherwise the job becomes the leader, so that identical requests that
+// arrive while it is submitted join it, and unclaim takes that back. Without a cache, or after an error, the job is charged like any other.
+//
+// It costs nothing for a request that may not be repeated. For others it costs a request and a publish if there was no leader, and some
+// three requests and a read of each counter of the quota otherwise.
+func (s *Submitter) join(ctx context.Context, key quota.Key, spec *job.Spec) (joined bool, usage []quota.Usage, unclaim func(context.Context)) {
+	unclaim = func(context.Context) {}
+	if spec.CacheKey == "" {
+		return false, nil, unclaim
+	}
+	leads, follows, err := s.lead(ctx, spec)
+	if err == nil && follows {
+		spec.DeferredCharge, usage, err = s.quota.Defer(ctx, key, spec.Units())
+	}
+	switch {
+	case err != nil:
+		s.log.DebugContext(ctx, "cannot join an identical job", slog.Any("error", err))
+		return false, nil, unclaim
+	case leads:
+		unclaim = func(ctx context.Context) { s.jobs.unclaim(ctx, spec) }
+	}
+	return follows, usage, unclaim
+}
+
+// lead makes the job of a submission the leader of its key, unless another one is under way. It reports neither if one has succeeded.
+func (s *Submitter) lead(ctx context.Context, spec *job.Spec) (leads, follows bool, err error) {
+	st := s.jobs.store
+	for start := time.Now(); ; {
+		leader, err := st.CacheLeader(ctx, spec.Owner, spec.CacheKey)
+		if err != nil {
+			return false, false, err
+		}
+		if leader.ID != "" && leader.ID != spec.ID {
+			claim, free, err := s.jobs.stateOf(ctx, spec.Owner, leader.ID)
+			if err != nil || !free {
+				return false, claim.Leader != "", err
+			}
+			// A leader that is being submitted is not in the queue yet.
+			young := time.Since(leader.Since).Abs() < joinWait
+			if young && time.Since(start) < joinWait && lifecycle.Sleep(ctx, joinPause) {
+				continue
+			}
+		}
+		err = st.SetCacheLeader(ctx, spec.Owner, spec.CacheKey, spec.ID, leader.Revision)
+		if !errors.Is(err, store.ErrConflict) || time.Since(start) >= joinWait {
+			return err == nil, false, err
+		}
+	}
+}
+
+// unclaim lets another job become the leader instead of one that was not accepted.
+func (s *Service) unclaim(ctx context.Context, spec *job.Spec) {
+	leader, err := s.store.CacheLeader(ctx, spec.Owner, spec.CacheKey)
+	if err == nil && leader.ID == spec.ID {
+		err = s.store.SetCacheLeader(ctx, spec.Owner, spec.CacheKey, "", leader.Revision)
+	}
+	if err != nil && !errors.Is(err, store.ErrConflict) && s.log != nil {
+		s.log.DebugContext(ctx, "cannot give up the lead of identical jobs", slog.Any("error", err))
+	}
 }

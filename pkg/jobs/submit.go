@@ -136,13 +136,29 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 	if len(order.missing) > 0 {
 		return nil, &InvalidError{Faults: order.missing}
 	}
+	joined, usage, unclaim := s.join(callerCtx, key, spec)
+	if joined {
+		if err := s.copyReferences(ctx, spec, order.references); err != nil {
+			return nil, err
+		}
+		snap, replayed, err := s.jobs.enqueue(ctx, spec, keyed, tombstone)
+		if err != nil {
+			return nil, err
+		}
+		return &Submission{Job: snap, Replayed: replayed, Usage: usage}, nil
+	}
 	end, err := s.quota.Reserve(callerCtx, key, spec.Units())
 	if err != nil {
+		unclaim(ctx)
 		return nil, err
 	}
 	defer end()
 	// From here on a disconnect of the caller is ignored: timed well, it would yield both the job and a refund.
-	return s.submitWithQuota(ctx, key, spec, order, tombstone)
+	submission, err := s.submitWithQuota(ctx, key, spec, order, tombstone)
+	if err != nil && NotSubmitted(err) {
+		unclaim(ctx)
+	}
+	return submission, err
 }
 
 // NotAcceptingError refuses a submission because the operator accepts no jobs.

@@ -37,6 +37,21 @@ func (q *Quota) Plan(key Key, id string, at time.Time, units int) *Bulk {
 	return &Bulk{ID: id + "-" + string(key.Group), At: job.At(at), Units: units, Charge: chargeOf(key, q.windows(key, now), now, units), key: key}
 }
 
+// Defer returns the charge of units to a key that is made at the end of a job, nil when no daily limit applies, and the usage of each
+// limited window without it. It returns a *Refusal if deferred charges have exceeded a daily limit. It costs one read of each counter.
+func (q *Quota) Defer(ctx context.Context, key Key, units int) (*job.Charge, []Usage, error) {
+	list, err := q.Usage(ctx, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, u := range list {
+		if u.Daily() && u.Used > u.Limit {
+			return nil, nil, &Refusal{Usage: u, Asked: units}
+		}
+	}
+	return chargeOf(key, list, q.now(), units), list, nil
+}
+
 func (b *Bulk) mark() string { return broker.RefundSubject(b.ID, b.At.Time) }
 
 func (b *Bulk) reversalMark() string { return broker.RefundSubject(b.ID+"-reversed", b.At.Time) }

@@ -16,11 +16,14 @@ import (
 // codeDuplicate is the NATS error code for a batch with a duplicate message.
 const codeDuplicate = 10201
 
-// Refund refunds the units that a job did not produce for reasons outside its owner's control. It is idempotent and may be
-// called concurrently: the write also marks the job as refunded. It costs nothing when there is nothing to refund, and a read
-// and an atomic batch otherwise.
+// Refund refunds the units that a job did not produce for reasons outside its owner's control, and charges those of a deferred charge
+// that are due, whatever the limits are. It is idempotent and may be called concurrently: the write also marks the job. It costs nothing
+// when there is nothing to change, and a read and an atomic batch otherwise.
 func Refund(ctx context.Context, b *broker.Broker, r *job.Record) error {
 	units, charge := r.GivesBack(), r.Spec.Charge
+	if owed := r.Owes(); owed > 0 {
+		units, charge = -owed, r.Spec.DeferredCharge
+	}
 	if units == 0 || !job.ValidToken(charge.Who) || !job.ValidToken(charge.Day) {
 		return nil
 	}

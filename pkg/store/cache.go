@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -25,27 +26,37 @@ type cacheEntry struct {
 	ID string `json:"id"`
 }
 
-// CacheLeader returns the job that generates, or has generated, the result of the requests of an owner with a key; "" if there is none.
-// revision is the argument of SetCacheLeader. It fails with job.ErrNewer, and costs one request to the leader of the stream.
-func (s *Store) CacheLeader(ctx context.Context, owner, key string) (id string, revision uint64, err error) {
+// CacheLeader is the job that generates, or has generated, the result of identical requests. Its ID is "" if there is none.
+type CacheLeader struct {
+	ID string
+	// Revision is the argument of SetCacheLeader, and Since when the job became the leader, by the clock of NATS.
+	Revision uint64
+	Since    time.Time
+}
+
+// CacheLeader returns the leader of the requests of an owner with a key. It fails with job.ErrNewer, and costs one request to the leader of
+// the stream.
+func (s *Store) CacheLeader(ctx context.Context, owner, key string) (CacheLeader, error) {
 	msg, err := broker.LeaderLast(ctx, s.js, broker.CacheStream, broker.CacheSubject(owner, key))
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return "", 0, nil
+		return CacheLeader{}, nil
 	case err != nil:
-		return "", 0, fmt.Errorf("read cache: %w", err)
+		return CacheLeader{}, fmt.Errorf("read cache: %w", err)
 	}
+	leader := CacheLeader{Revision: msg.Sequence, Since: msg.Time}
 	var e cacheEntry
 	if err := json.Unmarshal(msg.Data, &e); err != nil {
-		return "", msg.Sequence, nil // It is replaced, as is the marker of an expired one.
+		return leader, nil // It is replaced, as is the marker of an expired one.
 	}
 	if e.V > job.Version {
-		return "", 0, fmt.Errorf("decode cache: %w", job.ErrNewer)
+		return CacheLeader{}, fmt.Errorf("decode cache: %w", job.ErrNewer)
 	}
-	return e.ID, msg.Sequence, nil
+	leader.ID = e.ID
+	return leader, nil
 }
 
-// SetCacheLeader makes a job the one that generates the result of the requests with a key. It fails with ErrConflict when another job
+// SetCacheLeader makes a job the one that generates the result of the requests with a key; "" means none. It fails with ErrConflict when another job
 // became that after revision was read. It costs one acknowledged publish, which is not synced to disk: it saves upstream calls and
 // promises nothing.
 func (s *Store) SetCacheLeader(ctx context.Context, owner, key, id string, revision uint64) error {

@@ -72,6 +72,12 @@ func TestSubmitCommands(t *testing.T) {
 	if got := p.call(t.Context(), "speak", "Good evening.", "--dry-run", "--json"); got.exit != 0 || !strings.Contains(got.out, `"characters":13`) {
 		t.Errorf("dry run: %+v", got)
 	}
+	var own struct {
+		Input struct{ Seed int }
+	}
+	if got := p.call(t.Context(), "submit", "a fox", "--seed", "7", "--no-cache", "-o", "json"); json.Unmarshal([]byte(got.out), &own) != nil || own.Input.Seed != 7 {
+		t.Errorf("submit without the cache: %+v", got)
+	}
 
 	// An interrupted wait leaves the job alone.
 	p.mustRun(t, "pause", "image")

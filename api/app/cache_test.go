@@ -111,18 +111,38 @@ func TestIdenticalRequestsShareACall(t *testing.T) {
 	}
 	expect("after the deletion of the original", http.StatusAccepted, 4, false, post(body))
 
+	// The lines of a batch are requests like others.
+	resp := two.Do(t, http.MethodPost, "/api/batches", fields{"jobs": []fields{body, with("cache", false), body}})
+	var batch struct {
+		ID   string
+		Jobs []struct{ ID string }
+	}
+	resp.Decode(t, &batch)
+	resp = two.Do(t, http.MethodGet, "/api/batches/"+batch.ID, nil)
+	if resp.Decode(t, &batch); len(batch.Jobs) != 3 {
+		t.Fatalf("batch: %d %s", resp.StatusCode, resp.Data)
+	}
+	for n, line := range batch.Jobs {
+		if j := two.Wait(t, line.ID); j.Status != "succeeded" || j.Cached != (n != 1) {
+			t.Errorf("line %d became %+v", n, j)
+		}
+	}
+	if calls := s.simulator().Count(simulator.KindImage, ""); calls != 5 {
+		t.Errorf("%d calls after the batch", calls)
+	}
+
 	// A job that has joined another one is charged if it has to make the call itself.
-	two.awaitRemaining(t, "before the last calls", 5)
+	two.awaitRemaining(t, "before the last calls", 4)
 	if err := s.simulator().Script(simulator.Rule{Kind: simulator.KindImage, Contains: "ship", Hold: true}); err != nil {
 		t.Fatal(err)
 	}
 	body["input"].(fields)["prompt"] = "a ship"
 	canceled := one.Submit(t, body).ID
-	if err := s.simulator().WaitCalls(t.Context(), simulator.KindImage, 5); err != nil {
+	if err := s.simulator().WaitCalls(t.Context(), simulator.KindImage, 6); err != nil {
 		t.Fatal(err)
 	}
 	joined := two.Submit(t, body).ID
-	two.awaitRemaining(t, "only the first is charged", 4)
+	two.awaitRemaining(t, "only the first is charged", 3)
 	if resp := one.Do(t, http.MethodPost, "/api/jobs/"+canceled+"/cancel", nil); resp.StatusCode != http.StatusOK {
 		t.Fatalf("cancel: %d %s", resp.StatusCode, resp.Data)
 	}
@@ -130,5 +150,5 @@ func TestIdenticalRequestsShareACall(t *testing.T) {
 	if j := two.Wait(t, joined); j.Status != "succeeded" || j.Cached {
 		t.Errorf("the second became %+v", j)
 	}
-	two.awaitRemaining(t, "both have made a call", 3)
+	two.awaitRemaining(t, "both have made a call", 2)
 }

@@ -36,13 +36,14 @@ func TestOf(t *testing.T) {
 	spec := stored(t, "spec_image.json", job.DecodeSpec)
 	retrying := stored(t, "progress_retrying.json", job.DecodeProgress)
 	snapshots := map[string]*job.Snapshot{
-		"view_queued.json":   {Spec: spec, Sequence: 5},
-		"view_running.json":  {Spec: spec, Progress: stored(t, "progress_running.json", job.DecodeProgress)},
-		"view_retrying.json": {Spec: spec, Progress: retrying},
-		"view_webhook.json":  {Spec: stored(t, "spec_webhook.json", job.DecodeSpec)},
-		"view_retried.json":  {Spec: stored(t, "spec_prompt_retried.json", job.DecodeSpec)},
+		"view_queued.json":    {Spec: spec, Sequence: 5},
+		"view_running.json":   {Spec: spec, Progress: stored(t, "progress_running.json", job.DecodeProgress)},
+		"view_retrying.json":  {Spec: spec, Progress: retrying},
+		"view_webhook.json":   {Spec: stored(t, "spec_webhook.json", job.DecodeSpec)},
+		"view_identical.json": {Spec: spec, Progress: stored(t, "progress_identical.json", job.DecodeProgress)},
+		"view_retried.json":   {Spec: stored(t, "spec_prompt_retried.json", job.DecodeSpec)},
 	}
-	for _, name := range []string{"succeeded", "succeeded_text", "failed", "expired", "canceled"} {
+	for _, name := range []string{"succeeded", "succeeded_text", "failed", "expired", "canceled", "cached"} {
 		record := stored(t, "record_"+name+".json", job.DecodeRecord)
 		// The rest of the progress must not be shown.
 		snapshots["view_"+name+".json"] = &job.Snapshot{Spec: record.Spec, Record: record, Progress: retrying}

@@ -72,10 +72,13 @@ func TestGivesBack(t *testing.T) {
 		r.Cancel = kind
 		return r
 	}
+	cached := chargedEnd(job.StatusSucceeded, nil)
+	cached.Cached = true
 	for name, c := range map[string]struct {
 		record *job.Record
 		want   int
 	}{
+		"a copy":                      {cached, 4},
 		"canceled while running":      {canceled(job.CancelWhileRunning), 0},
 		"canceled before the start":   {canceled(job.CancelBeforeStart), 4},
 		"succeeded":                   {chargedEnd(job.StatusSucceeded, nil), 0},

@@ -32,6 +32,7 @@ func TestOnACluster(t *testing.T) {
 	_, rigs := onCluster(t)
 	t.Run("concurrent keyed submits", func(t *testing.T) { concurrentKeyedSubmits(t, rigs) })
 	t.Run("concurrent ends", func(t *testing.T) { concurrentEnds(t, rigs) })
+	t.Run("concurrent claims", func(t *testing.T) { concurrentClaims(t, rigs) })
 	t.Run("reads at every node", func(t *testing.T) { readsAtEveryNode(t, rigs) })
 }
 

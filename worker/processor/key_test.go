@@ -65,6 +65,10 @@ func TestWorkerWithThePortKey(t *testing.T) {
 	canceled := r.Submit(job.KindPrompt)
 	set := r.Submit(job.KindImage, processortest.Images(3, 1))
 	text := r.Submit(job.KindTranslation)
+	one, two := r.Submit(job.KindImage, identical), r.Submit(job.KindImage, identical)
+	if r.WaitSettled(one).Cached == r.WaitSettled(two).Cached {
+		t.Error("identical jobs did not share a result")
+	}
 	for _, s := range []*job.Spec{set, text} {
 		if record := r.WaitSettled(s); record.Status != job.StatusSucceeded {
 			t.Errorf("%s: %+v", s.Kind, record)

@@ -23,6 +23,7 @@ var probeCommand = operationCommand{
 	usage: `usage: api probe [flags] UPSTREAM
 
 Lets the next job try an upstream whose circuit breaker is open, for example after its key or balance was corrected.
+Providers of the file that UPSTREAMS names have circuit breakers of their own, such as image-local.
 Calls a running API and needs its ADMIN_KEY.
 
 `,
@@ -30,8 +31,9 @@ Calls a running API and needs its ADMIN_KEY.
 }
 
 func checkUpstream(name string) error {
-	if !slices.Contains(job.Upstreams(), name) {
-		return fmt.Errorf("unknown upstream %q; the upstreams are %v", name, job.Upstreams())
+	if _, isProvider := job.ServedUpstream(name); !isProvider && !slices.Contains(job.Upstreams(), name) {
+		return fmt.Errorf("unknown upstream %q; the upstreams are %v, and providers such as %s", name, job.Upstreams(),
+			job.ProviderCircuit(job.UpstreamImage, "NAME"))
 	}
 	return nil
 }

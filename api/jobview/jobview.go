@@ -50,10 +50,12 @@ type Job struct {
 
 // Result is a job.Result with the URLs of its media.
 type Result struct {
-	Media   []Media         `json:"media"`
-	Text    string          `json:"text,omitempty"`
-	Prompt  *job.PromptPair `json:"prompt,omitempty"`
-	Missing []job.Missing   `json:"missing,omitempty"`
+	Media []Media `json:"media"`
+	Text  string  `json:"text,omitempty"`
+	// Upstream is the provider that served, if there are several.
+	Upstream string          `json:"upstream,omitempty"`
+	Prompt   *job.PromptPair `json:"prompt,omitempty"`
+	Missing  []job.Missing   `json:"missing,omitempty"`
 }
 
 // Media is a job.Media with its URL.
@@ -120,7 +122,7 @@ func (j *Job) setEnd(r *job.Record) {
 }
 
 func (j *Job) setResult(r *job.Result) {
-	view := &Result{Media: []Media{}, Text: r.Text, Prompt: r.Prompt, Missing: r.Missing}
+	view := &Result{Media: []Media{}, Text: r.Text, Upstream: r.Upstream, Prompt: r.Prompt, Missing: r.Missing}
 	for _, m := range r.Media {
 		url := j.Links.Self + "/media/" + strconv.Itoa(m.Index)
 		view.Media = append(view.Media, Media{Media: m, URL: url})

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -58,8 +60,12 @@ type kindView struct {
 
 func newUpstreamView(c control.Circuit) upstreamView {
 	v := upstreamView{Name: c.Upstream, State: c.State, Kinds: []job.Kind{}}
+	upstream := c.Upstream
+	if served, ok := job.ServedUpstream(c.Upstream); ok {
+		upstream = served
+	}
 	for _, kind := range job.Kinds() {
-		if kind.Upstream() == c.Upstream {
+		if kind.Upstream() == upstream {
 			v.Kinds = append(v.Kinds, kind)
 		}
 	}
@@ -85,7 +91,13 @@ func (h *controlHandler) getControl(c *gin.Context) error {
 		Kinds     []kindView     `json:"kinds"`
 		Switches  []switchView   `json:"switches"`
 	}{Switches: h.switches()}
-	for _, name := range job.Upstreams() {
+	ctx, cancel := lifetime.Bounded(c.Request.Context())
+	defer cancel()
+	providers, err := h.providers(ctx)
+	if err != nil {
+		return problem.Unavailable(err)
+	}
+	for _, name := range append(job.Upstreams(), providers...) {
 		reply.Upstreams = append(reply.Upstreams, newUpstreamView(view.Circuit(name)))
 	}
 	for _, kind := range job.Kinds() {
@@ -159,26 +171,58 @@ func (h *controlHandler) resumeKind(c *gin.Context) error {
 	return nil
 }
 
-// probeUpstream is POST /api/admin/upstreams/:name/probe. It allows the next job to call an upstream that has rejected this
-// installation or is down. An upstream that asked to wait is not called earlier.
+// providers returns the circuit breakers of the providers that the workers have. It costs one request to NATS.
+func (h *controlHandler) providers(ctx context.Context) ([]string, error) {
+	workers, err := h.control.Workers(ctx)
+	return control.Providers(workers), err
+}
+
+// probeUpstream is POST /api/admin/upstreams/:name/probe. It allows the next job to call an upstream, or a provider of one, that
+// has rejected this installation or is down. One that asked to wait is not called earlier.
 func (h *controlHandler) probeUpstream(c *gin.Context) error {
 	name := c.Param("name")
-	if !slices.Contains(job.Upstreams(), name) {
-		return problem.Because(problem.CodeNotFound, "upstream")
-	}
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
+	providers, err := h.providers(ctx)
+	if err != nil {
+		return problem.Unavailable(err)
+	}
+	if !slices.Contains(append(job.Upstreams(), providers...), name) {
+		return problem.Because(problem.CodeNotFound, "upstream")
+	}
 	circuit := h.control.View().Circuit(name)
 	if circuit.Open() && circuit.Code == job.CodeThrottled {
 		return &problem.Problem{Code: problem.CodeThrottledUpstream, RetryAfter: max(1, int(circuit.Until.Sub(h.now()).Seconds()))}
 	}
-	err := h.control.Reconsider(ctx, name, circuit.Code)
+	err = h.reconsider(ctx, name, providers)
 	h.audit(ctx, c, "probe upstream", err, slog.String("upstream", name))
 	if err != nil {
 		return problem.Unavailable(err)
 	}
 	respond.JSON(c, http.StatusOK, newUpstreamView(h.control.View().Circuit(name)))
 	return nil
+}
+
+// reconsider allows a probe of an upstream or a provider. That of a provider is also allowed while all providers of its upstream are
+// avoided, and that of an upstream is one of its providers, except those that asked to wait.
+func (h *controlHandler) reconsider(ctx context.Context, name string, providers []string) error {
+	view := h.control.View()
+	upstream, isProvider := job.ServedUpstream(name)
+	names := []string{name}
+	for _, p := range providers {
+		if served, _ := job.ServedUpstream(p); served == name && view.Circuit(p).Code != job.CodeThrottled {
+			upstream, names = name, append(names, p)
+		}
+	}
+	var errs []error
+	for _, n := range names {
+		errs = append(errs, h.control.Reconsider(ctx, n, view.Circuit(n).Code))
+	}
+	if isProvider || len(names) > 1 {
+		// The circuits of the providers say when each may be called.
+		errs = append(errs, h.control.Reset(ctx, upstream))
+	}
+	return errors.Join(errs...)
 }
 
 // kindParam returns the kind of job in the path.

@@ -18,6 +18,7 @@ type kindView struct {
 type upstreamView struct {
 	Name, State, Code, Until string
 	Status                   int
+	Kinds                    []job.Kind
 }
 
 func TestPauseAndResume(t *testing.T) {
@@ -129,6 +130,7 @@ func TestOpenCircuitIsReported(t *testing.T) {
 	if len(all.Upstreams) != 3 || all.Upstreams[0].State != "open" || all.Upstreams[2].Status != 401 {
 		t.Errorf("%+v", all)
 	}
+	providers(t, b, trip)
 	// A circuit with Retry-After stays open; one that rejected the credentials is probed on request.
 	b.admin(t, http.MethodPost, "/upstreams/pollinations-image/probe", nil).problem(t, http.StatusConflict, "upstream_asked_to_wait")
 	b.admin(t, http.MethodPost, "/upstreams/language-model/probe", nil).expect(t, http.StatusOK)
@@ -140,4 +142,30 @@ func TestOpenCircuitIsReported(t *testing.T) {
 	if status, details := b.health(t, http.StatusOK).check("upstreams"); status != "ok" || len(details["refused"].([]any)) != 0 {
 		t.Errorf("after the probe: %s %v", status, details)
 	}
+}
+
+// providers opens the circuit breakers of providers, which are shown without being a fault of the service, and probes them.
+func providers(t *testing.T, b *bundle, trip func(name, code string, status int)) {
+	t.Helper()
+	b.admin(t, http.MethodPost, "/upstreams/image-local/probe", nil).problem(t, http.StatusNotFound, "not_found")
+	must(t, b.control.RegisterWorker(t.Context(), control.Worker{ID: "w2", Mode: "simulator", Providers: []string{"speech-main", "image-local"}}))
+	trip("speech-main", job.CodeMisconfigured, 401)
+	trip("image-local", job.CodeThrottled, 429)
+	_, details := b.health(t, http.StatusServiceUnavailable).check("upstreams")
+	if open := details["providers"].(map[string]any); open["speech-main"] == nil || open["image-local"] == nil || len(details["refused"].([]any)) != 1 {
+		t.Errorf("%v", details)
+	}
+	var all struct{ Upstreams []upstreamView }
+	b.admin(t, http.MethodGet, "/control", nil).expect(t, http.StatusOK).decode(t, &all)
+	if len(all.Upstreams) != 5 || all.Upstreams[3].Name != "speech-main" || all.Upstreams[3].State != "open" || all.Upstreams[3].Kinds[0] != job.KindAudio {
+		t.Errorf("%+v", all)
+	}
+	b.admin(t, http.MethodPost, "/upstreams/image-local/probe", nil).problem(t, http.StatusConflict, "upstream_asked_to_wait")
+	b.admin(t, http.MethodPost, "/upstreams/speech-main/probe", nil).expect(t, http.StatusOK)
+	view := b.control.View()
+	if c := view.Circuit("speech-main"); !c.Due(time.Now()) || view.Circuit(job.UpstreamSpeech).Open() {
+		t.Errorf("%+v, %+v", c, view.Circuit(job.UpstreamSpeech))
+	}
+	trip(job.UpstreamSpeech, job.CodeUnavailable, 0)
+	must(t, b.control.DeregisterWorker(t.Context(), "w2"))
 }

@@ -276,6 +276,16 @@ func (h *healthHandler) checkUpstreams(ctx context.Context) healthCheck {
 			check.Status = healthDegraded
 		}
 	}
+	if names := control.Providers(workers); len(names) > 0 {
+		// While others serve, a provider is not a fault of the service; if none does, the circuit of the upstream is open.
+		providers := map[string]any{}
+		for _, name := range names {
+			if c := view.Circuit(name); c.Open() {
+				providers[name] = map[string]any{"code": c.Code, "since": c.Since, "until": c.Until, "state": c.State}
+			}
+		}
+		check.Details["providers"] = providers
+	}
 	paused := map[string]any{}
 	for _, kind := range job.Kinds() {
 		if p := view.Pauses[kind]; p.Active(now) {

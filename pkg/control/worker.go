@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -24,6 +25,19 @@ type Worker struct {
 	Providers []string `json:"providers,omitempty"`
 	// Failing names the upstreams that have recently returned only errors to this worker.
 	Failing []string `json:"failing,omitempty"`
+}
+
+// Providers returns the circuit breakers of the providers of all workers, each once, in the order of the workers.
+func Providers(workers []Worker) []string {
+	var names []string
+	for _, w := range workers {
+		for _, name := range w.Providers {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 const (

@@ -42,8 +42,29 @@ type Model struct {
 	Price      *Price `json:"price,omitempty"`
 	// Health is the model's health as reported by the upstream.
 	Health string `json:"health,omitempty"`
+	// Offers are those of the providers of the model, in the order in which they are tried; empty without a list of providers.
+	Offers []Offer `json:"offers,omitempty"`
 	// ReplacedBy is the model to use instead of a retired one, which is refused; empty for all others.
 	ReplacedBy string `json:"replaced_by,omitempty"`
+}
+
+// Offer is what one of several providers offers of a model. Limits and voices are set if the model has several offers.
+type Offer struct {
+	Provider           string   `json:"provider"`
+	Price              *Price   `json:"price,omitempty"`
+	MaxPixels          int      `json:"max_pixels,omitempty"`
+	MaxReferenceImages int      `json:"max_reference_images,omitempty"`
+	Voices             []string `json:"voices,omitempty"`
+}
+
+// Offer returns the offer of a provider, and false if it has none.
+func (m Model) Offer(provider string) (Offer, bool) {
+	for _, o := range m.Offers {
+		if o.Provider == provider {
+			return o, true
+		}
+	}
+	return Offer{}, false
 }
 
 // Price is the price of a model. Amounts are decimal numbers.

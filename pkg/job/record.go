@@ -33,6 +33,8 @@ type Result struct {
 	Media []Media `json:"media,omitempty"`
 	// Text is the improved or translated text.
 	Text string `json:"text,omitempty"`
+	// Upstream is the provider that served; empty without a list of providers, and for a set that several served.
+	Upstream string `json:"upstream,omitempty"`
 	// Prompt is set if the prompt was improved.
 	Prompt *PromptPair `json:"prompt,omitempty"`
 	// Missing are the images of a set that could not be generated.
@@ -63,6 +65,8 @@ type Media struct {
 	Height      int    `json:"height,omitempty"`
 	Seed        *int64 `json:"seed,omitempty"`
 	Model       string `json:"model,omitempty"`
+	// Upstream is the provider that made it; empty without a list of providers.
+	Upstream string `json:"upstream,omitempty"`
 	// SampleRate and Channels describe raw samples (audio/pcm: 16 bits, little-endian), which have no header; 0 for all other
 	// types.
 	SampleRate int `json:"sample_rate,omitempty"`

@@ -23,6 +23,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 	"github.com/text2image-audio/text2image-audio/worker/generate"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/provider"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
@@ -83,6 +84,9 @@ func (w *Worker) start(ctx context.Context) error {
 	for _, name := range upstreams.Missing() {
 		w.log.ErrorContext(ctx, "missing setting: jobs that need it will wait", "variable", name)
 	}
+	for _, name := range upstreams.Unused() {
+		w.log.WarnContext(ctx, "setting is not used: UPSTREAMS has providers for it", "variable", name)
+	}
 	q, err := queue.New(ctx, w.broker)
 	if err != nil {
 		return err
@@ -106,6 +110,7 @@ func (w *Worker) start(ctx context.Context) error {
 	generator.Reference = s.ReadReference
 	w.control = control.NewController(controls, w.log, w.observeControl)
 	w.control.OnSwitch(w.cfg.OnSwitch)
+	w.control.Providers(upstreams.File.Circuits())
 	if err := w.control.Start(ctx); err != nil {
 		return err
 	}
@@ -113,7 +118,7 @@ func (w *Worker) start(ctx context.Context) error {
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
 		Queue: q, Store: s, Jobs: jobs.New(w.broker, q, s, jobs.WithMetrics(w.metrics), jobs.WithLog(w.log)),
 		Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log,
-		AckWait: w.broker.AckWait(), Mode: w.cfg.Upstreams.Mode(), Version: version,
+		Providers: upstreams.File.Circuits(), AckWait: w.broker.AckWait(), Mode: w.cfg.Upstreams.Mode(), Version: version,
 	})
 	if err != nil {
 		return err
@@ -122,7 +127,7 @@ func (w *Worker) start(ctx context.Context) error {
 		return err
 	}
 	ctx, w.stop = context.WithCancel(context.WithoutCancel(ctx))
-	w.background.Go(func() { w.keepCatalogue(ctx, generator.Media) })
+	w.background.Go(func() { w.keepCatalogue(ctx, generator) })
 	return nil
 }
 
@@ -147,6 +152,12 @@ func (w *Worker) generator(u Upstreams, leases *control.Store) (*generate.Genera
 	observe := func(upstream string, status int, _ string, took time.Duration) {
 		w.metrics.ObserveUpstream(upstream, status, took)
 	}
+	if len(u.File.Images) > 0 {
+		u.ImageBase = ""
+	}
+	if len(u.File.Speech) > 0 {
+		u.TextBase = ""
+	}
 	media, err := pollinations.New(pollinations.Config{
 		BaseURL: u.ImageBase, SpeechBaseURL: u.TextBase, Token: u.Token.Reveal(),
 		ImageStyle: u.ImageStyle, SpeechStyle: u.TextStyle, Gate: w.gate(leases),
@@ -162,7 +173,15 @@ func (w *Worker) generator(u Upstreams, leases *control.Store) (*generate.Genera
 	if err != nil {
 		return nil, fmt.Errorf("configure DeepSeek: %w", err)
 	}
-	return &generate.Generator{Media: media, Language: language, Catalogue: w.catalogue.Current, Log: w.log}, nil
+	providers, err := u.File.Open(provider.Options{
+		HTTP: client, Logger: w.log, Version: version, Gate: w.gate(leases), Observe: observe,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("configure UPSTREAMS: %w", err)
+	}
+	return &generate.Generator{
+		Media: media, Language: language, Providers: *providers, Catalogue: w.catalogue.Current, Log: w.log,
+	}, nil
 }
 
 // Simulator returns the simulator that replaces the upstreams, or nil.
@@ -219,12 +238,17 @@ func (w *Worker) initMetrics() {
 	for _, kind := range job.Kinds() {
 		kinds = append(kinds, string(kind))
 	}
-	w.metrics.InitWorker(kinds, job.Upstreams(), []string{job.CodeUnavailable, job.CodeThrottled, job.CodeMisconfigured})
+	w.metrics.InitWorker(kinds, w.circuits(), []string{job.CodeUnavailable, job.CodeThrottled, job.CodeMisconfigured})
+}
+
+// circuits returns the names of all circuit breakers: of the upstreams, and of their providers.
+func (w *Worker) circuits() []string {
+	return append(job.Upstreams(), w.cfg.Upstreams.File.Circuits()...)
 }
 
 // observeControl exports the state of the circuit breakers.
 func (w *Worker) observeControl(view control.View) {
-	for _, name := range job.Upstreams() {
+	for _, name := range w.circuits() {
 		w.metrics.ObserveCircuit(name, string(view.Circuit(name).State))
 	}
 }

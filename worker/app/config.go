@@ -11,6 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/provider"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
@@ -40,7 +41,9 @@ type Upstreams struct {
 	DeepSeekKey   env.Secret `env:"DEEPSEEK_API_KEY" doc:"Key for the DeepSeek API."`
 	DeepSeekModel string     `env:"DEEPSEEK_MODEL" doc:"Model that optimizes prompts and translates; deepseek-flash if empty."`
 
-	Simulator string `env:"SIMULATOR" doc:"on or off: whether the built-in simulator replaces the upstreams; if empty, it does unless a POLLINATIONS_ or DEEPSEEK_ variable is set."`
+	File provider.File `env:"UPSTREAMS" doc:"Path of a JSON file with several providers for images, speech or the language model, in the order in which they are tried. For the kinds in it the variables above are not used, except those that it names for keys. providers.md describes it."`
+
+	Simulator string `env:"SIMULATOR" doc:"on or off: whether the built-in simulator replaces the upstreams; if empty, it does unless UPSTREAMS or a POLLINATIONS_ or DEEPSEEK_ variable is set."`
 }
 
 // The modes of a worker.
@@ -57,7 +60,7 @@ func (u Upstreams) Simulated() bool {
 	case "off":
 		return false
 	}
-	return u.ImageBase == "" && u.TextBase == "" && u.Token == "" && u.ImageStyle == "" && u.TextStyle == "" &&
+	return !u.File.Set() && u.ImageBase == "" && u.TextBase == "" && u.Token == "" && u.ImageStyle == "" && u.TextStyle == "" &&
 		u.DeepSeekURL == "" && u.DeepSeekKey == "" && u.DeepSeekModel == ""
 }
 
@@ -75,17 +78,40 @@ func (u Upstreams) Missing() []string {
 		return nil
 	}
 	var missing []string
-	for _, v := range []struct{ name, value string }{
-		{"POLLINATIONS_IMAGE_API_BASE", u.ImageBase},
-		{"POLLINATIONS_TEXT_API_BASE", u.TextBase},
-		{"DEEPSEEK_API_URL", u.DeepSeekURL},
-		{"DEEPSEEK_API_KEY", u.DeepSeekKey.Reveal()},
-	} {
-		if v.value == "" {
+	for _, v := range u.variables() {
+		if v.value == "" && !v.replaced && v.required {
 			missing = append(missing, v.name)
 		}
 	}
 	return missing
+}
+
+// Unused returns the names of set variables that are not used, since the file has providers for their kinds.
+func (u Upstreams) Unused() []string {
+	var unused []string
+	for _, v := range u.variables() {
+		if v.value != "" && v.replaced {
+			unused = append(unused, v.name)
+		}
+	}
+	return unused
+}
+
+// variable is a variable that the file may replace. The token is not one, since the file may name it.
+type variable struct {
+	name, value        string
+	replaced, required bool
+}
+
+func (u Upstreams) variables() []variable {
+	images, speech, chat := len(u.File.Images) > 0, len(u.File.Speech) > 0, len(u.File.Chat) > 0
+	return []variable{
+		{"POLLINATIONS_IMAGE_API_BASE", u.ImageBase, images, true},
+		{"POLLINATIONS_TEXT_API_BASE", u.TextBase, speech, true},
+		{"DEEPSEEK_API_URL", u.DeepSeekURL, chat, true},
+		{"DEEPSEEK_API_KEY", u.DeepSeekKey.Reveal(), chat && u.DeepSeekURL != "", !chat},
+		{"DEEPSEEK_MODEL", u.DeepSeekModel, chat, false},
+	}
 }
 
 // Validate returns all errors at once, each with the name of its variable.
@@ -95,6 +121,9 @@ func (c *Config) Validate() error {
 	case "", "on", "off":
 	default:
 		errs = append(errs, fmt.Errorf("SIMULATOR must be on or off, not %q", c.Upstreams.Simulator))
+	}
+	if c.Upstreams.Simulator == "on" && c.Upstreams.File.Set() {
+		errs = append(errs, errors.New("SIMULATOR must not be on if UPSTREAMS is set"))
 	}
 	for name, style := range map[string]string{
 		"POLLINATIONS_IMAGE_API_STYLE": c.Upstreams.ImageStyle, "POLLINATIONS_TEXT_API_STYLE": c.Upstreams.TextStyle,
@@ -128,9 +157,21 @@ func (u Upstreams) Describe() string {
 	if u.Simulated() {
 		return "the built-in simulator (set POLLINATIONS_* and DEEPSEEK_* to use the real services)"
 	}
-	return strings.Join([]string{
-		"images " + host(u.ImageBase), "speech " + host(u.TextBase), "language model " + host(u.DeepSeekURL),
-	}, ", ")
+	var parts []string
+	if u.File.Set() {
+		parts = append(parts, u.File.String())
+	}
+	for _, part := range []struct {
+		name, base string
+		listed     int
+	}{
+		{"images", u.ImageBase, len(u.File.Images)}, {"speech", u.TextBase, len(u.File.Speech)}, {"language model", u.DeepSeekURL, len(u.File.Chat)},
+	} {
+		if part.listed == 0 {
+			parts = append(parts, part.name+" "+host(part.base))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // host returns only the host of a URL, since the rest may contain credentials.

@@ -11,6 +11,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/provider"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/media"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
@@ -32,6 +34,8 @@ func (g *Generator) images(ctx context.Context, t *processor.Task, in *job.Image
 	if err != nil {
 		return nil, err
 	}
+	known, _ := g.models(ctx).ImageModel(in.Model)
+	parts := imageParts{prompt, references.images, known, newServer(t)}
 	var turn sync.Mutex
 	alone := references.size > maxParallelReferences
 	errs := make([]error, len(missing))
@@ -48,7 +52,7 @@ func (g *Generator) images(ctx context.Context, t *processor.Task, in *job.Image
 				turn.Lock()
 				defer turn.Unlock()
 			}
-			errs[n] = g.image(ctx, t, in, imageParts{prompt, references.images}, index)
+			errs[n] = g.image(ctx, t, in, parts, index)
 		})
 	}
 	wg.Wait()
@@ -81,12 +85,16 @@ func (p *goroutinePanic) String() string { return fmt.Sprintf("%v\n%s", p.value,
 type imageParts struct {
 	prompt     string
 	references []string
+	// model is the one of the catalogue.
+	model job.Model
+	// server is the provider of the set.
+	server *server
 }
 
 func (g *Generator) image(ctx context.Context, t *processor.Task, in *job.ImageInput, parts imageParts, index int) error {
 	width, height := in.Size()
 	seed := in.SeedOf(index)
-	media, err := g.Media.Image(ctx, pollinations.ImageRequest{
+	made, served, err := g.callImage(ctx, t, in, parts, pollinations.ImageRequest{
 		Prompt: parts.prompt, Negative: in.Negative, Model: in.Model, Width: width, Height: height, Seed: seed,
 		Quality: in.Quality, Transparent: in.Transparent, NoLogo: in.NoLogo == nil || *in.NoLogo,
 		Safe: in.Safe, ReferenceImages: parts.references, GuidanceScale: in.GuidanceScale, Reasoning: in.Reasoning,
@@ -94,13 +102,62 @@ func (g *Generator) image(ctx context.Context, t *processor.Task, in *job.ImageI
 	if err != nil {
 		return err
 	}
-	return t.Store(ctx, store.Product{
-		Media: job.Media{
-			Index: index, ContentType: media.ContentType, Width: media.Width, Height: media.Height, Seed: &seed, Model: media.Model,
-			Usage: g.imageUsage(ctx, in.Model, media),
-		},
-		Data: media.Data,
-	}, in.Count())
+	m := job.Media{
+		Index: index, ContentType: made.ContentType, Width: made.Width, Height: made.Height, Seed: &seed, Model: made.Model,
+		Usage: imageUsage(priceOf(parts.model, served), made), Upstream: nameOf(served),
+	}
+	if made.Seedless {
+		m.Seed = nil
+	}
+	return t.Store(ctx, store.Product{Media: m, Data: made.Data}, in.Count())
+}
+
+// callImage makes an image at the first provider that can, or without a list of providers at the only one, which is nil.
+func (g *Generator) callImage(
+	ctx context.Context, t *processor.Task, in *job.ImageInput, parts imageParts, r pollinations.ImageRequest,
+) (*media.Media, *provider.Provider, error) {
+	c := choice{task: t, all: g.Providers.Images}
+	if len(c.all) == 0 {
+		m, err := g.Media.Image(ctx, r)
+		return m, nil, err
+	}
+	for _, p := range c.all {
+		if _, ok := p.MakesImage(in, parts.model); ok {
+			c.able = append(c.able, p)
+		}
+	}
+	m, served, err := provide(ctx, g, c.preferring(parts.server.name()), func(ctx context.Context, p *provider.Provider) (*media.Media, error) {
+		r := r
+		r.Model, _ = p.MakesImage(in, parts.model)
+		return p.Image(ctx, r)
+	})
+	if err == nil {
+		parts.server.served(served.Name)
+	}
+	return m, served, err
+}
+
+// server is the provider that made the first image of a set. The others are asked for the rest only if it fails.
+type server struct {
+	mu    sync.Mutex
+	first string
+}
+
+// newServer returns the provider of the images that earlier attempts have stored.
+func newServer(t *processor.Task) *server { return &server{first: t.StoredUpstream()} }
+
+func (s *server) name() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.first
+}
+
+func (s *server) served(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.first == "" {
+		s.first = name
+	}
 }
 
 // setError combines the errors of single images and the faults of images that earlier attempts refused into one error,

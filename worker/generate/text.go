@@ -9,18 +9,42 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/provider"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
 )
 
 func (g *Generator) text(ctx context.Context, t *processor.Task, in *job.TextInput) (*job.Result, error) {
 	if t.Spec.Kind == job.KindTranslation {
-		c, err := g.Language.Translate(ctx, in.Text, t.TextProgress(ctx, translationLength(in.Text)))
-		return &job.Result{Text: c.Text, Usage: textUsage(c)}, err
+		progress := t.TextProgress(ctx, translationLength(in.Text))
+		c, served, err := g.callLanguage(ctx, t, func(ctx context.Context, client *deepseek.Client) (deepseek.Completion, error) {
+			return client.Translate(ctx, in.Text, progress)
+		})
+		return &job.Result{Text: c.Text, Usage: textUsage(c), Upstream: nameOf(served)}, err
 	}
-	c, err := g.Language.Improve(ctx, in.Text, t.TextProgress(ctx, promptLength))
+	c, served, err := g.improve(ctx, t, in.Text, t.TextProgress(ctx, promptLength))
 	return &job.Result{
-		Text: c.Text, Prompt: &job.PromptPair{Original: in.Text, Optimized: c.Text}, Usage: textUsage(c),
+		Text: c.Text, Prompt: &job.PromptPair{Original: in.Text, Optimized: c.Text}, Usage: textUsage(c), Upstream: nameOf(served),
 	}, err
+}
+
+func (g *Generator) improve(ctx context.Context, t *processor.Task, text string, progress func(string)) (deepseek.Completion, *provider.Provider, error) {
+	return g.callLanguage(ctx, t, func(ctx context.Context, client *deepseek.Client) (deepseek.Completion, error) {
+		return client.Improve(ctx, text, progress)
+	})
+}
+
+// callLanguage calls the first language model that serves, or without a list of providers the only one, which is nil.
+func (g *Generator) callLanguage(
+	ctx context.Context, t *processor.Task, call func(context.Context, *deepseek.Client) (deepseek.Completion, error),
+) (deepseek.Completion, *provider.Provider, error) {
+	all := g.Providers.Chat
+	if len(all) == 0 {
+		c, err := call(ctx, g.Language)
+		return c, nil, err
+	}
+	return provide(ctx, g, choice{task: t, all: all, able: all}, func(ctx context.Context, p *provider.Provider) (deepseek.Completion, error) {
+		return call(ctx, p.Chat)
+	})
 }
 
 // imagePrompt returns the prompt to send and, for a job that optimizes, a result with both prompts. If the language model
@@ -65,10 +89,10 @@ func (g *Generator) optimize(ctx context.Context, t *processor.Task, prompt stri
 			ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 			defer cancel()
 		}
-		c, err = g.Language.Improve(ctx, prompt, t.TextProgress(ctx, 0))
+		c, _, err = g.improve(ctx, t, prompt, t.TextProgress(ctx, 0))
 		var f *fault.Error
 		if errors.As(err, &f) && f.Class == fault.Retryable && ctx.Err() == nil {
-			c, err = g.Language.Improve(ctx, prompt, t.TextProgress(ctx, 0))
+			c, _, err = g.improve(ctx, t, prompt, t.TextProgress(ctx, 0))
 		}
 		return err
 	})

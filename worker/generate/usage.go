@@ -6,15 +6,22 @@ import (
 	"unicode/utf8"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/provider"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
-	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/media"
 )
 
-// imageUsage returns the usage of an image, with its cost if the catalogue has the model's price.
-func (g *Generator) imageUsage(ctx context.Context, model string, m *pollinations.Media) *job.Usage {
+// priceOf returns the price of a model at the provider that served; nil if it is unknown.
+func priceOf(m job.Model, served *provider.Provider) *job.Price {
+	if served == nil {
+		return m.Price
+	}
+	return served.PriceOf(m)
+}
+
+// imageUsage returns the usage of an image, with its cost if the price is known.
+func imageUsage(price *job.Price, m *media.Media) *job.Usage {
 	usage := &job.Usage{Images: 1}
-	known, _ := g.models(ctx).ImageModel(model)
-	price := known.Price
 	if price == nil {
 		price = &job.Price{}
 	}
@@ -31,17 +38,17 @@ func (g *Generator) imageUsage(ctx context.Context, model string, m *pollination
 	return billed(usage, price.Currency, m.CacheHit)
 }
 
-// speechUsage returns the usage of speech, with its cost if the catalogue has the model's price.
-func (g *Generator) speechUsage(ctx context.Context, in *job.AudioInput, m *pollinations.Media) *job.Usage {
+// speechUsage returns the usage of speech, with its cost if the price is known.
+func speechUsage(price *job.Price, in *job.AudioInput, m *media.Media) *job.Usage {
 	usage := &job.Usage{Characters: utf8.RuneCountInString(in.Text)}
 	if counted := int(m.Usage.AudioCharacters); counted > 0 {
 		usage.Characters = counted
 	}
 	currency := ""
-	if known, _ := g.models(ctx).SpeechModel(in.Model); known.Price != nil {
+	if price != nil {
 		const thousand = 1000
-		currency = known.Price.Currency
-		usage.Cost = job.Cost(known.Price.PerThousandCharacters, big.NewRat(int64(usage.Characters), thousand))
+		currency = price.Currency
+		usage.Cost = job.Cost(price.PerThousandCharacters, big.NewRat(int64(usage.Characters), thousand))
 	}
 	return billed(usage, currency, m.CacheHit)
 }

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ func (a *attempt) succeed(ctx context.Context, task *Task, result *job.Result, m
 		result = &job.Result{}
 	}
 	result.Media, result.Missing, result.Usage = task.stored(), missing, task.total(result.Usage)
+	result.Upstream = cmp.Or(result.Upstream, task.upstream())
 	return a.settle(ctx, &job.Record{Status: job.StatusSucceeded, Result: result}, task, "")
 }
 

@@ -179,6 +179,31 @@ func (t *Task) total(texts *job.Usage) *job.Usage {
 	return job.Sum(usages...)
 }
 
+// StoredUpstream returns the provider of the first stored medium; empty if there is none.
+func (t *Task) StoredUpstream() string {
+	for _, m := range t.stored() {
+		return m.Upstream
+	}
+	return ""
+}
+
+// upstream returns the provider that made all media; empty if several did.
+func (t *Task) upstream() string {
+	media := t.stored()
+	for _, p := range t.pending {
+		media = append(media, p.Media)
+	}
+	for _, m := range media {
+		if m.Upstream != media[0].Upstream {
+			return ""
+		}
+	}
+	if len(media) == 0 {
+		return ""
+	}
+	return media[0].Upstream
+}
+
 // mediaCount returns the number of media of a job.
 func mediaCount(spec *job.Spec) int {
 	switch in := spec.Input.(type) {

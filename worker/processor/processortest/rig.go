@@ -225,7 +225,7 @@ func (r *Rig) Redeliver(s *job.Spec, n int) {
 // Circuit returns the circuit breaker of an upstream.
 func (r *Rig) Circuit(upstream string) control.Circuit {
 	r.t.Helper()
-	c := r.control()
+	c := r.control(upstream)
 	defer c.Stop()
 	return c.View().Circuit(upstream)
 }
@@ -233,7 +233,7 @@ func (r *Rig) Circuit(upstream string) control.Circuit {
 // OpenCircuit opens the circuit breaker of an upstream; a job may probe it at once.
 func (r *Rig) OpenCircuit(upstream string) {
 	r.t.Helper()
-	c := r.control()
+	c := r.control(upstream)
 	defer c.Stop()
 	_, _, err := c.Trip(r.t.Context(), control.Trip{
 		Upstream: upstream, Code: job.CodeUnavailable, Pause: func(int) time.Duration { return time.Millisecond },
@@ -244,9 +244,10 @@ func (r *Rig) OpenCircuit(upstream string) {
 }
 
 // control returns a started view of circuit breakers and pauses; the caller stops it.
-func (r *Rig) control() *control.Controller {
+func (r *Rig) control(providers ...string) *control.Controller {
 	r.t.Helper()
 	c := control.NewController(r.Control, nil, nil)
+	c.Providers(providers)
 	if err := c.Start(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}

@@ -23,6 +23,12 @@ const (
 
 // Config has the settings of a Client.
 type Config struct {
+	// Name is the name of the upstream in errors and metrics; job.UpstreamLanguage if empty.
+	Name string
+	// URLSetting and ModelSetting are the names of URL and Model in errors; those of the variables if empty.
+	URLSetting, ModelSetting string
+	// Plain omits the parameters that switch thinking off, which only DeepSeek and SiliconFlow know.
+	Plain bool
 	// URL is DEEPSEEK_API_URL: a base URL with or without a version, or the full URL of chat completions. If it is empty,
 	// calls fail as misconfigured.
 	URL string
@@ -49,6 +55,9 @@ type Client struct {
 	url         string
 	model       string
 	siliconFlow bool
+	plain       bool
+	// settings are the names of the URL and the model.
+	settings [2]string
 	// noThinking is set if the model does not support the parameter for thinking.
 	noThinking atomic.Bool
 }
@@ -63,7 +72,9 @@ type Completion struct {
 
 // New returns a client. If the URL is invalid, it fails with an error that names the setting.
 func New(cfg Config) (*Client, error) {
-	base, err := upstream.ParseBase(urlSetting, cfg.URL, route)
+	cfg.Name = cmp.Or(cfg.Name, job.UpstreamLanguage)
+	cfg.URLSetting, cfg.ModelSetting = cmp.Or(cfg.URLSetting, urlSetting), cmp.Or(cfg.ModelSetting, modelSetting)
+	base, err := upstream.ParseBase(cfg.URLSetting, cfg.URL, route)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +84,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		caller: upstream.Caller{
-			Upstream:  job.UpstreamLanguage,
+			Upstream:  cfg.Name,
 			HTTP:      cfg.HTTP,
 			Key:       cfg.Key,
 			UserAgent: upstream.UserAgent(cfg.Version),
@@ -82,6 +93,11 @@ func New(cfg Config) (*Client, error) {
 		},
 		model:       currentModel(cfg.Model, siliconFlow, cfg.Logger),
 		siliconFlow: siliconFlow,
+		settings:    [2]string{cfg.URLSetting, cfg.ModelSetting},
+	}
+	if c.plain = cfg.Plain; c.plain {
+		c.model = cfg.Model
+		c.noThinking.Store(true)
 	}
 	if base != "" {
 		c.url = withVersion(base) + route
@@ -105,15 +121,15 @@ func (c *Client) Translate(ctx context.Context, text string, onText func(soFar s
 
 func (c *Client) complete(ctx context.Context, t task, text string, onText func(string)) (Completion, error) {
 	if c.url == "" {
-		return Completion{}, upstream.Unset(job.UpstreamLanguage, urlSetting)
+		return Completion{}, upstream.Unset(c.caller.Upstream, c.settings[0])
 	}
 	text = printable(text)
 	if text == "" {
-		return Completion{}, upstream.Rejected(job.UpstreamLanguage, "text is empty")
+		return Completion{}, upstream.Rejected(c.caller.Upstream, "text is empty")
 	}
 	body, err := json.Marshal(c.request(t, text))
 	if err != nil {
-		return Completion{}, upstream.Rejected(job.UpstreamLanguage, "request cannot be encoded")
+		return Completion{}, upstream.Rejected(c.caller.Upstream, "request cannot be encoded")
 	}
 	callback := &throttledCallback{call: onText, clean: func(raw string) string { return t.clean(raw, text) }}
 	var reply *reply

@@ -2,6 +2,7 @@ package deepseek
 
 import (
 	"log/slog"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -84,10 +85,10 @@ func (c *Client) amend(f *fault.Error) {
 		// Models that cannot think reject the parameter. All later requests omit it.
 		c.noThinking.Store(true)
 		f.Class, f.Code = fault.Retryable, job.CodeUnavailable
-	case slices.ContainsFunc(unknownModelMessages(), func(phrase string) bool { return strings.Contains(detail, phrase) }):
+	case c.plain && f.Status == http.StatusNotFound, slices.ContainsFunc(unknownModelMessages(), func(phrase string) bool { return strings.Contains(detail, phrase) }):
 		// The model is from the operator's settings and not from the user, so no request succeeds until they change.
 		f.Class, f.Code = fault.Misconfigured, job.CodeMisconfigured
-		f.Detail = modelSetting + " names a model that is not served: " + f.Detail
+		f.Detail = c.settings[1] + " names a model that is not served: " + f.Detail
 	}
 }
 

@@ -19,6 +19,10 @@ type Config struct {
 	// slash, a version or the path of a route. If one is empty, its calls fail as misconfigured.
 	BaseURL       string
 	SpeechBaseURL string
+	// ImageName and SpeechName are the names of the services in errors and metrics; those of job.Upstreams if empty.
+	ImageName, SpeechName string
+	// ImageSetting and SpeechSetting are the names of the base URLs in errors; those of the variables if empty.
+	ImageSetting, SpeechSetting string
 	// ImageStyle and SpeechStyle are StyleGen or StyleLegacy; if empty, the hosts decide.
 	ImageStyle  string
 	SpeechStyle string
@@ -75,12 +79,16 @@ func New(cfg Config) (*Client, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	budget := upstream.NewBudget(budgetBytes)
-	image, err := newService(cfg, budget, job.UpstreamImage, imageSetting, cfg.BaseURL, imageStyleSetting, cfg.ImageStyle)
+	image, err := newService(cfg, budget, identity{
+		job.UpstreamImage, cmp.Or(cfg.ImageName, job.UpstreamImage), cmp.Or(cfg.ImageSetting, imageSetting), imageStyleSetting,
+	}, cfg.BaseURL, cfg.ImageStyle)
 	if err != nil {
 		return nil, err
 	}
 
-	speech, err := newService(cfg, budget, job.UpstreamSpeech, speechSetting, cfg.SpeechBaseURL, speechStyleSetting, cfg.SpeechStyle)
+	speech, err := newService(cfg, budget, identity{
+		job.UpstreamSpeech, cmp.Or(cfg.SpeechName, job.UpstreamSpeech), cmp.Or(cfg.SpeechSetting, speechSetting), speechStyleSetting,
+	}, cfg.SpeechBaseURL, cfg.SpeechStyle)
 	if err != nil {
 		return nil, err
 	}
@@ -96,13 +104,16 @@ func New(cfg Config) (*Client, error) {
 	}, nil
 }
 
+// identity has the names of a service: the upstream that it is, its own name, and its settings.
+type identity struct{ upstream, name, setting, styleSetting string }
+
 // newService returns one of the services. Only it chooses a dialect.
-func newService(cfg Config, budget *upstream.Budget, name, setting, rawURL, styleSetting, style string) (service, error) {
-	base, err := parseBase(setting, rawURL)
+func newService(cfg Config, budget *upstream.Budget, id identity, rawURL, style string) (service, error) {
+	base, err := parseBase(id.setting, rawURL)
 	if err != nil {
 		return service{}, err
 	}
-	chosen, err := chooseDialect(styleSetting, style, base)
+	chosen, err := chooseDialect(id.styleSetting, style, base)
 	if err != nil {
 		return service{}, err
 	}
@@ -113,7 +124,7 @@ func newService(cfg Config, budget *upstream.Budget, name, setting, rawURL, styl
 	}
 	return service{
 		caller: upstream.Caller{
-			Upstream:  name,
+			Upstream:  id.name,
 			HTTP:      cfg.HTTP,
 			Key:       cfg.Token,
 			UserAgent: upstream.UserAgent(cfg.Version),
@@ -122,7 +133,8 @@ func newService(cfg Config, budget *upstream.Budget, name, setting, rawURL, styl
 			Observe:   cfg.Observe,
 		},
 		base:    base,
-		setting: setting,
+		setting: id.setting,
+		kind:    id.upstream,
 		dialect: chosen,
 		legacy:  old,
 		gate:    cfg.Gate,
@@ -147,7 +159,7 @@ type Media = media.Media
 // prompt.
 func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 	if c.image.base == "" {
-		return nil, upstream.Unset(job.UpstreamImage, imageSetting)
+		return nil, upstream.Unset(c.image.caller.Upstream, c.image.setting)
 	}
 	if r.Model == "" {
 		r.Model = DefaultImageModel
@@ -180,7 +192,7 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*Media, error) {
 // of a Gate.
 func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*Media, error) {
 	if c.speech.base == "" {
-		return nil, upstream.Unset(job.UpstreamSpeech, speechSetting)
+		return nil, upstream.Unset(c.speech.caller.Upstream, c.speech.setting)
 	}
 	r = r.withDefaults()
 	model := c.speech.dialect.speechModel(r.Model)

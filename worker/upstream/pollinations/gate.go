@@ -49,6 +49,8 @@ type service struct {
 	caller  upstream.Caller
 	base    string
 	setting string
+	// kind is the one of job.Upstreams that it is. A legacy service limits the calls of an address, whatever its name here.
+	kind    string
 	dialect dialect
 	legacy  bool
 	// gate limits the calls to a legacy service; nil allows all.
@@ -61,7 +63,7 @@ func (s *service) do(ctx context.Context, c call, accept func(*upstream.Response
 		return s.caller.Do(ctx, c.Request, accept)
 	}
 	if s.gate != nil {
-		release, err := s.gate(ctx, s.caller.Upstream)
+		release, err := s.gate(ctx, s.kind)
 		if err != nil {
 			return gateError(ctx, err)
 		}
@@ -76,7 +78,7 @@ func (s *service) do(ctx context.Context, c call, accept func(*upstream.Response
 		}
 		// Some responses have no Retry-After, but the spacing is known.
 		if f.Class == fault.Throttled && f.RetryAfter == 0 {
-			f.RetryAfter = Spacing(s.caller.Upstream)
+			f.RetryAfter = Spacing(s.kind)
 		}
 	}
 	return s.caller.Do(ctx, c.Request, accept)

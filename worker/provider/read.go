@@ -1,0 +1,459 @@
+package provider
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/upstream"
+	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
+)
+
+const (
+	// maxProviders bounds each list, since every provider has its own series in the metrics.
+	maxProviders = 16
+	maxNames     = 500
+	// maxName bounds the name of a model or voice in characters.
+	maxName = 100
+	// maxKey bounds a file with a key in bytes.
+	maxKey = 64 << 10
+)
+
+// reader reads the file and collects its faults.
+type reader struct {
+	lookup func(name string) (string, error)
+	faults []error
+}
+
+func (r *reader) fault(place, format string, args ...any) {
+	r.faults = append(r.faults, fmt.Errorf("%s "+format, append([]any{place}, args...)...))
+}
+
+// member returns the place of a member of an object.
+func member(place, name string) string {
+	if place == "" {
+		return name
+	}
+	return place + "." + name
+}
+
+// list describes one of the lists of the file: its types of providers, each with its members.
+type list struct {
+	name  string
+	types map[string][]string
+	into  func(*File) *[]Spec
+}
+
+func lists() []list {
+	common := []string{"name", "type", "base_url", "api_key_env", "api_key_file", "timeout"}
+	with := func(names ...string) []string { return slices.Concat(common, names) }
+	return []list{
+		{"images", map[string][]string{
+			TypePollinations: with("style", "models"), TypeOpenAI: with("models", "sizes", "seed", "price"),
+		}, func(f *File) *[]Spec { return &f.Images }},
+		{"speech", map[string][]string{
+			TypePollinations: with("style", "models"), TypeOpenAI: with("models", "voices", "formats", "speed", "price"),
+		}, func(f *File) *[]Spec { return &f.Speech }},
+		{"chat", map[string][]string{
+			TypeDeepSeek: with("model"), TypeOpenAI: with("model"),
+		}, func(f *File) *[]Spec { return &f.Chat }},
+	}
+}
+
+func (r *reader) file(data []byte, f *File) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	var raw json.RawMessage
+	if err := decoder.Decode(&raw); err != nil {
+		r.faults = append(r.faults, notJSON(data, err))
+		return
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		r.faults = append(r.faults, errors.New("the file has something after the JSON object"))
+		return
+	}
+	var names []string
+	for _, l := range lists() {
+		names = append(names, l.name)
+	}
+	fields := r.object("", raw, "the file", names)
+	if fields != nil && len(fields) == 0 {
+		r.faults = append(r.faults, fmt.Errorf("the file has none of %s", strings.Join(names, ", ")))
+	}
+	for _, l := range lists() {
+		if raw, ok := fields[l.name]; ok {
+			*l.into(f) = r.providers(l, raw)
+		}
+	}
+}
+
+// notJSON returns the error of a file that is not JSON, with the line. The error of package json quotes single characters.
+func notJSON(data []byte, err error) error {
+	if syntax, is := errors.AsType[*json.SyntaxError](err); is {
+		line := 1 + bytes.Count(data[:min(int64(len(data)), syntax.Offset)], []byte("\n"))
+		return fmt.Errorf("the file is not JSON, line %d: %w", line, err)
+	}
+	return fmt.Errorf("the file is not JSON: %w", err)
+}
+
+func (r *reader) providers(l list, raw json.RawMessage) []Spec {
+	var entries []json.RawMessage
+	switch err := json.Unmarshal(raw, &entries); {
+	case err != nil, entries == nil:
+		r.fault(l.name, "must be an array of providers")
+		return nil
+	case len(entries) == 0, len(entries) > maxProviders:
+		r.fault(l.name, "must have between 1 and %d providers; leave it out to use the other settings", maxProviders)
+		return nil
+	}
+	specs := make([]Spec, 0, len(entries))
+	for i, entry := range entries {
+		s := r.provider(fmt.Sprintf("%s[%d]", l.name, i), entry, l)
+		if first := slices.IndexFunc(specs, func(other Spec) bool { return other.Name == s.Name }); s.Name != "" && first >= 0 {
+			r.fault(member(s.place, "name"), "is also that of %s", specs[first].place)
+		}
+		specs = append(specs, s)
+	}
+	return specs
+}
+
+func (r *reader) provider(place string, raw json.RawMessage, l list) Spec {
+	s := Spec{place: place}
+	all := map[string]bool{}
+	for _, names := range l.types {
+		for _, name := range names {
+			all[name] = true
+		}
+	}
+	fields := r.object(place, raw, place, nil)
+	if fields == nil {
+		return s
+	}
+	text := func(name string, required bool) string {
+		value, ok := fields[name]
+		if !ok && required {
+			r.fault(member(place, name), "is missing")
+		}
+		if !ok {
+			return ""
+		}
+		return r.text(member(place, name), value)
+	}
+	if s.Name = text("name", true); s.Name != "" && !job.ValidProvider(s.Name) {
+		r.fault(member(place, "name"), "must be up to 40 lower-case letters, digits and hyphens")
+		s.Name = ""
+	}
+	s.Type = text("type", true)
+	allowed, known := l.types[s.Type]
+	if !known && s.Type != "" {
+		r.fault(member(place, "type"), "must be %s", strings.Join(sortedKeys(l.types), " or "))
+	}
+	for _, name := range sortedKeys(fields) {
+		switch {
+		case !all[name]:
+			r.fault(member(place, quoted(name)), "is unknown")
+		case known && !slices.Contains(allowed, name):
+			r.fault(member(place, name), "does not apply to the type %s", s.Type)
+		}
+	}
+	if s.BaseURL = text("base_url", true); s.BaseURL != "" {
+		if _, err := upstream.ParseBase(member(place, "base_url"), s.BaseURL); err != nil {
+			r.faults = append(r.faults, err)
+		}
+	}
+	s.Key = r.key(place, fields)
+	if value := text("timeout", false); value != "" {
+		d, err := time.ParseDuration(value)
+		if err != nil || d <= 0 {
+			r.fault(member(place, "timeout"), "must be a duration above zero, such as 90s")
+		}
+		s.Timeout = d
+	}
+	if s.Style = text("style", false); s.Style != "" && s.Style != pollinations.StyleGen && s.Style != pollinations.StyleLegacy {
+		r.fault(member(place, "style"), "must be gen or legacy")
+	}
+	s.Model = text("model", l.name == "chat" && s.Type == TypeOpenAI)
+	r.abilities(&s, fields, l.name != "chat")
+	return s
+}
+
+// abilities reads what a provider of media can do.
+func (r *reader) abilities(s *Spec, fields map[string]json.RawMessage, media bool) {
+	at := func(name string) (string, json.RawMessage, bool) {
+		raw, ok := fields[name]
+		return member(s.place, name), raw, ok
+	}
+	if place, raw, ok := at("models"); ok {
+		s.Models = r.names(place, raw, s.Type == TypePollinations)
+	} else if media && s.Type == TypeOpenAI {
+		r.fault(place, "is missing: name the models that it serves")
+	} else {
+		s.Models.Any = true
+	}
+	if place, raw, ok := at("voices"); ok {
+		s.Voices = r.names(place, raw, false)
+	}
+	if place, raw, ok := at("sizes"); ok {
+		for i, size := range r.texts(place, raw) {
+			width, height, valid := parseSize(size)
+			if !valid {
+				r.fault(fmt.Sprintf("%s[%d]", place, i), "must be a size such as 1024x1024")
+			}
+			s.Sizes = append(s.Sizes, Size{width, height})
+		}
+	}
+	if place, raw, ok := at("formats"); ok {
+		known := []string{"mp3", "opus", "aac", "flac", "wav", "pcm"}
+		if s.Formats = r.texts(place, raw); slices.ContainsFunc(s.Formats, func(f string) bool { return !slices.Contains(known, f) }) {
+			r.fault(place, "must be a list of %s", strings.Join(known, ", "))
+		}
+	}
+	if place, raw, ok := at("seed"); ok {
+		s.NoSeed = !r.flag(place, raw)
+	}
+	if place, raw, ok := at("speed"); ok {
+		s.Speed = r.flag(place, raw)
+	}
+	if place, raw, ok := at("price"); ok {
+		s.Price = r.price(place, raw)
+	}
+}
+
+// key returns the key of a provider, which is never in the file itself.
+func (r *reader) key(place string, fields map[string]json.RawMessage) env.Secret {
+	variable, named := fields["api_key_env"]
+	path, inFile := fields["api_key_file"]
+	switch {
+	case named && inFile:
+		r.fault(member(place, "api_key_file"), "must not be set together with api_key_env")
+	case named:
+		at := member(place, "api_key_env")
+		name := r.text(at, variable)
+		if name == "" {
+			return ""
+		}
+		if !variablePattern.MatchString(name) {
+			r.fault(at, "must be the name of an environment variable, not a key")
+			return ""
+		}
+		value, err := r.lookup(name)
+		if err != nil {
+			r.fault(at, "cannot be read: %w", err)
+		} else if strings.TrimSpace(value) == "" {
+			r.fault(at, "names the variable %s, which is not set", name)
+		}
+		return env.Secret(strings.TrimSpace(value))
+	case inFile:
+		at := member(place, "api_key_file")
+		name := r.text(at, path)
+		if name == "" {
+			return ""
+		}
+		data, err := readFile(name)
+		if err == nil && len(data) > maxKey {
+			err = errors.New("the file is too large for a key")
+		}
+		value := strings.TrimSpace(string(data))
+		if err != nil {
+			r.fault(at, "cannot be used: %w", err)
+		} else if value == "" || strings.ContainsFunc(value, unicode.IsControl) {
+			r.fault(at, "must be the path of a file with one key")
+			return ""
+		}
+		return env.Secret(value)
+	}
+	return ""
+}
+
+var variablePattern = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
+
+// names reads an array of names, or an object of names with the provider's own.
+func (r *reader) names(place string, raw json.RawMessage, wildcard bool) Names {
+	var n Names
+	add := func(at, name, own string) {
+		switch {
+		case name == "*" && own == "*" && wildcard:
+			n.Any = true
+		case !validName(name) || !validName(own) || name == "*" || own == "*":
+			r.fault(at, "must be a name of at most %d characters", maxName)
+		default:
+			if _, twice := n.Own(name); twice {
+				r.fault(at, "is there twice")
+			}
+			n.list, n.own = append(n.list, name), append(n.own, own)
+		}
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) == nil && list != nil {
+		for i, one := range list {
+			at := fmt.Sprintf("%s[%d]", place, i)
+			if name := r.text(at, one); name != "" {
+				add(at, name, name)
+			}
+		}
+	} else {
+		fields := r.object(place, raw, place, nil)
+		// The order of the file is that of the catalogue.
+		for _, name := range inOrder(raw, fields) {
+			at := member(place, quoted(name))
+			if own := r.text(at, fields[name]); own != "" {
+				add(at, name, own)
+			}
+		}
+	}
+	if (len(n.list) == 0 && !n.Any) || len(n.list) > maxNames {
+		r.fault(place, "must be an array of names, or an object of names with the provider's own, with between 1 and %d names", maxNames)
+	}
+	return n
+}
+
+// inOrder returns the names of the members of an object in their order.
+func inOrder(raw json.RawMessage, fields map[string]json.RawMessage) []string {
+	var names []string
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	for depth := 0; ; {
+		token, err := decoder.Token()
+		if err != nil {
+			return names
+		}
+		switch token := token.(type) {
+		case json.Delim:
+			if token == '{' || token == '[' {
+				depth++
+			} else {
+				depth--
+			}
+		case string:
+			if _, is := fields[token]; is && depth == 1 && !slices.Contains(names, token) {
+				names = append(names, token)
+			}
+		}
+	}
+}
+
+func validName(name string) bool {
+	return name != "" && utf8.ValidString(name) && utf8.RuneCountInString(name) <= maxName && strings.TrimSpace(name) == name &&
+		!strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) })
+}
+
+// price reads a price.
+func (r *reader) price(place string, raw json.RawMessage) *job.Price {
+	fields := r.object(place, raw, place, []string{"currency", "per_image", "per_token", "per_thousand_characters"})
+	if fields == nil {
+		return nil
+	}
+	text := func(name string) string {
+		value, ok := fields[name]
+		if !ok {
+			return ""
+		}
+		return r.text(member(place, name), value)
+	}
+	p := &job.Price{
+		Currency: text("currency"), PerImage: text("per_image"), PerToken: text("per_token"), PerThousandCharacters: text("per_thousand_characters"),
+	}
+	if p.Currency == "" || utf8.RuneCountInString(p.Currency) > 20 {
+		r.fault(member(place, "currency"), "must be the currency, such as USD")
+	}
+	for name, value := range map[string]string{"per_image": p.PerImage, "per_token": p.PerToken, "per_thousand_characters": p.PerThousandCharacters} {
+		if value != "" && (!pricePattern.MatchString(value) || job.Cost(value, big.NewRat(1, 1)) == "") {
+			r.fault(member(place, name), `must be a decimal number in quotation marks, such as "0.002"`)
+		}
+	}
+	if cmp.Or(p.PerImage, p.PerToken, p.PerThousandCharacters) == "" {
+		r.fault(place, "must have per_image, per_token or per_thousand_characters")
+	}
+	return p
+}
+
+var pricePattern = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,12})?$`)
+
+// object reads an object and, if names is not nil, reports other members. It returns nil if raw is not an object.
+func (r *reader) object(place string, raw json.RawMessage, called string, names []string) map[string]json.RawMessage {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
+		r.fault(called, "must be an object")
+		return nil
+	}
+	for _, name := range sortedKeys(fields) {
+		if names != nil && !slices.Contains(names, name) {
+			r.fault(member(place, quoted(name)), "is unknown; there is %s", strings.Join(names, ", "))
+		}
+	}
+	return fields
+}
+
+// text reads a string, which must not be empty.
+func (r *reader) text(place string, raw json.RawMessage) string {
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil || strings.TrimSpace(s) == "" {
+		r.fault(place, "must be a string that is not empty")
+		return ""
+	}
+	return strings.TrimSpace(s)
+}
+
+// texts reads an array of strings.
+func (r *reader) texts(place string, raw json.RawMessage) []string {
+	var list []json.RawMessage
+	if err := json.Unmarshal(raw, &list); err != nil || len(list) == 0 || len(list) > maxNames {
+		r.fault(place, "must be an array of between 1 and %d strings", maxNames)
+		return nil
+	}
+	var texts []string
+	for i, one := range list {
+		texts = append(texts, r.text(fmt.Sprintf("%s[%d]", place, i), one))
+	}
+	return texts
+}
+
+func (r *reader) flag(place string, raw json.RawMessage) bool {
+	var on *bool
+	if err := json.Unmarshal(raw, &on); err != nil || on == nil {
+		r.fault(place, "must be true or false")
+		return false
+	}
+	return *on
+}
+
+// parseSize parses WIDTHxHEIGHT.
+func parseSize(size string) (width, height int, ok bool) {
+	const longest = 1 << 14
+	first, second, _ := strings.Cut(strings.ToLower(size), "x")
+	width, err := strconv.Atoi(first)
+	height, err2 := strconv.Atoi(second)
+	return width, height, err == nil && err2 == nil && width > 0 && height > 0 && width <= longest && height <= longest
+}
+
+// quoted returns a name of the file for an error: as it is if it is a plain word, else quoted and cut, since a key may have
+// been written in the wrong place.
+func quoted(name string) string {
+	const longest = 30
+	if len(name) <= longest && plainPattern.MatchString(name) {
+		return name
+	}
+	return strconv.Quote(strings.ToValidUTF8(name[:min(len(name), longest)], ""))
+}
+
+var plainPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -33,11 +33,17 @@ func onLists(t *testing.T, style, list string) (*fixture, *catalogue.Live) {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.stop)
+	return b, liveOn(t, b)
+}
+
+// liveOn returns the catalogue that the worker publishes.
+func liveOn(t *testing.T, b *fixture) *catalogue.Live {
+	t.Helper()
 	live, err := catalogue.NewLive(t.Context(), b.Broker, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b, live
+	return live
 }
 
 // The legacy service takes prompts only in the URL, which bounds their length, with or without a model list.

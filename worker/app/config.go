@@ -122,6 +122,9 @@ func (c *Config) Validate() error {
 	default:
 		errs = append(errs, fmt.Errorf("SIMULATOR must be on or off, not %q", c.Upstreams.Simulator))
 	}
+	if err := c.Upstreams.File.Validate(); err != nil {
+		errs = append(errs, err)
+	}
 	if c.Upstreams.Simulator == "on" && c.Upstreams.File.Set() {
 		errs = append(errs, errors.New("SIMULATOR must not be on if UPSTREAMS is set"))
 	}

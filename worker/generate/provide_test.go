@@ -1,6 +1,7 @@
 package generate_test
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"os"
@@ -32,7 +33,7 @@ func listed(t *testing.T, file string, sims map[string]*simulator.Simulator) *ge
 		t.Fatal(err)
 	}
 	var f provider.File
-	if err := f.Read(path, func(string) (string, error) { return "sk_test", nil }); err != nil {
+	if err := errors.Join(f.Read(path, func(string) (string, error) { return "sk_test", nil }), f.Validate()); err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
@@ -149,6 +150,17 @@ func TestSetStaysAtOneProvider(t *testing.T) {
 	}
 	if n := len(sims["main"].Calls(simulator.KindImage)); n != 3 {
 		t.Errorf("the first provider was called %d times", n)
+	}
+}
+
+// A provider that does not respond leaves time for the next one.
+func TestProviderThatHangs(t *testing.T) {
+	t.Parallel()
+	sims := map[string]*simulator.Simulator{"main": scripted(t, simulator.Rule{Kind: simulator.KindImage, Fault: "hang"}), "second": scripted(t)}
+	r := processortest.New(t)
+	r.Start(listed(t, strings.Replace(twoProviders, `"main",`, `"main", "timeout": "1s",`, 1), sims))
+	if record := r.WaitSettled(r.Submit(job.KindImage)); record.Counts != (job.Counts{}) || record.Result.Upstream != "second" {
+		t.Errorf("record is %+v", record)
 	}
 }
 

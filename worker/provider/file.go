@@ -28,6 +28,8 @@ const (
 // no providers.
 type File struct {
 	Images, Speech, Chat []Spec
+
+	err error
 }
 
 // Spec is a provider in the file.
@@ -60,19 +62,25 @@ type Spec struct {
 // Size is the size of an image in pixels.
 type Size struct{ Width, Height int }
 
-// Read reads the file at the path. Its error has every fault of the file with its place, and no value.
+// Read reads the file at the path. It never fails: a process without a worker needs no file, so that Validate returns the
+// errors.
 func (f *File) Read(path string, lookup func(name string) (string, error)) error {
 	data, err := readFile(path)
 	if err != nil {
-		return err
+		f.err = fmt.Errorf("UPSTREAMS: %w", err)
+		return nil
 	}
 	r := &reader{lookup: lookup}
 	r.file(data, f)
-	return errors.Join(r.faults...)
+	f.err = errors.Join(r.faults...)
+	return nil
 }
 
-// Set reports whether there are providers.
-func (f File) Set() bool { return len(f.Images)+len(f.Speech)+len(f.Chat) > 0 }
+// Validate returns every fault of the file with its place, and without a value.
+func (f File) Validate() error { return f.err }
+
+// Set reports whether there is a file.
+func (f File) Set() bool { return f.err != nil || len(f.Images)+len(f.Speech)+len(f.Chat) > 0 }
 
 // Circuits returns the names of the circuit breakers of all providers.
 func (f File) Circuits() []string {

@@ -25,7 +25,7 @@ func read(t *testing.T, content string) (provider.File, error) {
 		}
 	}
 	var f provider.File
-	err := f.Read(path, func(name string) (string, error) {
+	if err := f.Read(path, func(name string) (string, error) {
 		switch name {
 		case "KEY":
 			return "sk_planted_env", nil
@@ -33,8 +33,10 @@ func read(t *testing.T, content string) (provider.File, error) {
 			return "", errors.New("no such file")
 		}
 		return "", nil
-	})
-	return f, err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return f, f.Validate()
 }
 
 func TestFile(t *testing.T) {

@@ -39,8 +39,10 @@ type reader struct {
 }
 
 func (r *reader) fault(place, format string, args ...any) {
-	r.faults = append(r.faults, fmt.Errorf("%s "+format, append([]any{place}, args...)...))
+	r.add(fmt.Errorf("%s "+format, append([]any{place}, args...)...))
 }
+
+func (r *reader) add(err error) { r.faults = append(r.faults, fmt.Errorf("UPSTREAMS: %w", err)) }
 
 // member returns the place of a member of an object.
 func member(place, name string) string {
@@ -77,11 +79,11 @@ func (r *reader) file(data []byte, f *File) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	var raw json.RawMessage
 	if err := decoder.Decode(&raw); err != nil {
-		r.faults = append(r.faults, notJSON(data, err))
+		r.add(notJSON(data, err))
 		return
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		r.faults = append(r.faults, errors.New("the file has something after the JSON object"))
+		r.add(errors.New("the file has something after the JSON object"))
 		return
 	}
 	var names []string
@@ -90,7 +92,7 @@ func (r *reader) file(data []byte, f *File) {
 	}
 	fields := r.object("", raw, "the file", names)
 	if fields != nil && len(fields) == 0 {
-		r.faults = append(r.faults, fmt.Errorf("the file has none of %s", strings.Join(names, ", ")))
+		r.add(fmt.Errorf("the file has none of %s", strings.Join(names, ", ")))
 	}
 	for _, l := range lists() {
 		if raw, ok := fields[l.name]; ok {
@@ -170,7 +172,7 @@ func (r *reader) provider(place string, raw json.RawMessage, l list) Spec {
 	}
 	if s.BaseURL = text("base_url", true); s.BaseURL != "" {
 		if _, err := upstream.ParseBase(member(place, "base_url"), s.BaseURL); err != nil {
-			r.faults = append(r.faults, err)
+			r.add(err)
 		}
 	}
 	s.Key = r.key(place, fields)

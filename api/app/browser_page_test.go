@@ -38,6 +38,7 @@ func TestPageInBrowser(t *testing.T) {
 		{"keyboard", createAndDeleteByKeyboard},
 		{"long speech", readLongText},
 		{"API keys", manageKeys},
+		{"spending", showSpending},
 		{"webhooks", manageWebhooks},
 		{"references", referTo},
 		{"reference", sendFromReference},

@@ -53,6 +53,9 @@ class Account {
     byId('account-keys').addEventListener('toggle', ({ target }) => {
       if (target.open) withModule('apikeys', ({ openKeys }) => openKeys());
     });
+    byId('account-usage').addEventListener('toggle', ({ target }) => {
+      if (target.open) withModule('usage', ({ openUsage }) => openUsage());
+    });
     byId('account-webhooks').addEventListener('toggle', ({ target }) => {
       if (target.open) withModule('webhooks', ({ openWebhooks }) => openWebhooks());
     });

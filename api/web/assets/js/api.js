@@ -134,6 +134,9 @@ export const listKeys = () => call('GET', '/api/keys');
 export const createKey = (body) => call('POST', '/api/keys', { body });
 export const revokeKey = (id) => call('DELETE', `/api/keys/${id}`);
 
+/** readUsage returns what the member's work has cost. */
+export const readUsage = (query) => call('GET', `/api/usage?${new URLSearchParams(query)}`);
+
 /** webhooks calls a route of the member's webhooks. */
 export const webhooks = (method, path = '', body = undefined) => call(method, `/api/webhooks${path}`, { body });
 

@@ -97,7 +97,7 @@ export function recipe(job, index) {
     input.quality && ['quality', t('chip.quality', { quality: t(`quality.${input.quality}`) })],
     input.transparent && ['transparent', t('chip.transparent')],
     input.optimize && ['optimize', t('chip.optimize')],
-    job.result?.upstream && ['upstream', t('chip.upstream', { name: job.result.upstream })],
+    (media?.upstream ?? job.result?.upstream) && ['upstream', t('chip.upstream', { name: media?.upstream ?? job.result.upstream })],
   ].filter((part) => part && part[1]);
 }
 

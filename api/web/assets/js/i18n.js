@@ -99,6 +99,16 @@ export function formatTime(date) {
   return new Intl.DateTimeFormat(locale(), style).format(date);
 }
 
+/** formatDay formats a day like 2026-11-22. */
+export function formatDay(day) {
+  return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(day));
+}
+
+/** formatCost formats an amount with all of its digits. */
+export function formatCost(amount) {
+  return new Intl.NumberFormat(language(), { maximumFractionDigits: 9 }).format(amount);
+}
+
 /** formatClock formats the time of day of a date. */
 export function formatClock(date) {
   return new Intl.DateTimeFormat(locale(), { timeStyle: 'short' }).format(date);

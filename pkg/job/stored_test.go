@@ -72,6 +72,7 @@ func shapes() map[string]shape {
 	referring.References = []job.ReferenceImage{{Index: 1, ContentType: "image/png", Bytes: 7, SHA256: strings.Repeat("0a", 32), ChunkBytes: 524288}}
 	shared := audioSpec()
 	shared.CacheKey = "k-1"
+	shared.DeferredCharge = &job.Charge{Who: "w", Day: "20260304", Units: 1}
 	counts := job.Counts{Failures: 2, Throttles: 3, Crashes: 1}
 	started, finished := job.AtPtr(moment().Add(time.Second)), job.At(moment().Add(time.Minute))
 	return map[string]shape{

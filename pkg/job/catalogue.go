@@ -31,6 +31,8 @@ type Model struct {
 	Formats []string `json:"formats,omitempty"`
 	// CustomVoices reports whether the model also accepts voices that are not listed, by id.
 	CustomVoices bool `json:"custom_voices,omitempty"`
+	// AnyVoice reports whether the model accepts every voice, because nobody has listed those that it has.
+	AnyVoice bool `json:"any_voice,omitempty"`
 	// MaxPixels limits width × height; 0 means the general limit.
 	MaxPixels int `json:"max_pixels,omitempty"`
 	// MaxReferenceImages limits reference_images; 0 means that the model accepts none.
@@ -107,7 +109,7 @@ func (m Model) Voice(name string) (string, bool) {
 
 // TakesVoice reports whether the model accepts a voice: a listed one, ignoring case, or a custom one.
 func (m Model) TakesVoice(voice string) bool {
-	return contains(m.Voices, voice) || (m.CustomVoices && voiceID(voice))
+	return m.AnyVoice || contains(m.Voices, voice) || (m.CustomVoices && voiceID(voice))
 }
 
 // voiceID reports whether s can be the id of a custom voice.

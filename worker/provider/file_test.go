@@ -186,3 +186,26 @@ func TestMergedModels(t *testing.T) {
 		t.Errorf("offers are %+v", o)
 	}
 }
+
+// TestVoices merges a provider with voices and one that has said nothing about its voices, which accepts all.
+func TestVoices(t *testing.T) {
+	t.Parallel()
+	speech := func(voices string) []job.Model {
+		f, err := read(t, `{"speech": [{"name": "local", "type": "openai", "base_url": "http://tts/v1", "models": ["kokoro"]`+voices+`}]}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return (&provider.Provider{Spec: f.Speech[0], Upstream: job.UpstreamSpeech}).Configured()
+	}
+	listed, all := speech(`, "voices": {"nova": "af_nova"}`), speech("")
+	for name, c := range map[string]struct {
+		models []job.Model
+		other  bool
+	}{
+		"listed": {listed, false}, "not listed": {all, true}, "both": {provider.Merge(listed, all), true},
+	} {
+		if m := c.models[0]; !m.TakesVoice("nova") || m.TakesVoice("zoe") != c.other {
+			t.Errorf("%s: %+v", name, m)
+		}
+	}
+}

@@ -52,6 +52,7 @@ func (p *Provider) Configured() []job.Model {
 		m := job.Model{Name: name, Formats: p.Formats, Price: p.Price}
 		if p.Upstream == job.UpstreamSpeech {
 			m.Voices = p.Voices.List()
+			m.AnyVoice = len(m.Voices) == 0
 		}
 		for _, size := range p.Sizes {
 			m.MaxPixels = max(m.MaxPixels, size.Width*size.Height)
@@ -113,7 +114,7 @@ func join(x, y job.Model) job.Model {
 	}
 	x.MaxReferenceImages = max(x.MaxReferenceImages, y.MaxReferenceImages)
 	x.Aliases = union(x.Aliases, y.Aliases)
-	x.Voices = union(x.Voices, y.Voices)
+	x.Voices, x.AnyVoice = union(x.Voices, y.Voices), x.AnyVoice || y.AnyVoice
 	x.Formats = union(x.Formats, y.Formats)
 	x.Title, x.Health = cmp.Or(x.Title, y.Title), cmp.Or(x.Health, y.Health)
 	x.PaidOnly = x.PaidOnly && y.PaidOnly

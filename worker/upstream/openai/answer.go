@@ -33,6 +33,11 @@ func readAnswer(resp *upstream.Response) (answer, error) {
 	if resp.Compressed() {
 		return answer{}, upstream.InvalidResponse("response is compressed, although not requested")
 	}
+	if strings.HasPrefix(strings.ToLower(resp.Header.Get("Content-Type")), "image/") {
+		// Some services ignore the format.
+		data, err := resp.ReadAll()
+		return answer{data: data}, err
+	}
 	if !isJSON(resp.Header) {
 		return answer{}, resp.UnexpectedError("content type is not application/json", nil)
 	}

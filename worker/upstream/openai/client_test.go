@@ -107,6 +107,14 @@ func TestImage(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the image itself", func(t *testing.T) {
+		t.Parallel()
+		s := serve(t, string(pngOf(t, 20, 10)))
+		s.header.Set("Content-Type", "image/png")
+		if m, err := s.client.Image(t.Context(), request()); err != nil || m.Width != 20 {
+			t.Errorf("got %+v, %v", m, err)
+		}
+	})
 	t.Run("OpenAI's own models", func(t *testing.T) {
 		t.Parallel()
 		s := serve(t, `{"data":[{"b64_json":"`+encoded+`"}]}`)

@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// manageKeys creates an API key on the page, uses it, and revokes it there.
+// manageKeys creates an API key on the page, uses it, and revokes it there. It also looks at what the member has spent.
 func manageKeys(ctx context.Context, t *testing.T, i *instance) {
 	p := newTab(ctx, t, desktop)
 	p.signUp(t, i.URL(), "ann@example.org")
@@ -34,4 +34,5 @@ func manageKeys(ctx context.Context, t *testing.T, i *instance) {
 	p.do(t, "revoke it", chromedp.Click("#keys-list button"), chromedp.WaitVisible("#keys-list button.danger"), chromedp.Click("#keys-list button"),
 		chromedp.WaitNotPresent("#keys-list li"))
 	use(http.StatusUnauthorized)
+	showSpending(ctx, t, i, p)
 }

@@ -38,7 +38,6 @@ func TestPageInBrowser(t *testing.T) {
 		{"keyboard", createAndDeleteByKeyboard},
 		{"long speech", readLongText},
 		{"API keys", manageKeys},
-		{"spending", showSpending},
 		{"webhooks", manageWebhooks},
 		{"references", referTo},
 		{"reference", sendFromReference},

@@ -22,15 +22,14 @@ window.fetch = (url, options) => {
   return Promise.resolve(Response.json({since: '2026-11-01', until: '2026-11-22', group_by: ['day', 'model'], rows, totals}));
 };`
 
-// showSpending shows what a member has spent by day and model.
-func showSpending(ctx context.Context, t *testing.T, i *instance) {
+// showSpending shows what the member of a tab has spent by day and model.
+func showSpending(ctx context.Context, t *testing.T, i *instance, member *tab) {
 	for _, s := range []screen{desktop, phone} {
-		p := newTab(ctx, t, s)
+		p := windowOf(ctx, t, member.visitor, s)
 		p.do(t, "spend", chromedp.ActionFunc(func(ctx context.Context) error {
 			_, err := page.AddScriptToEvaluateOnNewDocument(spent).Do(ctx)
 			return err
 		}))
-		p.signUp(t, i.URL(), "spends-"+s.name+"@example.org")
 		p.open(t, i.URL()+"/account?lang="+s.lang)
 		p.do(t, "open the costs", chromedp.WaitVisible("#account-usage summary"), chromedp.Focus("#account-usage summary"), press("Enter", 0), chromedp.WaitVisible(".usage-table"))
 		rows := value[[]string](p, t, `[...document.querySelectorAll('.usage-table tbody tr')].map((row) => row.innerText.replace(/\s+/g, ' '))`)

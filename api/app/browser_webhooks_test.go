@@ -30,6 +30,8 @@ func manageWebhooks(ctx context.Context, t *testing.T, i *instance) {
 		p.signUp(t, i.URL(), "hooks-"+s.name+"@example.org")
 		p.open(t, i.URL()+"/account?lang="+s.lang)
 		secret := func() string { return value[string](p, t, `document.querySelector('#webhooks-secret').value`) }
+		// They stay in this test, and would be in the way.
+		noToasts := chromedp.Evaluate("document.querySelector('#toasts').replaceChildren()", nil)
 		first := func(state string) chromedp.Action {
 			return until(`document.querySelector('#webhooks-list li')?.dataset.status === '` + state + `'`)
 		}
@@ -39,17 +41,15 @@ func manageWebhooks(ctx context.Context, t *testing.T, i *instance) {
 			press("Enter", 0), chromedp.WaitVisible(`#webhooks-url[aria-invalid="true"]`), focusIs("#webhooks-url"))
 		p.do(t, "set a URL", chromedp.Evaluate("document.querySelector('#webhooks-url').select()", nil), chromedp.SendKeys("#webhooks-url", receiver.URL, chromedp.ByID), press("Enter", 0),
 			chromedp.WaitNotPresent(`#webhooks-url[aria-invalid="true"]`), until(`document.querySelector('#toasts').textContent !== ''`))
-		p.do(t, "send a test that disables it", chromedp.Click("#webhooks-ping"), first("disabled"), chromedp.WaitVisible("#webhooks .account-message:not(:empty)"))
+		p.do(t, "send a test that disables it", noToasts, chromedp.Click("#webhooks-ping"), first("disabled"), chromedp.WaitVisible("#webhooks .account-message:not(:empty)"))
 		status.Store(http.StatusNoContent)
-		p.do(t, "send a test that enables it", chromedp.Click("#webhooks-ping"), first("delivered"), until(`document.querySelector('#webhooks .account-message').textContent === ''`))
+		p.do(t, "send a test that enables it", noToasts, chromedp.Click("#webhooks-ping"), first("delivered"), until(`document.querySelector('#webhooks .account-message').textContent === ''`))
 		nextEvent(t, received)
 		ping, _ := nextEvent(t, received)
 
 		if shown := secret(); strings.Contains(value[string](p, t, `document.documentElement.outerHTML`), "whsec_M") || !strings.Contains(shown, "•") {
 			t.Errorf("the secret is shown before it is asked for: %s", shown)
 		}
-		// They stay in this test, and would be in the way.
-		noToasts := chromedp.Evaluate("document.querySelector('#toasts').replaceChildren()", nil)
 		p.do(t, "show the secret", noToasts, chromedp.Click(`[aria-controls="webhooks-secret"]`), until(`!document.querySelector('#webhooks-secret').value.includes('•')`))
 		before := secret()
 		p.do(t, "rotate it, which a double click does not", chromedp.Click("#webhooks-rotate"), chromedp.DoubleClick("#webhooks-rotate"),

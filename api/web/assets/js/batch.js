@@ -127,6 +127,7 @@ export class Batches {
         batch.head = head;
       } catch (error) {
         if (!(error instanceof api.Problem)) throw error;
+        this.touch(batch);
       }
       batch.work = null;
       this.#changed(batch);

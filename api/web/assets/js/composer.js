@@ -8,7 +8,7 @@ import { checkField, clearFieldError, clearFieldErrors, controls, count, loadDra
 import { formatNumber, t } from './i18n.js';
 import { isEnded, isUnsent } from './jobs.js';
 import { withModule } from './later.js';
-import { checkLines, linesOf, showFaults } from './lines.js';
+import { checkLines, countLongest, linesOf, showFaults } from './lines.js';
 import { read, write } from './storage.js';
 import { parseTags } from './tags.js';
 import { toast } from './toast.js';
@@ -108,7 +108,7 @@ export class Composer {
     const count = linesOf(this.text).length;
     row.hidden = count < 2;
     setText(row.lastElementChild, t(`lines.${this.kind}`, { n: formatNumber(count) }));
-    if (this.#lines.length > 0) this.#form.querySelector(`output[for="${this.#box.id}"]`).classList.remove('over');
+    if (this.#lines.length > 0) countLongest(this.#form.querySelector(`output[for="${this.#box.id}"]`), this.#lines, Number(this.#box.dataset.max));
   }
 
   /** show renders everything that depends on the values or the language. */

@@ -299,7 +299,11 @@ export class Jobs extends EventTarget {
   async load(id) {
     const known = this.get(id);
     if (known) return known;
-    if (id.startsWith('batch-')) return this.#batches.workOf(await this.#batches.open(id.slice('batch-'.length)));
+    if (id.startsWith('batch-')) {
+      const work = this.#batches.workOf(await this.#batches.open(id.slice('batch-'.length)));
+      if (!work) throw new api.Problem(404);
+      return work;
+    }
     this.put(await api.read(`/api/jobs/${encodeURIComponent(id)}`));
     return this.get(id);
   }

@@ -1,5 +1,5 @@
 // Several texts in one box, one on each line: every line is a work of its own, and all of them are one batch.
-import { el } from './dom.js';
+import { el, setText } from './dom.js';
 import { formatNumber, t } from './i18n.js';
 import { length } from './fields.js';
 
@@ -14,6 +14,13 @@ export function linesOf(text) {
     start += line.length + 1;
     return { text: line.trim(), number: n + 1, start: at, end: at + line.length };
   }).filter((line) => line.text !== '');
+}
+
+/** countLongest shows how long the longest line is, which may have max characters. */
+export function countLongest(output, lines, max) {
+  const longest = Math.max(...lines.map(({ text }) => length(text)));
+  setText(output, t('form.counter', { n: formatNumber(longest), max: formatNumber(max) }));
+  output.classList.toggle('over', longest > max);
 }
 
 /** checkLines returns what is wrong with lines that may have max characters each, as [{line, sentence}]. */

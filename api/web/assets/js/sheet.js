@@ -1,4 +1,5 @@
 // The sheet: everything that was made and is being made, newest first, as frames. Only part of it is in the document.
+import { workIdOf } from './batch.js';
 import { Frame, framesOf } from './frame.js';
 import { byId, setText } from './dom.js';
 import { formatNumber, t } from './i18n.js';
@@ -142,7 +143,7 @@ export class Sheet extends EventTarget {
 
   #matches(job) {
     const { kind, q, state, tags, from, to, view } = this.#filter;
-    if (this.#hidden.has(job.id)) return false;
+    if (this.#hidden.has(job.id) || (job.batch_id && this.#hidden.has(workIdOf(job.batch_id)))) return false;
     const kinds = view === 'voice' ? ['audio'] : kind ? kindGroups[kind] ?? [] : view === 'gallery' ? null : made;
     if (kinds && !kinds.some((one) => job.batch?.kinds.has(one) ?? one === job.kind)) return false;
     if (tags && !(job.batch?.jobs ?? [job]).some((one) => tags.split('\n').every((tag) => one.tags?.includes(tag)))) return false;

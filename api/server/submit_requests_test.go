@@ -23,6 +23,9 @@ func TestRequestsPerSubmission(t *testing.T) {
 		listQueue            = "$JS.API.STREAM.INFO.JOBS"
 		readAccount          = "$JS.API.STREAM.MSG.GET.KV_USERS"
 	)
+	const readCache = "$JS.API.STREAM.MSG.GET.KV_CACHE"
+	speech := fields{"kind": "audio", "input": fields{"text": "good evening"}}
+	uncached := fields{"kind": "audio", "input": fields{"text": "good evening"}, "cache": false}
 	type counts = map[string]int
 	charge := counts{minute: 1, day: 2} // The daily counters are those of the owner and of the address.
 	keyed := counts{readResults: 2}
@@ -32,9 +35,13 @@ func TestRequestsPerSubmission(t *testing.T) {
 		quota, active bool
 		options       func(*bundle) []option
 		want          []counts
+		body          any // imageBody unless set
 	}{
 		"guest":                   {want: nil},
 		"guest, active limit":     {active: true, options: func(*bundle) []option { return []option{cookie(c)} }, want: []counts{{listQueue: 1}}},
+		"guest, may be cached":    {body: speech, options: func(*bundle) []option { return []option{cookie(c)} }, want: []counts{{readCache: 1}}},
+		"guest, uncached":         {body: uncached, options: func(*bundle) []option { return []option{cookie(c)} }},
+		"anonymous, not cached":   {body: speech},
 		"guest, quota":            {quota: true, want: []counts{charge}},
 		"guest, key":              {options: func(*bundle) []option { return []option{idempotencyKey("k")} }, want: []counts{keyed}},
 		"guest, key, quota":       {quota: true, options: func(*bundle) []option { return []option{idempotencyKey("k")} }, want: []counts{keyed, charge, {readQueue: 1}}},
@@ -66,7 +73,11 @@ func TestRequestsPerSubmission(t *testing.T) {
 			all, err := b.broker.Conn().SubscribeSync(">")
 			must(t, err)
 			must(t, b.broker.Conn().Flush())
-			b.submitImage(t, options...).expect(t, http.StatusAccepted)
+			body := tc.body
+			if body == nil {
+				body = imageBody
+			}
+			b.submit(t, body, options...).expect(t, http.StatusAccepted)
 			must(t, b.broker.Conn().Publish("end", nil))
 			got := counts{}
 			for {

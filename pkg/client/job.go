@@ -107,6 +107,8 @@ func (j *Job) Err() error {
 type Result struct {
 	Media []Media `json:"media"`
 	Text  string  `json:"text,omitempty"`
+	// Upstream is the provider that served, if the operator has listed several.
+	Upstream string `json:"upstream,omitempty"`
 	// Missing are the images of a set that could not be generated.
 	Missing []struct {
 		Index int      `json:"index"`
@@ -125,6 +127,8 @@ type Media struct {
 	Height      int    `json:"height,omitempty"`
 	Seed        *int64 `json:"seed,omitempty"`
 	Model       string `json:"model,omitempty"`
+	// Upstream is the provider that made it.
+	Upstream string `json:"upstream,omitempty"`
 }
 
 // JobError says why a job, or its latest attempt, did not succeed.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -105,9 +106,8 @@ func refusesText(f *fault.Error) bool {
 // lacksAbility reports whether a request was rejected because the provider does not have the route, the model, the voice or the
 // size, or has it not for this key.
 func lacksAbility(f *fault.Error) bool {
-	const paymentRequired, forbidden, notFound, notAllowed, gone = 402, 403, 404, 405, 410
 	switch f.Status {
-	case paymentRequired, forbidden, notFound, notAllowed, gone:
+	case http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
 		return true
 	}
 	detail := strings.ToLower(f.Detail)

@@ -85,7 +85,8 @@ func (c *Client) amend(f *fault.Error) {
 		// Models that cannot think reject the parameter. All later requests omit it.
 		c.noThinking.Store(true)
 		f.Class, f.Code = fault.Retryable, job.CodeUnavailable
-	case c.plain && f.Status == http.StatusNotFound, slices.ContainsFunc(unknownModelMessages(), func(phrase string) bool { return strings.Contains(detail, phrase) }):
+	case c.plain && f.Status == http.StatusNotFound,
+		slices.ContainsFunc(unknownModelMessages(), func(phrase string) bool { return strings.Contains(detail, phrase) }):
 		// The model is from the operator's settings and not from the user, so no request succeeds until they change.
 		f.Class, f.Code = fault.Misconfigured, job.CodeMisconfigured
 		f.Detail = c.settings[1] + " names a model that is not served: " + f.Detail

@@ -96,7 +96,7 @@ func (c *Client) download(ctx context.Context, a *answer, r ImageRequest, privat
 		}
 	}
 	return caller.Do(ctx, upstream.Request{
-		Method: http.MethodGet, URL: u.String(), Accept: "image/*", Private: append(private, a.url), MaxBytes: c.maxImageBytes,
+		Method: http.MethodGet, URL: u.String(), Accept: "image/*", Private: append(private, a.url), MaxBytes: maxImageBytes,
 	}, func(resp *upstream.Response) error {
 		if resp.Compressed() {
 			return upstream.InvalidResponse("response is compressed, although not requested")

@@ -38,19 +38,15 @@ type Config struct {
 	Version string
 	// Observe is called after every call; see upstream.Caller.
 	Observe func(upstream string, status int, code string, took time.Duration)
-
-	// maxImageBytes is set by tests only; 0 means the default.
-	maxImageBytes int64
 }
 
 // Client calls one service. It is safe for concurrent use.
 type Client struct {
-	caller        upstream.Caller
-	foreign       *http.Client
-	base          *url.URL
-	noSeed        bool
-	maxImageBytes int64
-	recent        media.Recent
+	caller  upstream.Caller
+	foreign *http.Client
+	base    *url.URL
+	noSeed  bool
+	recent  media.Recent
 }
 
 // New returns a client. If the URL is invalid or missing, it fails with an error that names the setting.
@@ -64,7 +60,7 @@ func New(cfg Config) (*Client, error) {
 			Upstream: cfg.Name, HTTP: cfg.HTTP, Key: cfg.Key, UserAgent: upstream.UserAgent(cfg.Version),
 			Budget: upstream.NewBudget(budgetBytes), Observe: cfg.Observe,
 		},
-		foreign: newForeign(), base: base, noSeed: cfg.NoSeed, maxImageBytes: cmp.Or(cfg.maxImageBytes, maxImageBytes),
+		foreign: newForeign(), base: base, noSeed: cfg.NoSeed,
 	}, nil
 }
 
@@ -143,7 +139,7 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*media.Media, error
 	err = c.caller.Do(ctx, upstream.Request{
 		Method: http.MethodPost, URL: c.route("/images/generations"), Accept: "application/json", JSON: body, Private: private,
 		// Of the image in base64.
-		MaxBytes: c.maxImageBytes/3*4 + 64<<10, Amend: amend,
+		MaxBytes: maxImageBytes/3*4 + 64<<10, Amend: amend,
 	}, func(resp *upstream.Response) error {
 		if found, err = readAnswer(resp); err != nil || found.url != "" {
 			return err

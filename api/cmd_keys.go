@@ -99,6 +99,8 @@ Creates an API key and prints it. It cannot be shown again.
 		flags.IntVar(&r.PerMinute, "per-minute", 0, "quota of the key per minute; that of the account if 0")
 		flags.IntVar(&r.PerDay, "per-day", 0, "quota of the key per day; that of the account if 0")
 		flags.IntVar(&r.MaxActive, "max-active", 0, "jobs of the key that may be queued or running at once; as the account if 0")
+		flags.StringVar(&r.BudgetPerDay, "budget-per-day", "", "what jobs of the key may cost per day, such as 1.5; as the account if empty")
+		flags.StringVar(&r.BudgetPerMonth, "budget-per-month", "", "the same per month")
 		return func(ctx context.Context, c *caller, args []string) error {
 			if len(args) != 1 {
 				return usageError("give one name, in quotes")
@@ -178,6 +180,14 @@ func limitsOf(k *client.Key) string {
 	}{{k.PerMinute, "/min"}, {k.PerDay, "/day"}, {k.MaxActive, " active"}} {
 		if limit.n != nil {
 			text += "  " + strconv.Itoa(*limit.n) + limit.unit
+		}
+	}
+	for _, budget := range []struct {
+		amount *string
+		unit   string
+	}{{k.BudgetPerDay, " a day"}, {k.BudgetPerMonth, " a month"}} {
+		if budget.amount != nil {
+			text += "  costs up to " + printable(*budget.amount) + budget.unit
 		}
 	}
 	return text

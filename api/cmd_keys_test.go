@@ -27,7 +27,7 @@ func TestKeysCommand(t *testing.T) {
 	_ = resp.Body.Close()
 	ann := []string{"T2I_EMAIL=ann@example.org", "T2I_PASSWORD=four words in a row"}
 
-	created := p.callWith(t.Context(), ann, "keys", "create", "nightly build", "--expires-in", "720h", "--per-day", "50")
+	created := p.callWith(t.Context(), ann, "keys", "create", "nightly build", "--expires-in", "720h", "--per-day", "50", "--budget-per-month", "20")
 	secret := strings.TrimSpace(created.out)
 	if created.exit != 0 || !strings.HasPrefix(secret, "t2i_") || !strings.Contains(created.errors, "nightly build") {
 		t.Fatalf("create: %+v", created)
@@ -39,7 +39,8 @@ func TestKeysCommand(t *testing.T) {
 	// The translation is counted before it leaves the queue, shortly after it can be seen that it has ended.
 	for deadline := time.Now().Add(time.Minute); ; {
 		got := p.callWith(t.Context(), withKey, "usage", "--by", "kind,api_key")
-		if strings.Contains(got.out, "translation  key_") && strings.Contains(got.out, "1 jobs, 1 units, 1 jobs without a price") {
+		if strings.Contains(got.out, "translation  key_") && strings.Contains(got.out, "1 jobs, 1 units, 1 jobs without a price") &&
+			strings.Contains(got.out, ", month: 0 of 20 pollen used") {
 			break
 		}
 		if got.exit != 0 || time.Now().After(deadline) {
@@ -51,7 +52,7 @@ func TestKeysCommand(t *testing.T) {
 	if err := json.Unmarshal([]byte(listed.out), &k); err != nil || k.Name != "nightly build" || k.Secret != "" || k.PerDay == nil || *k.PerDay != 50 {
 		t.Fatalf("list: %+v, %v", listed, err)
 	}
-	if got := p.callWith(t.Context(), ann, "keys", "list"); got.exit != 0 || !strings.Contains(got.out, "50/day  nightly build") {
+	if got := p.callWith(t.Context(), ann, "keys", "list"); got.exit != 0 || !strings.Contains(got.out, "50/day  costs up to 20 a month  nightly build") {
 		t.Errorf("list: %+v", got)
 	}
 	for name, c := range map[string]struct {

@@ -14,7 +14,7 @@ import (
 var usageCommand = callerCommand{
 	usage: `usage: api usage [flags]
 
-Shows what the jobs of your account have cost, by the day on which they were submitted.
+Shows what the jobs of your account have cost, by the day on which they were submitted, and the budgets.
 
   api usage
   api usage --since 2160h --by kind,model
@@ -47,6 +47,10 @@ Shows what the jobs of your account have cost, by the day on which they were sub
 			}
 			for _, total := range s.Totals {
 				c.costLine("total", total)
+			}
+			for _, b := range s.Budgets {
+				of := strings.TrimSpace(b.Scope + " " + b.APIKey)
+				_, _ = fmt.Fprintln(c.stdout, printable(fmt.Sprintf("budget of the %s, %s: %s of %s %s used", of, b.Period, b.Used, b.Limit, b.Currency)))
 			}
 			return nil
 		}

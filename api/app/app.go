@@ -187,7 +187,7 @@ func (a *App) start(ctx context.Context) error {
 	eraser := erasure.New(accounts, service, []erasure.Part{
 		{Name: "API keys", Erase: func(ctx context.Context, owner string) error {
 			return apiKeys.Erase(ctx, owner, func(ctx context.Context, ids []string) error {
-				return quotas.Forget(ctx, jobs.KeyCounters(secret, ids)...)
+				return errors.Join(quotas.Forget(ctx, jobs.KeyCounters(secret, ids)...), costs.EraseBudgets(ctx, ids...))
 			})
 		}},
 		{Name: "feedback", Erase: feedbacks.Erase},

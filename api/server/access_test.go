@@ -79,6 +79,7 @@ func accessCases() map[string]accessCase {
 		"POST /v1/images/generations":                 submission("/v1/images/generations", fields{"prompt": "a"}),
 		"POST /v1/images/edits":                       {"/v1/images/edits", fields{}, 415, 415, 415, 415, 401},
 		"POST /v1/audio/speech":                       submission("/v1/audio/speech", fields{"input": "a"}),
+		"PUT /api/usage/budget":                       membersOnly(200, "/api/usage/budget", fields{}),
 		"PUT /api/webhooks":                           membersOnly(200, "/api/webhooks", fields{}),
 		"POST /api/webhooks/secret":                   membersOnly(200, "/api/webhooks/secret", nil),
 		"POST /api/webhooks/deliveries/:id/redeliver": membersOnly(404, "/api/webhooks/deliveries/1/redeliver", nil),

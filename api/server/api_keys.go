@@ -54,6 +54,9 @@ type keyView struct {
 	PerMinute  *int      `json:"per_minute"`
 	PerDay     *int      `json:"per_day"`
 	MaxActive  *int      `json:"max_active"`
+	// The budgets are decimal numbers.
+	BudgetPerDay   *string `json:"budget_per_day"`
+	BudgetPerMonth *string `json:"budget_per_month"`
 }
 
 func newKeyView(k *apikey.Key) keyView {
@@ -66,6 +69,7 @@ func newKeyView(k *apikey.Key) keyView {
 	return keyView{
 		ID: k.ID, Name: k.Name, Shown: k.Shown, Scopes: k.Scopes, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt,
 		PerMinute: limit(k.PerMinute), PerDay: limit(k.PerDay), MaxActive: limit(k.MaxActive),
+		BudgetPerDay: amountOrNil(k.Budget.PerDay), BudgetPerMonth: amountOrNil(k.Budget.PerMonth),
 	}
 }
 
@@ -90,11 +94,15 @@ type keyRequest struct {
 	PerMinute *int     `json:"per_minute"`
 	PerDay    *int     `json:"per_day"`
 	MaxActive *int     `json:"max_active"`
+
+	BudgetPerDay   *string `json:"budget_per_day"`
+	BudgetPerMonth *string `json:"budget_per_month"`
 }
 
 func (r *keyRequest) request() apikey.Request {
 	return apikey.Request{
 		Name: r.Name, Scopes: r.Scopes, ExpiresIn: r.ExpiresIn, PerMinute: r.PerMinute, PerDay: r.PerDay, MaxActive: r.MaxActive,
+		BudgetPerDay: r.BudgetPerDay, BudgetPerMonth: r.BudgetPerMonth,
 	}
 }
 
@@ -186,8 +194,11 @@ func (h *adminKeyHandler) createKey(c *gin.Context) error {
 	}
 	r := body.request()
 	b.AddMissing(r.Check([]apikey.Scope{apikey.ScopeAdmin})...)
-	for pointer, limit := range map[string]*int{"/per_minute": r.PerMinute, "/per_day": r.PerDay, "/max_active": r.MaxActive} {
-		if limit != nil {
+	for pointer, given := range map[string]bool{
+		"/per_minute": r.PerMinute != nil, "/per_day": r.PerDay != nil, "/max_active": r.MaxActive != nil,
+		"/budget_per_day": r.BudgetPerDay != nil, "/budget_per_month": r.BudgetPerMonth != nil,
+	} {
+		if given {
 			b.AddMissing(job.FieldError{Pointer: pointer, Code: "unknown_field"}) // It submits nothing.
 		}
 	}

@@ -47,7 +47,7 @@ func (h *jobHandler) estimate(c *gin.Context, caller session.Caller, o *jobs.Ord
 	ctx := c.Request.Context()
 	view := estimateView{Kind: o.Kind, Input: o.Input}
 	var e job.Estimate
-	e, view.Units = o.Estimate(h.models(ctx))
+	e, view.Units = o.Estimate()
 	view.DryRun, view.Usage, view.CostBasis = true, e.Usage, e.Basis
 	x := h.feed.Expect(ctx, o.Kind, caller.Lane)
 	view.QueuePosition = x.Position
@@ -108,12 +108,11 @@ func (h *batchHandler) estimateBatch(c *gin.Context, caller session.Caller, orde
 	if err != nil {
 		return err
 	}
-	models := h.models(c.Request.Context())
 	view := batchEstimateView{costView: costView{DryRun: true}, Total: len(orders)}
 	estimates := make([]job.Estimate, len(orders))
 	for i, o := range orders {
 		var units int
-		estimates[i], units = o.Estimate(models)
+		estimates[i], units = o.Estimate()
 		view.Units += units
 	}
 	var sum job.Estimate

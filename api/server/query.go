@@ -24,6 +24,7 @@ var queries = map[string][]string{
 	"/api/events":                {"last_event_id"},
 	"/api/models":                nil,
 	"/api/usage":                 {"since", "until", "group_by", "kind", "model", "api_key"},
+	"/api/usage/budget":          nil,
 	"/api/keys":                  nil,
 	"/api/keys/:id":              nil,
 	"/api/webhooks":              nil,

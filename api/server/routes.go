@@ -56,6 +56,7 @@ func (h *handlers) routes() (*gin.Engine, error) {
 	read(native, "/api/models", handle(h.models.listModels))
 	read(native, "/api/quota", handle(h.quota.getQuota))
 	read(native, "/api/usage", member(h.usage.getUsage))
+	native.PUT("/api/usage/budget", member(h.usage.setBudget))
 
 	// Batches of jobs.
 	batches := e.Group("/api/batches", h.refuseCrossOrigin, h.checkQuery)

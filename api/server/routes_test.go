@@ -58,7 +58,7 @@ func expectations() map[string]expectation {
 		all[route] = expectation{anonymous: 401}
 	}
 	for _, route := range []string{
-		"PUT /api/webhooks", "POST /api/webhooks/secret", "POST /api/webhooks/deliveries/:id/redeliver", "POST /api/webhooks/ping",
+		"PUT /api/usage/budget", "PUT /api/webhooks", "POST /api/webhooks/secret", "POST /api/webhooks/deliveries/:id/redeliver", "POST /api/webhooks/ping",
 	} {
 		all[route] = expectation{anonymous: 401}
 	}

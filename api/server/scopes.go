@@ -45,6 +45,7 @@ var routePermissions = map[string]permission{
 	"GET /api/models":                anyone,
 	"GET /api/quota":                 readScope,
 	"GET /api/usage":                 readScope,
+	"PUT /api/usage/budget":          sessionOnly,
 
 	"POST /api/batches":            submitScope,
 	"GET /api/batches":             readScope,

@@ -10,14 +10,22 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
+	"github.com/text2image-audio/text2image-audio/pkg/account"
+	"github.com/text2image-audio/text2image-audio/pkg/apikey"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/quota"
 	"github.com/text2image-audio/text2image-audio/pkg/spend"
 )
 
-// usageHandler serves what the jobs of members have cost.
+// usageHandler serves what the jobs of members have cost, and their budgets.
 type usageHandler struct {
-	spend *spend.Counters
-	now   func() time.Time
+	spend     *spend.Counters
+	submitter *jobs.Submitter
+	quota     *quota.Quota
+	accounts  *account.Accounts
+	keys      *apikey.Keys
+	now       func() time.Time
 }
 
 // usageView is the response of GET /api/usage.
@@ -27,6 +35,7 @@ type usageView struct {
 	GroupBy []spend.Dimension `json:"group_by"`
 	Rows    []usageRow        `json:"rows"`
 	Totals  []costRow         `json:"totals"`
+	Budgets []budgetView      `json:"budgets"`
 }
 
 // usageRow is what a group of jobs has cost. What the rows are not grouped by is null.
@@ -109,6 +118,9 @@ func (h *usageHandler) getUsage(c *gin.Context, m *session.Member) error {
 	}
 	for i, r := range rows {
 		view.Rows[i] = newUsageRow(r)
+	}
+	if view.Budgets, err = h.budgets(ctx, m.User); err != nil {
+		return err
 	}
 	for i, r := range sums {
 		view.Totals[i] = newCostRow(r)

@@ -41,7 +41,7 @@ export const post: Bodies<"post"> = {
   "/api/admin/dead-letters/purge": {},
 };
 
-export const put: Bodies<"put"> = { "/api/webhooks": {} };
+export const put: Bodies<"put"> = { "/api/usage/budget": {}, "/api/webhooks": {} };
 
 export const jobs: components["schemas"]["JobRequest"][] = [
   { kind: "image", input: { prompt: "a fox" } },

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/kv"
 )
 
@@ -110,6 +111,14 @@ func New(ctx context.Context, b *broker.Broker, cfg Config, secret []byte, optio
 func (a *Accounts) Rename(ctx context.Context, u *User, username string) (*User, error) {
 	return a.update(ctx, u, func(stored *User) error {
 		stored.Username = strings.TrimSpace(username)
+		return nil
+	})
+}
+
+// SetBudget changes the budget of an account.
+func (a *Accounts) SetBudget(ctx context.Context, u *User, budget job.Budget) (*User, error) {
+	return a.update(ctx, u, func(stored *User) error {
+		stored.Budget = budget
 		return nil
 	})
 }

@@ -43,6 +43,8 @@ type User struct {
 	TokenVersion int `json:"tokenVersion,omitempty"`
 	// SignedOut lists tokens that were revoked one by one and have not expired.
 	SignedOut []SignedOut `json:"signedOut,omitempty"`
+	// Budget limits what the jobs of the account may cost.
+	Budget job.Budget `json:"budget,omitzero"`
 }
 
 // SignedOut is a token that was revoked before it expired.

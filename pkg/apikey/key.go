@@ -46,6 +46,8 @@ type Limits struct {
 	PerDay    int `json:"per_day,omitempty"`
 	// MaxActive bounds the jobs that are queued or running.
 	MaxActive int `json:"max_active,omitempty"`
+	// Budget bounds what the jobs of the key may cost.
+	Budget job.Budget `json:"budget,omitzero"`
 }
 
 // Key is a key as it is stored.
@@ -94,6 +96,8 @@ type Request struct {
 	// ExpiresIn is in seconds, and nil for a key that does not expire. Nil limits are none.
 	ExpiresIn                    *int
 	PerMinute, PerDay, MaxActive *int
+	// BudgetPerDay and BudgetPerMonth are decimal numbers.
+	BudgetPerDay, BudgetPerMonth *string
 }
 
 // Check returns the errors of a request, with pointers to members of its JSON. allowed are the scopes that the key may have.
@@ -130,7 +134,8 @@ func (r *Request) Check(allowed []Scope) []job.FieldError {
 			})
 		}
 	}
-	return faults
+	_, wrong := job.ParseBudget("/budget_per_day", r.BudgetPerDay, "/budget_per_month", r.BudgetPerMonth)
+	return append(faults, wrong...)
 }
 
 func checkName(name string) []job.FieldError {
@@ -152,6 +157,7 @@ func (r *Request) key(now time.Time) Key {
 		V: job.Version, Name: strings.TrimSpace(r.Name), CreatedAt: job.At(now),
 		Limits: Limits{PerMinute: value(r.PerMinute), PerDay: value(r.PerDay), MaxActive: value(r.MaxActive)},
 	}
+	k.Budget, _ = job.ParseBudget("", r.BudgetPerDay, "", r.BudgetPerMonth) // It has passed Check.
 	for _, s := range r.Scopes {
 		if !k.Has(Scope(s)) {
 			k.Scopes = append(k.Scopes, Scope(s))

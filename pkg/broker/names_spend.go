@@ -52,3 +52,9 @@ func SpendMarkSubject(day, id string, created time.Time) string {
 
 // SpendMarksSubject matches all marks of a day.
 func SpendMarksSubject(day string) string { return "spend.mark." + day + ".>" }
+
+// SpendBudgetSubject is the counter of a budget, of which name is who it belongs to, its period and the currency.
+func SpendBudgetSubject(name string) string { return "spend.budget." + name }
+
+// SpendBudgetsSubject matches the counters of all budgets of an account or API key.
+func SpendBudgetsSubject(who string) string { return SpendBudgetSubject(who + ".>") }

@@ -22,6 +22,9 @@ type Key struct {
 	PerMinute  *int       `json:"per_minute"`
 	PerDay     *int       `json:"per_day"`
 	MaxActive  *int       `json:"max_active"`
+	// The budgets are decimal numbers.
+	BudgetPerDay   *string `json:"budget_per_day"`
+	BudgetPerMonth *string `json:"budget_per_month"`
 }
 
 // KeyRequest is an API key to be created.
@@ -36,6 +39,9 @@ type KeyRequest struct {
 	PerMinute int `json:"per_minute,omitempty"`
 	PerDay    int `json:"per_day,omitempty"`
 	MaxActive int `json:"max_active,omitempty"`
+	// BudgetPerDay and BudgetPerMonth, unless empty, are decimal numbers that limit what jobs of the key may cost.
+	BudgetPerDay   string `json:"budget_per_day,omitempty"`
+	BudgetPerMonth string `json:"budget_per_month,omitempty"`
 }
 
 // SignIn returns a client that acts as the member with an email address and a password, with a token that is valid for a week or

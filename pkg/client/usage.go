@@ -30,6 +30,20 @@ type Spending struct {
 	} `json:"rows"`
 	// Totals has one sum for each currency.
 	Totals []Cost `json:"totals"`
+	// Budgets are those of the account and of its API keys.
+	Budgets []Budget `json:"budgets"`
+}
+
+// Budget is a budget, and how much of it is used. Amounts are decimal numbers.
+type Budget struct {
+	// Scope is account or api_key, and Period day or month.
+	Scope    string    `json:"scope"`
+	Period   string    `json:"period"`
+	APIKey   string    `json:"api_key"`
+	Limit    string    `json:"limit"`
+	Used     string    `json:"used"`
+	Currency string    `json:"currency"`
+	ResetsAt time.Time `json:"resets_at"`
 }
 
 // Cost is what jobs have cost.
@@ -40,6 +54,20 @@ type Cost struct {
 	Cost         string `json:"cost"`
 	Currency     string `json:"currency"`
 	UnpricedJobs int    `json:"unpriced_jobs"`
+}
+
+// SetBudget sets what the jobs of the account may cost per day and month, as decimal numbers; an empty one is no limit. The client must be
+// one of SignIn. It returns the budgets that apply.
+func (c *Client) SetBudget(ctx context.Context, perDay, perMonth string) ([]Budget, error) {
+	body := struct {
+		PerDay   string `json:"per_day,omitempty"`
+		PerMonth string `json:"per_month,omitempty"`
+	}{perDay, perMonth}
+	var set struct {
+		Budgets []Budget `json:"budgets"`
+	}
+	err := c.call(ctx, request{method: http.MethodPut, path: "/api/usage/budget", body: body}, &set)
+	return set.Budgets, err
 }
 
 // Usage returns what the jobs of the account have cost that have ended, by the day on which they were submitted.

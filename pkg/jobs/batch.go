@@ -36,12 +36,15 @@ func BatchFingerprint(orders []*Order, retriedFrom string) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// BatchSpecs returns the jobs of a batch that is submitted at a time; idOf returns the id of each.
+// BatchSpecs returns the jobs of a batch that is submitted at a time; idOf returns the id of each. It fails with an *UnpricedError.
 func (s *Submitter) BatchSpecs(
 	ctx context.Context, caller Caller, orders []*Order, batch string, created time.Time, idOf func(i int) string,
 ) ([]*job.Spec, error) {
 	specs := make([]*job.Spec, len(orders))
 	for i, o := range orders {
+		if refusal := s.checkPriced(caller, o); refusal != nil {
+			return nil, refusal
+		}
 		o.id, o.created = idOf(i), created
 		spec, err := s.spec(caller, o, telemetry.RequestID(ctx))
 		if err != nil {
@@ -94,29 +97,46 @@ func (s *Submitter) AdmitBatch(ctx context.Context, caller Caller, n int) error 
 func (s *Submitter) PlanBatch(caller Caller, batch string, created time.Time, specs []*job.Spec) []*quota.Bulk {
 	var plans []*quota.Bulk
 	for _, group := range []quota.Group{quota.GroupMedia, quota.GroupText} {
-		units := 0
+		units, cost := 0, job.Amount(0)
 		for _, spec := range specs {
-			if quota.GroupOf(spec.Kind) == group {
-				units += spec.Units()
+			if quota.GroupOf(spec.Kind) != group {
+				continue
+			}
+			units += spec.Units()
+			if spec.Spending != nil {
+				cost += spec.Spending.Amount
 			}
 		}
 		if units == 0 {
 			continue
 		}
-		plan := s.quota.Plan(s.names.quotaKey(caller, group), batch, created, units)
-		if plan == nil {
-			continue
-		}
-		plans = append(plans, plan)
+		plan := s.quota.Plan(s.chargeKey(caller, group, cost, created), batch, created, units)
 		for _, spec := range specs {
-			if plan.Charge != nil && quota.GroupOf(spec.Kind) == group {
-				charge := *plan.Charge
-				charge.Units = spec.Units()
-				spec.Charge = &charge
+			if quota.GroupOf(spec.Kind) == group {
+				setShare(spec, plan)
 			}
+		}
+		if plan != nil {
+			plans = append(plans, plan)
 		}
 	}
 	return plans
+}
+
+// setShare sets the share of a job in the charge of its batch; a nil plan charges nothing.
+func setShare(spec *job.Spec, plan *quota.Bulk) {
+	if plan != nil && plan.Charge != nil {
+		charge := *plan.Charge
+		charge.Units = spec.Units()
+		spec.Charge = &charge
+	}
+	switch {
+	case spec.Spending == nil:
+	case plan == nil || plan.Spending == nil:
+		spec.Spending = &job.Spending{}
+	default:
+		spec.Spending = &job.Spending{Budgets: plan.Spending.Budgets, Amount: spec.Spending.Amount}
+	}
 }
 
 // ChargeBatch makes the charges of PlanBatch. If it fails, the caller has to reverse those that were made: a *quota.Refusal of one
@@ -146,7 +166,7 @@ func (s *Submitter) ChargeBatch(ctx context.Context, caller Caller, plans []*quo
 			}
 		}
 	}
-	return usage, nil
+	return quota.WithoutBudgets(usage), nil
 }
 
 // EnqueueOnce stores a job durably unless it was enqueued before, even if it has ended or was deleted since. It fails as Enqueue does

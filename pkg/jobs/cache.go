@@ -255,7 +255,7 @@ const (
 // three requests and a read of each counter of the quota otherwise.
 func (s *Submitter) join(ctx context.Context, key quota.Key, spec *job.Spec) (joined bool, usage []quota.Usage, unclaim func(context.Context)) {
 	unclaim = func(context.Context) {}
-	if spec.CacheKey == "" {
+	if spec.CacheKey == "" || len(key.Budgets) > 0 { // What may be spent must be charged to budgets before.
 		return false, nil, unclaim
 	}
 	leads, follows, err := s.lead(ctx, spec)

@@ -23,6 +23,8 @@ type Config struct {
 	MaxActiveGuest  int `env:"MAX_ACTIVE_JOBS_GUEST" envDefault:"4" doc:"Jobs of one guest, identified by its cookie, that may be queued or running at once; 0 means no limit."`
 	MaxActiveMember int `env:"MAX_ACTIVE_JOBS_MEMBER" envDefault:"20" doc:"Jobs of one member that may be queued or running at once; 0 means no limit."`
 	MaxActiveBatch  int `env:"MAX_ACTIVE_BATCH_JOBS" envDefault:"1000" doc:"Jobs of batches of one guest or member that may be queued or running at once. They do not count as other jobs; 0 means no limit."`
+
+	Budget BudgetConfig
 }
 
 // Validate reports every fault at once, each as a *env.Fault. Models and voices are checked against the built-in catalogue.
@@ -41,6 +43,8 @@ func (c *Config) Validate() error {
 	if c.MaxActiveBatch < 0 {
 		fault("MAX_ACTIVE_BATCH_JOBS", "a whole number, 0 for no limit")
 	}
+	_, faults := c.Budget.limits()
+	errs = append(errs, faults...)
 	if strings.TrimSpace(c.Voice) == "" {
 		fault("DEFAULT_AUDIO_VOICE", "the name of a voice")
 	} else if _, err := c.defaults(catalogue.Builtin(), slog.New(slog.DiscardHandler)); err != nil {

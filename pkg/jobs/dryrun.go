@@ -7,11 +7,10 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
-// Estimate returns what the job of an order is going to use by the prices of a catalogue, and how many units of the quota it is
-// charged.
-func (o *Order) Estimate(models *job.Catalogue) (e job.Estimate, units int) {
+// Estimate returns what the job of an order is going to use, and how many units of the quota it is charged.
+func (o *Order) Estimate() (e job.Estimate, units int) {
 	spec := job.Spec{Kind: o.Kind, Input: o.Input}
-	return o.Input.Estimate(models), spec.Units()
+	return o.estimate, spec.Units()
 }
 
 // DryRun returns whether Submit would accept the orders now, several as a batch, and the usage of each limited window of the caller's
@@ -21,6 +20,9 @@ func (o *Order) Estimate(models *job.Catalogue) (e job.Estimate, units int) {
 func (s *Submitter) DryRun(ctx context.Context, caller Caller, orders []*Order, batch bool) ([]quota.Usage, error) {
 	specs := make([]*job.Spec, len(orders))
 	for i, o := range orders {
+		if refusal := s.checkPriced(caller, o); refusal != nil {
+			return nil, refusal
+		}
 		spec, err := s.spec(caller, o, "")
 		if err != nil {
 			return nil, err
@@ -38,7 +40,7 @@ func (s *Submitter) DryRun(ctx context.Context, caller Caller, orders []*Order, 
 		}
 		usage = append(usage, list...)
 	}
-	return usage, nil
+	return quota.WithoutBudgets(usage), nil
 }
 
 // checkRoom fails if the operator accepts no jobs, the queue is full, or the caller has too many active jobs.

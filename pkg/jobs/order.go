@@ -19,6 +19,8 @@ type Caller struct {
 	Address string
 	// Key is the API key of a member, or nil.
 	Key *CallerKey
+	// Budget is the budget that the account of a member has set.
+	Budget job.Budget
 	// OnGone calls a function when the caller disconnects, which ends a submission that is not charged yet, unless stop is called
 	// before. It may be nil.
 	OnGone func(func()) (stop func() bool)
@@ -31,6 +33,7 @@ type CallerKey struct {
 	PerMinute, PerDay int
 	// MaxActive bounds the jobs of the key that are queued or running.
 	MaxActive int
+	Budget    job.Budget
 }
 
 // Order is a valid request for a job, completed with defaults. Use NewOrder or NewRetry to create one.
@@ -47,6 +50,8 @@ type Order struct {
 	retriedFrom string
 	webhook     *job.Webhook
 	labels      job.Labels
+	// estimate is what the job is expected to use.
+	estimate job.Estimate
 	// references are the stored reference images of the input, and missing the faults of those that cannot be used.
 	references []store.Reference
 	missing    []job.FieldError
@@ -85,6 +90,7 @@ func (s *Submitter) NewOrder(kind job.Kind, in job.Input, deadlineSeconds *int, 
 	return &Order{
 		Kind: kind, Input: in, fingerprint: fingerprint, allowance: allowance(deadlineSeconds, job.DefaultDeadline(kind)),
 		repeatable: repeatable,
+		estimate:   in.Estimate(models),
 	}, nil
 }
 
@@ -160,7 +166,7 @@ func (s *Submitter) NewRetry(of *job.Spec, r Retry, models *job.Catalogue) (*Ord
 	in.Complete(s.defaults, models)
 	o := &Order{
 		Kind: of.Kind, Input: in, fingerprint: fingerprint, allowance: allowance(r.DeadlineSeconds, of.Allowance()), retriedFrom: of.ID,
-		labels: of.Labels, references: s.jobs.store.JobReferences(of),
+		labels: of.Labels, references: s.jobs.store.JobReferences(of), estimate: in.Estimate(models),
 	}
 	if of.Webhook != nil && !of.Webhook.Default {
 		o.webhook = of.Webhook
@@ -204,6 +210,7 @@ func (s *Submitter) spec(caller Caller, o *Order, requestID string) (*job.Spec, 
 	}
 	if caller.Lane == job.LaneMember {
 		spec.Spending = &job.Spending{}
+		spec.Spending.Amount, _ = s.expectedCost(o.estimate)
 	}
 	if caller.Key != nil {
 		spec.APIKey = caller.Key.ID

@@ -78,7 +78,7 @@ type Submission struct {
 
 // Submit creates the job of an order. When it returns without an error, the job is durable.
 //
-// It fails with a *NotAcceptingError, a *TooManyActiveError, a *quota.Refusal, ErrKeyReused when the key was used for another
+// It fails with a *NotAcceptingError, an *UnpricedError, a *TooManyActiveError, a *quota.Refusal, ErrKeyReused when the key was used for another
 // request, queue.ErrFull and queue.ErrNoRoom, and with queue.ErrUnavailable and quota.ErrUnavailable when NATS does
 // not answer. It fails with an *InvalidError when a stored reference image cannot be used. After an error for which NotSubmitted is
 // false, the job may exist.
@@ -94,8 +94,10 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 		return nil, err
 	}
 	keyed := order.Key != ""
-	if refusal := s.checkAccepting(); refusal != nil {
-		return s.replayOr(ctx, spec, keyed, refusal)
+	for _, refusal := range []error{s.checkAccepting(), s.checkPriced(caller, order)} {
+		if refusal != nil {
+			return s.replayOr(ctx, spec, keyed, refusal)
+		}
 	}
 	if submission, err := s.fromCache(ctx, spec, order); submission != nil || err != nil {
 		return submission, err
@@ -108,7 +110,12 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 		return nil, err
 	}
 	defer release()
-	key := s.names.quotaKey(caller, quota.GroupOf(spec.Kind))
+	cost := job.Amount(0)
+	if spec.Spending != nil {
+		cost = spec.Spending.Amount
+		spec.Spending = &job.Spending{} // It is charged to no budget yet.
+	}
+	key := s.chargeKey(caller, quota.GroupOf(spec.Kind), cost, spec.CreatedAt.Time)
 	if !s.quota.Limited(key) {
 		snap, replayed, err := s.enqueueUncharged(callerCtx, spec, order, keyed)
 		if err != nil {
@@ -201,7 +208,7 @@ func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *jo
 	if err != nil {
 		return nil, err
 	}
-	spec.Charge = reserved.Charge
+	spec.Charge, spec.Spending = reserved.Charge, reserved.Spending(spec.Spending)
 	// The counters and the queue are synced at the same time.
 	counted := make(chan error, 1)
 	go func() { counted <- reserved.Durable(ctx) }()
@@ -231,7 +238,7 @@ func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *jo
 	if replayed {
 		return &Submission{Job: snap, Replayed: true}, nil
 	}
-	return &Submission{Job: snap, Usage: reserved.Usage}, nil
+	return &Submission{Job: snap, Usage: quota.WithoutBudgets(reserved.Usage)}, nil
 }
 
 // replayOr returns the job of an earlier submission under the same key, or fails with refusal when there is none.
@@ -261,6 +268,9 @@ func NotSubmitted(err error) bool {
 		return true
 	}
 	if _, ok := errors.AsType[*InvalidError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*UnpricedError](err); ok {
 		return true
 	}
 	return errors.Is(err, queue.ErrFull) || errors.Is(err, queue.ErrNoRoom) || errors.Is(err, ErrKeyReused)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/spend"
 )
 
 // Bulk is a charge for many jobs at once. It is stored before it is made, so that after a crash anyone can tell whether it was made
@@ -23,6 +24,8 @@ type Bulk struct {
 	// Charge is what is charged to the daily counters, and what each job stores for its refund, with its own units; nil when no
 	// daily limit applies.
 	Charge *job.Charge `json:"charge,omitempty"`
+	// Spending is what is charged to budgets; nil when there are none. Versions older than the field do not reverse it.
+	Spending *job.Spending `json:"spending,omitempty"`
 
 	key Key
 }
@@ -34,7 +37,10 @@ func (q *Quota) Plan(key Key, id string, at time.Time, units int) *Bulk {
 		return nil
 	}
 	now := q.now()
-	return &Bulk{ID: id + "-" + string(key.Group), At: job.At(at), Units: units, Charge: chargeOf(key, q.windows(key, now), now, units), key: key}
+	list := q.windows(key, now, units)
+	return &Bulk{
+		ID: id + "-" + string(key.Group), At: job.At(at), Units: units, Charge: chargeOf(key, list, now, units), Spending: spendingOf(list), key: key,
+	}
 }
 
 // Defer returns the charge of units to a key that is made at the end of a job, nil when no daily limit applies, and the usage of each
@@ -64,7 +70,7 @@ func (q *Quota) CheckBulk(ctx context.Context, b *Bulk) ([]Usage, error) {
 		return nil, err
 	}
 	defer release()
-	r := &Reservation{quota: q, units: b.Units, Usage: q.windows(b.key, q.now())}
+	r := &Reservation{quota: q, Usage: q.windows(b.key, q.now(), b.Units)}
 	refusal, err := r.check(ctx)
 	switch {
 	case err != nil:
@@ -89,7 +95,7 @@ func (q *Quota) ChargeBulk(ctx context.Context, b *Bulk) ([]Usage, error) {
 		return nil, err
 	}
 	defer release()
-	r := &Reservation{quota: q, units: b.Units, id: b.mark(), Usage: q.windows(b.key, q.now())}
+	r := &Reservation{quota: q, id: b.mark(), Usage: q.windows(b.key, q.now(), b.Units)}
 	refusal, err := r.check(ctx)
 	switch {
 	case err != nil:
@@ -99,6 +105,11 @@ func (q *Quota) ChargeBulk(ctx context.Context, b *Bulk) ([]Usage, error) {
 	}
 	if b.Charge != nil {
 		if err := refundUnits(ctx, q.broker, b.mark(), b.Charge, -b.Units); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+	if b.Spending != nil {
+		if err := q.spend.Charge(ctx, b.Spending, b.ID, b.At.Time, 1); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
@@ -127,14 +138,30 @@ func (q *Quota) ChargeBulk(ctx context.Context, b *Bulk) ([]Usage, error) {
 		if err := errors.Join(r.cancel(undoing, minutes), ReverseBulk(undoing, q.broker, b)); err != nil {
 			return nil, err
 		}
-		u.Used -= b.Units
-		return nil, &Refusal{Usage: u, Asked: b.Units}
+		u.Used -= u.units
+		return nil, &Refusal{Usage: u, Asked: u.units}
 	}
 	return r.Usage, nil
 }
 
-// ReverseBulk reverses the daily charge of a plan if it was made and is not reversed yet. It costs two reads and an atomic write.
+// ReverseBulk reverses the daily charge of a plan, and that to budgets, if it was made and is not reversed yet. It costs two reads and an
+// atomic write for each of the two.
 func ReverseBulk(ctx context.Context, b *broker.Broker, bulk *Bulk) error {
+	return errors.Join(reverseCharge(ctx, b, bulk), reverseSpending(ctx, spend.New(b), bulk))
+}
+
+func reverseSpending(ctx context.Context, counters *spend.Counters, bulk *Bulk) error {
+	if bulk.Spending == nil {
+		return nil
+	}
+	charged, err := counters.Charged(ctx, bulk.ID, bulk.At.Time)
+	if err != nil || !charged {
+		return err
+	}
+	return counters.Charge(ctx, bulk.Spending, bulk.ID+"-reversed", bulk.At.Time, -1)
+}
+
+func reverseCharge(ctx context.Context, b *broker.Broker, bulk *Bulk) error {
 	if bulk.Charge == nil {
 		return nil
 	}

@@ -44,4 +44,7 @@ type Key struct {
 	// APIKey identifies the API key of a member, whose limits are APIKeyLimits; empty if it has none.
 	APIKey       string
 	APIKeyLimits Limits
+	// Budgets are charged Cost, all in one currency, at the same time as the units.
+	Budgets []Budget
+	Cost    job.Amount
 }

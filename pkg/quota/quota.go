@@ -14,6 +14,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
+	"github.com/text2image-audio/text2image-audio/pkg/spend"
 )
 
 // ErrUnavailable is returned when a counter cannot be reached.
@@ -23,7 +24,7 @@ var ErrUnavailable = errors.New("the quota counters are unavailable")
 type Refusal struct {
 	// Usage is that of the exceeded window, without the requested units.
 	Usage
-	// Asked is the number of requested units.
+	// Asked is the number of requested units, or the expected cost if a budget is exceeded.
 	Asked int
 }
 
@@ -38,6 +39,8 @@ type Quota struct {
 	buffered jetstream.JetStream
 	plans    Plans
 	now      func() time.Time
+	// spend holds the counters of budgets.
+	spend    *spend.Counters
 	tallies  tallies
 	combiner combiner
 	// slots holds one value for each operation in progress.
@@ -49,7 +52,7 @@ func New(b *broker.Broker, plans Plans, now func() time.Time) *Quota {
 	if now == nil {
 		now = time.Now
 	}
-	return &Quota{broker: b, js: b.JetStream(), buffered: b.Buffered(), plans: plans, now: now, slots: make(chan struct{}, maxOperations)}
+	return &Quota{broker: b, js: b.JetStream(), buffered: b.Buffered(), plans: plans, now: now, spend: spend.New(b), slots: make(chan struct{}, maxOperations)}
 }
 
 // maxOperations bounds the concurrent charges and reads of one process: a busy server cannot answer thousands of concurrent
@@ -82,7 +85,7 @@ func (q *Quota) limits(key Key) Limits {
 
 // Limited reports whether anything is limited for a key.
 func (q *Quota) Limited(key Key) bool {
-	return q.limits(key) != Limits{} || q.plan(key.Group).AddressPerDay > 0 || key.APIKey != ""
+	return q.limits(key) != Limits{} || q.plan(key.Group).AddressPerDay > 0 || key.APIKey != "" || len(key.Budgets) > 0
 }
 
 // Reservation is a successful charge.
@@ -93,7 +96,6 @@ type Reservation struct {
 	Charge *job.Charge
 
 	quota *Quota
-	units int
 	id    string
 }
 
@@ -120,10 +122,10 @@ func (q *Quota) Charge(ctx context.Context, key Key, id string, units int) (*Res
 	defer release()
 	now := q.now()
 	// The random part separates repeated submissions with the same idempotency key.
-	r := &Reservation{quota: q, units: units, id: id + "." + rand.Text(), Usage: q.windows(key, now)}
+	r := &Reservation{quota: q, id: id + "." + rand.Text(), Usage: q.windows(key, now, units)}
 	for try := 1; ; try++ {
 		var refusal *Refusal
-		if try > 1 || !q.js.Conn().IsConnected() || !q.tallies.mayFit(r.Usage, units) {
+		if try > 1 || !q.js.Conn().IsConnected() || !q.tallies.mayFit(r.Usage) {
 			refusal, err = r.check(ctx)
 		}
 		if refusal == nil && err == nil {
@@ -153,8 +155,8 @@ func (r *Reservation) check(ctx context.Context) (*Refusal, error) {
 		return nil, err
 	}
 	for _, u := range r.Usage {
-		if !u.fits(r.units) {
-			return &Refusal{Usage: u, Asked: r.units}, nil
+		if !u.fits() {
+			return &Refusal{Usage: u, Asked: u.units}, nil
 		}
 	}
 	return nil, nil
@@ -168,7 +170,7 @@ func (r *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
 	// A charge whose outcome is still unknown when ctx ends is reversed once it is known.
 	err := each(len(r.Usage), func(i int) error {
 		u := &r.Usage[i]
-		charges[i] = charge{limit: u.Limit, units: r.units}
+		charges[i] = charge{limit: u.Limit, units: u.units}
 		batches[i] = q.charge(ctx, u.counter, &charges[i])
 		select {
 		case <-batches[i].done:
@@ -197,7 +199,7 @@ func (r *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
 		if batches[i].err != nil {
 			return nil // It is reversed already.
 		}
-		used, err := q.add(undoing, q.js, u.counter, -r.units, id+"."+u.Window+".undo")
+		used, err := q.add(undoing, q.js, u.counter, -u.units, id+"."+u.Window+".undo")
 		if err == nil {
 			u.Used = used
 		}
@@ -206,7 +208,7 @@ func (r *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Refusal{Usage: r.Usage[over], Asked: r.units}, nil
+	return &Refusal{Usage: r.Usage[over], Asked: r.Usage[over].units}, nil
 }
 
 // chargeOf returns the charge that is stored with a job for refunds, or nil when no daily limit applies.
@@ -237,7 +239,11 @@ func chargeOf(key Key, list []Usage, now time.Time, units int) *job.Charge {
 
 // Durable returns when the charge is on disk.
 func (r *Reservation) Durable(ctx context.Context) error {
-	return r.quota.broker.Durable(ctx, broker.StreamUsage)
+	streams := []string{broker.StreamUsage}
+	if r.Spending(nil) != nil {
+		streams = append(streams, broker.StreamSpend)
+	}
+	return r.quota.broker.Durable(ctx, streams...)
 }
 
 // Release reverses a charge for which no job was created. It works even if ctx has ended, and does nothing if r is nil.
@@ -253,7 +259,7 @@ func (r *Reservation) Release(ctx context.Context) error {
 func (r *Reservation) cancel(ctx context.Context, list []Usage) error {
 	return each(len(list), func(i int) error {
 		u := list[i]
-		_, err := r.quota.add(ctx, r.quota.js, u.counter, -r.units, r.id+"."+u.Window+".cancel")
+		_, err := r.quota.add(ctx, r.quota.js, u.counter, -u.units, r.id+"."+u.Window+".cancel")
 		return err
 	})
 }
@@ -275,9 +281,9 @@ func (r *Reservation) ReleaseIfAbsent(ctx context.Context, spec *job.Spec) error
 	err := r.cancel(ctx, minutes)
 	if r.Charge != nil {
 		mark := broker.RefundSubject(spec.ID, spec.CreatedAt.Time)
-		err = errors.Join(err, refundUnits(ctx, r.quota.broker, mark, r.Charge, r.units))
+		err = errors.Join(err, refundUnits(ctx, r.quota.broker, mark, r.Charge, r.Charge.Units))
 	}
-	return err
+	return errors.Join(err, r.quota.spend.Release(ctx, spec))
 }
 
 // settled returns the context of a reversal, which completes even if ctx ends.

@@ -60,12 +60,12 @@ func (t *tally) decide(limit, units int) decision {
 // does not wait, and reserves nothing, if the quota is used up: Charge refuses it then. It returns ErrUnavailable when ctx ends
 // first, and costs no request.
 func (q *Quota) Reserve(ctx context.Context, key Key, units int) (end func(), err error) {
-	list := q.windows(key, q.now())
+	list := q.windows(key, q.now(), units)
 	for {
-		d, changed := q.tallies.reserve(list, units)
+		d, changed := q.tallies.reserve(list)
 		switch d {
 		case proceed:
-			return func() { q.tallies.release(list, units) }, nil
+			return func() { q.tallies.release(list) }, nil
 		case exceeded:
 			return func() {}, nil
 		case wait:
@@ -78,15 +78,15 @@ func (q *Quota) Reserve(ctx context.Context, key Key, units int) (end func(), er
 	}
 }
 
-// reserve reserves units in all windows or in none. With the decision to wait it returns a channel that is closed when it may be
+// reserve reserves the units of all windows or of none. With the decision to wait it returns a channel that is closed when it may be
 // different.
-func (s *tallies) reserve(list []Usage, units int) (decision, <-chan struct{}) {
+func (s *tallies) reserve(list []Usage) (decision, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	result := proceed
 	for i := range list {
 		if t := s.by[list[i].counter.subject]; t != nil {
-			result = max(result, t.decide(list[i].Limit, units))
+			result = max(result, t.decide(list[i].Limit, list[i].units))
 		}
 	}
 	switch result {
@@ -98,7 +98,7 @@ func (s *tallies) reserve(list []Usage, units int) (decision, <-chan struct{}) {
 	case proceed:
 		for i := range list {
 			t := s.tally(list[i].counter)
-			t.held += units
+			t.held += list[i].units
 			t.holders++
 		}
 	case exceeded:
@@ -106,12 +106,12 @@ func (s *tallies) reserve(list []Usage, units int) (decision, <-chan struct{}) {
 	return result, nil
 }
 
-func (s *tallies) release(list []Usage, units int) {
+func (s *tallies) release(list []Usage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range list {
 		t := s.by[list[i].counter.subject]
-		t.held -= units
+		t.held -= list[i].units
 		t.holders--
 	}
 	s.notify()
@@ -132,12 +132,12 @@ func (s *tallies) learn(c counter, value int, sequence uint64) {
 	}
 }
 
-// mayFit reports whether units may fit into all windows, as far as this process knows.
-func (s *tallies) mayFit(list []Usage, units int) bool {
+// mayFit reports whether the units may fit into all windows, as far as this process knows.
+func (s *tallies) mayFit(list []Usage) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range list {
-		if t := s.by[list[i].counter.subject]; t != nil && t.value+units > list[i].Limit {
+		if t := s.by[list[i].counter.subject]; t != nil && t.value+list[i].units > list[i].Limit {
 			return false
 		}
 	}

@@ -30,12 +30,17 @@ type Usage struct {
 	Length time.Duration
 	Ends   time.Time // when the next window begins
 
+	// Budget is set for the window of a budget, whose limit and usage are amounts of money.
+	Budget *Budget
+
 	counter counter
+	// units is what is to be charged.
+	units int
 }
 
 // Policy returns the name of the window, which is unique across groups.
 func (u Usage) Policy() string {
-	if u.Group == GroupText {
+	if u.Group == GroupText && u.Budget == nil {
 		return "text-" + u.Window
 	}
 	return u.Window
@@ -49,7 +54,7 @@ func Policies() []string {
 			names = append(names, Usage{Group: group, Window: window}.Policy())
 		}
 	}
-	return names
+	return append(names, budgetWindows()...)
 }
 
 // Daily reports whether the window is a day, whose charges are refunded when a job fails, and not a minute.
@@ -66,11 +71,11 @@ func (u Usage) Wait(now time.Time) int {
 	return int(max(1, (u.Ends.Sub(now)+time.Second-1)/time.Second))
 }
 
-// fits reports whether units can be charged without exceeding the limit.
-func (u Usage) fits(units int) bool { return u.Used+units <= u.Limit }
+// fits reports whether the units can be charged without exceeding the limit.
+func (u Usage) fits() bool { return u.Used+u.units <= u.Limit }
 
-// windows returns the limited windows of a key, the minute first, with Used unset.
-func (q *Quota) windows(key Key, now time.Time) []Usage {
+// windows returns the limited windows of a key, the minute first, with Used unset, to which units are to be charged.
+func (q *Quota) windows(key Key, now time.Time, units int) []Usage {
 	plan, limits := q.plan(key.Group), q.limits(key)
 	now = now.UTC()
 	var list []Usage
@@ -102,7 +107,10 @@ func (q *Quota) windows(key Key, now time.Time) []Usage {
 		minute(WindowKeyMinute, key.APIKey, key.APIKeyLimits.PerMinute)
 		day(WindowKeyDay, key.APIKey, key.APIKeyLimits.PerDay)
 	}
-	return list
+	for i := range list {
+		list[i].units = units
+	}
+	return append(list, budgetUsages(key)...)
 }
 
 // Usage returns the usage of each limited window of the keys. It returns ErrUnavailable when a counter cannot be reached. It
@@ -116,7 +124,7 @@ func (q *Quota) Usage(ctx context.Context, keys ...Key) ([]Usage, error) {
 	now := q.now()
 	var list []Usage
 	for _, key := range keys {
-		list = append(list, q.windows(key, now)...)
+		list = append(list, q.windows(key, now, 0)...)
 	}
 	if err := q.read(ctx, list); err != nil {
 		return nil, err

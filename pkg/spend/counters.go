@@ -28,8 +28,8 @@ const (
 	busyPause   = 20 * time.Millisecond
 	// maxAlone bounds the batches of single jobs that this process has in progress: NATS accepts fifty of a stream.
 	maxAlone = 4
-	// maxTogether bounds the jobs that are counted in one write: a batch of NATS has at most a thousand messages.
-	maxTogether = 128
+	// maxTogether bounds the jobs that are counted in one write: a batch of NATS has at most a thousand messages, and a job up to eleven.
+	maxTogether = 90
 	// trusted is for how long after its end a job whose record this process has stored cannot be counted by another one unnoticed: NATS
 	// detects duplicates of a mark for twice as long.
 	trusted = time.Minute
@@ -61,7 +61,8 @@ func New(b *broker.Broker) *Counters {
 
 // entry is a job to be counted.
 type entry struct {
-	mark    string
+	// marks must not exist yet, and are stored with the changes.
+	marks   []string
 	changes []change
 	done    chan struct{}
 	err     error
@@ -77,16 +78,16 @@ type change struct {
 // just stored the record and calls Add for the first time. It costs nothing for a job that is not counted or has used nothing, and
 // otherwise an atomic batch, which it shares with jobs that end at the same time, and a read unless the job is fresh.
 func (c *Counters) Add(ctx context.Context, r *job.Record, fresh bool) error {
-	e := newEntry(r)
+	e := newEntry(r, false)
 	if e == nil {
 		return nil
 	}
 	err := errDuplicate
-	if fresh && c.now().Sub(r.FinishedAt.Time) < trusted {
+	if fresh && c.unseen(r) {
 		err = c.together(ctx, e)
 	}
 	if errors.Is(err, errDuplicate) {
-		err = c.alone(ctx, e)
+		err = c.alone(ctx, r)
 	}
 	if err != nil {
 		return fmt.Errorf("count the cost of a job: %w", err)
@@ -94,13 +95,30 @@ func (c *Counters) Add(ctx context.Context, r *job.Record, fresh bool) error {
 	return c.broker.Durable(ctx, broker.StreamSpend)
 }
 
-// newEntry returns what counts a job; nil if there is nothing to count.
-func newEntry(r *job.Record) *entry {
+// unseen reports that NATS would still detect that another process has counted a job whose record this process has just stored, or that its
+// charge was reversed.
+func (c *Counters) unseen(r *job.Record) bool {
+	since := r.FinishedAt.Time
+	if len(r.Spec.Spending.Budgets) > 0 {
+		since = r.Spec.CreatedAt.Time // A charge is reversed soon after the submission.
+	}
+	return c.now().Sub(since) < trusted
+}
+
+// newEntry returns what counts a job; nil if there is nothing to count. released reports that its charge to budgets was reversed.
+func newEntry(r *job.Record, released bool) *entry {
 	spec, usage := r.Spec, r.Usage()
-	if spec.Spending == nil || usage == nil {
+	if spec.Spending == nil || (usage == nil && len(spec.Spending.Budgets) == 0) {
 		return nil
 	}
-	e := &entry{mark: broker.SpendMarkSubject(job.DayOf(r.FinishedAt.Time), spec.ID, spec.CreatedAt.Time), done: make(chan struct{})}
+	e := &entry{marks: []string{endMark(r)}, changes: budgetChanges(r, released), done: make(chan struct{})}
+	if len(spec.Spending.Budgets) > 0 && !released {
+		// The charge must not be reversed, now and later.
+		e.marks = append(e.marks, chargeMark(spec))
+	}
+	if usage == nil {
+		return e
+	}
 	t := totals{Jobs: 1, Units: int64(r.Produced())}
 	cost, known := usage.Amount()
 	currency := usage.Currency
@@ -109,6 +127,11 @@ func newEntry(r *job.Record) *entry {
 	}
 	e.changes = append(e.changes, change{totalSubject(spec, currency), t.pack()})
 	return e
+}
+
+// endMark marks that a job is counted.
+func endMark(r *job.Record) string {
+	return broker.SpendMarkSubject(job.DayOf(r.FinishedAt.Time), r.Spec.ID, r.Spec.CreatedAt.Time)
 }
 
 // totalSubject returns the counter of a job. A job counts for the day on which it was submitted.
@@ -189,8 +212,10 @@ func (c *Counters) publish(ctx context.Context, entries ...*entry) error {
 	var subjects []string
 	var batch []*nats.Msg
 	for _, e := range entries {
-		// The ID of the mark makes NATS refuse a batch that counts the job again.
-		batch = append(batch, &nats.Msg{Subject: e.mark, Header: nats.Header{incrHeader: {"+1"}, nats.MsgIdHdr: {e.mark}}})
+		for _, mark := range e.marks {
+			// The ID of a mark makes NATS refuse a batch that counts the job again.
+			batch = append(batch, &nats.Msg{Subject: mark, Header: nats.Header{incrHeader: {"+1"}, nats.MsgIdHdr: {mark}}})
+		}
 		for _, ch := range e.changes {
 			if sums[ch.subject] == nil {
 				sums[ch.subject] = new(big.Int)
@@ -216,23 +241,64 @@ func (c *Counters) publish(ctx context.Context, entries ...*entry) error {
 }
 
 // alone counts a job unless it is counted.
-func (c *Counters) alone(ctx context.Context, e *entry) error {
+func (c *Counters) alone(ctx context.Context, r *job.Record) error {
+	// NATS detects duplicates of a mark for two minutes only.
+	counted, err := c.marked(ctx, endMark(r))
+	if counted || err != nil {
+		return err
+	}
+	released := false
+	if len(r.Spec.Spending.Budgets) > 0 {
+		if released, err = c.marked(ctx, chargeMark(r.Spec)); err != nil {
+			return err
+		}
+	}
+	e := newEntry(r, released)
+	if e == nil {
+		return nil
+	}
+	err = c.publishAlone(ctx, e)
+	if !errors.Is(err, errDuplicate) {
+		return err
+	}
+	// Another process has just counted it, or reversed the charge.
+	if counted, err = c.marked(ctx, endMark(r)); counted || err != nil {
+		return err
+	}
+	return errDuplicate
+}
+
+// once makes the changes of an entry with one mark unless that exists, and returns when they are on disk.
+func (c *Counters) once(ctx context.Context, e *entry) error {
+	done, err := c.marked(ctx, e.marks[0])
+	if err == nil && !done {
+		err = c.publishAlone(ctx, e)
+	}
+	if err != nil && !errors.Is(err, errDuplicate) {
+		return fmt.Errorf("change budgets: %w", err)
+	}
+	return c.broker.Durable(ctx, broker.StreamSpend)
+}
+
+// publishAlone is publish for one entry, of which only a few are in progress at a time.
+func (c *Counters) publishAlone(ctx context.Context, e *entry) error {
 	select {
 	case c.alones <- struct{}{}:
 		defer func() { <-c.alones }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	// NATS detects duplicates of the mark for two minutes only.
-	_, err := broker.LeaderLast(ctx, c.broker.JetStream(), broker.StreamSpend, e.mark)
-	switch {
-	case err == nil:
-		return nil
-	case !errors.Is(err, jetstream.ErrMsgNotFound):
-		return err
+	return c.publish(ctx, e)
+}
+
+// marked reports whether a mark exists.
+func (c *Counters) marked(ctx context.Context, mark string) (bool, error) {
+	_, err := broker.LeaderLast(ctx, c.broker.JetStream(), broker.StreamSpend, mark)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
 	}
-	if err := c.publish(ctx, e); !errors.Is(err, errDuplicate) {
-		return err
+	if err != nil {
+		return false, fmt.Errorf("read mark: %w", err)
 	}
-	return nil
+	return true, nil
 }

@@ -194,7 +194,7 @@ func TestSweep(t *testing.T) {
 		}
 		return messages(t.Context(), t, b)
 	}
-	if marks(3) != 2 || marks(4) != 1 {
+	if marks(3) != 4 || marks(4) != 3 {
 		t.Error("the mark is not kept for three days")
 	}
 	if got := report(t, c, spend.Query{}); got == "" {

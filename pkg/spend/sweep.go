@@ -24,9 +24,9 @@ const (
 	sweepTimeout  = time.Minute
 )
 
-// Erase removes what the jobs of an owner have cost. It is idempotent and costs two requests.
+// Erase removes what the jobs of an owner have cost. It is idempotent and costs three requests.
 func (c *Counters) Erase(ctx context.Context, owner string) error {
-	return c.purge(ctx, broker.OwnerSpendSubject(owner))
+	return c.purge(ctx, broker.OwnerSpendSubject(owner), broker.SpendBudgetsSubject(owner))
 }
 
 func (c *Counters) purge(ctx context.Context, subjects ...string) error {

@@ -39,6 +39,7 @@ const (
 	CodeTooManyActive      = "too_many_active_jobs"
 	CodeRateLimited        = "rate_limited"
 	CodeQuotaExceeded      = "quota_exceeded"
+	CodeBudgetExceeded     = "budget_exceeded"
 	CodeQueueFull          = "queue_full"
 	CodeStoreFull          = "store_full"
 	CodeSignIn             = "sign_in_required"
@@ -166,6 +167,11 @@ var codes = map[string]definition{
 		"key_some":  {"You asked for {asked}, but only {left} of the {max} per minute of this API key are left; ask for fewer, or try again in the next minute.", "您请求了 {asked} 个，但该 API 密钥每分钟的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或在下一分钟重试。"},
 		"key_never": {"You asked for {asked} at once, but the limit of this API key is {max} per minute; ask for fewer.", "您一次请求了 {asked} 个，但该 API 密钥每分钟的上限为 {max} 个；请减少数量。"},
 		"key_text":  {"This API key has reached its limit of {max} texts per minute; try again in the next minute.", "该 API 密钥已达到其每分钟 {max} 条文本的上限，请在下一分钟重试。"},
+	}},
+	CodeBudgetExceeded: {status: http.StatusPaymentRequired, sentence: Words{"The job may cost {asked} {currency}, but only {left} of the {max} of your account for this {period} are left.", "该任务可能花费 {asked} {currency}，但您账户{period}的预算 {max} 仅剩 {left}。"}, reasons: map[string]Words{
+		"key":          {"The job may cost {asked} {currency}, but only {left} of the {max} of this API key for this {period} are left.", "该任务可能花费 {asked} {currency}，但该 API 密钥{period}的预算 {max} 仅剩 {left}。"},
+		"unpriced":     {"Your account has a budget, and the model {model} has no price in {currency}; choose another model.", "您的账户设有预算，而模型 {model} 没有以 {currency} 计的价格，请选择其他模型。"},
+		"key_unpriced": {"This API key has a budget, and the model {model} has no price in {currency}; choose another model.", "该 API 密钥设有预算，而模型 {model} 没有以 {currency} 计的价格，请选择其他模型。"},
 	}},
 	CodeQuotaExceeded: {status: http.StatusPaymentRequired, sentence: Words{"You have used today's quota of {max} images and audio files; it resets at midnight UTC.", "今天 {max} 个图片和音频的配额已用完，将于 UTC 零点重置。"}, reasons: map[string]Words{
 		"some":          {"You asked for {asked}, but only {left} of today's {max} are left; ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 个，但今天的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或等到 UTC 零点。"},

@@ -33,12 +33,13 @@ type openAIError struct {
 
 // openAICodes are the codes that the OpenAI API has for ours, which its clients know.
 var openAICodes = map[string]string{
-	CodeToken:         "invalid_api_key",
-	CodeSignIn:        "invalid_api_key",
-	CodeRateLimited:   "rate_limit_exceeded",
-	CodeTooManyActive: "rate_limit_exceeded",
-	CodeQuotaExceeded: insufficientQuota,
-	job.CodeModerated: "content_policy_violation",
+	CodeToken:          "invalid_api_key",
+	CodeSignIn:         "invalid_api_key",
+	CodeRateLimited:    "rate_limit_exceeded",
+	CodeTooManyActive:  "rate_limit_exceeded",
+	CodeQuotaExceeded:  insufficientQuota,
+	CodeBudgetExceeded: insufficientQuota,
+	job.CodeModerated:  "content_policy_violation",
 }
 
 const (
@@ -51,7 +52,7 @@ const (
 func (p *Problem) forOpenAI() *Problem {
 	changed := *p
 	switch {
-	case p.Code == CodeQuotaExceeded:
+	case p.Code == CodeQuotaExceeded, p.Code == CodeBudgetExceeded:
 		changed.Status = http.StatusTooManyRequests
 	case p.Code == CodeToken && p.Reason == "":
 		changed.Reason = "key"
@@ -104,7 +105,7 @@ func (p *Problem) shouldRetry(status int) bool {
 	switch {
 	case p.ShouldRetry != nil:
 		return *p.ShouldRetry
-	case p.Code == CodeQuotaExceeded, p.Code == CodeRateLimited && p.Reason == "never":
+	case p.Code == CodeQuotaExceeded, p.Code == CodeBudgetExceeded, p.Code == CodeRateLimited && p.Reason == "never":
 		return false
 	}
 	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests ||

@@ -17,6 +17,8 @@ type Problem struct {
 	Reason string
 	// Args fill the placeholders of the sentence.
 	Args map[string]string
+	// Terms are values of the placeholders of the sentence that depend on the language.
+	Terms map[string]Words
 	// Fields are the errors of fields.
 	Fields []job.FieldError
 	// Status overrides the status of the code if it is not 0.

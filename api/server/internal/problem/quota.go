@@ -27,7 +27,17 @@ const (
 // other error.
 func (w *Writer) refusedSubmission(err error) *Problem {
 	if refusal, ok := errors.AsType[*quota.Refusal](err); ok {
+		if refusal.Budget != nil {
+			return w.exceededBudget(refusal)
+		}
 		return w.exceededQuota(refusal)
+	}
+	if unpriced, ok := errors.AsType[*jobs.UnpricedError](err); ok {
+		p := &Problem{Code: CodeBudgetExceeded, Reason: "unpriced", Args: map[string]string{"model": unpriced.Model, "currency": unpriced.Currency}}
+		if unpriced.OfKey {
+			p.Reason = "key_unpriced"
+		}
+		return p
 	}
 	if tooMany, ok := errors.AsType[*jobs.TooManyActiveError](err); ok {
 		p := &Problem{Code: CodeTooManyActive, Args: map[string]string{"max": strconv.Itoa(tooMany.Max)}}
@@ -95,6 +105,9 @@ func (w *Writer) SetUsage(c *gin.Context, list []quota.Usage) {
 		return
 	}
 	now := w.now()
+	if list = quota.WithoutBudgets(list); len(list) == 0 {
+		return
+	}
 	var policies, left []string
 	for _, u := range list {
 		policies = append(policies, fmt.Sprintf("%q;q=%d;w=%d", u.Policy(), u.Limit, int(u.Length/time.Second)))

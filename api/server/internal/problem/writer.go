@@ -147,7 +147,11 @@ const maxSentences = 5
 // detail returns the sentence of a problem, or those of its fields.
 func (p *Problem) detail(sentence Words, plainNames bool, lang job.Lang) string {
 	if len(p.Fields) == 0 {
-		return fillIn(sentence.In(lang), p.Args)
+		text := fillIn(sentence.In(lang), p.Args)
+		for name, term := range p.Terms {
+			text = strings.ReplaceAll(text, "{"+name+"}", term.In(lang))
+		}
+		return text
 	}
 	// The original and OpenAI name fields without a slash; native routes use JSON pointers.
 	prefix := "?"

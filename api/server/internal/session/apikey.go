@@ -113,5 +113,5 @@ func (c Caller) submitterKey() *jobs.CallerKey {
 		return nil
 	}
 	key := c.Member.Key
-	return &jobs.CallerKey{ID: key.ID, PerMinute: key.PerMinute, PerDay: key.PerDay, MaxActive: key.MaxActive}
+	return &jobs.CallerKey{ID: key.ID, PerMinute: key.PerMinute, PerDay: key.PerDay, MaxActive: key.MaxActive, Budget: key.Budget}
 }

@@ -71,9 +71,17 @@ func (c Caller) Named() bool { return c.Owner != job.OwnerAnonymous }
 func (c Caller) Submitter(request *gin.Context) jobs.Caller {
 	ctx := request.Request.Context()
 	return jobs.Caller{
-		Owner: c.Owner, Lane: c.Lane, Address: c.Address, Key: c.submitterKey(),
+		Owner: c.Owner, Lane: c.Lane, Address: c.Address, Key: c.submitterKey(), Budget: c.budget(),
 		OnGone: func(f func()) (stop func() bool) { return context.AfterFunc(ctx, f) },
 	}
+}
+
+// budget returns the budget that the account of a caller has set.
+func (c Caller) budget() job.Budget {
+	if c.Member == nil {
+		return job.Budget{}
+	}
+	return c.Member.User.Budget
 }
 
 // Caller returns the sender of a request. A member may still read jobs that the same browser has submitted as a guest, and

@@ -50,9 +50,9 @@ export function countText({ count, left, done, failed }) {
 /** pendingText describes an unfinished job in one line; age is the number of seconds since its last update. */
 export function pendingText(job, age) {
   if (isUnsent(job)) return t('progress.unsent');
-  if (job.batch) return countText(job.batch);
   if (job.waiting_reason === 'identical_job') return t('progress.identical');
   if (job.long && !job.waiting_for) return t('progress.parts', { n: formatNumber(job.long.done), count: formatNumber(job.long.count) });
+  if (job.batch) return countText(job.batch);
   const left = (job.eta_seconds ?? 0) - age;
   const eta = left >= 1 ? t('progress.eta', { time: formatDuration(left) }) : '';
   if (job.status === 'queued') {

@@ -137,6 +137,9 @@ export const revokeKey = (id) => call('DELETE', `/api/keys/${id}`);
 /** readUsage returns what the member's work has cost. */
 export const readUsage = (query) => call('GET', `/api/usage?${new URLSearchParams(query)}`);
 
+/** setBudget limits what the member's work may cost. */
+export const setBudget = (body) => call('PUT', '/api/usage/budget', { body });
+
 /** webhooks calls a route of the member's webhooks. */
 export const webhooks = (method, path = '', body = undefined) => call(method, `/api/webhooks${path}`, { body });
 

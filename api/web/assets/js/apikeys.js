@@ -27,6 +27,7 @@ class Keys {
   #name = el('input', { type: 'text', name: 'name', autocomplete: 'off', 'data-pointer': '/name', 'data-required': true, 'data-max': 64 });
   #lifetime = el('select', { name: 'expires_in' });
   #perDay = el('input', { type: 'text', name: 'per_day', inputmode: 'numeric', autocomplete: 'off', 'data-pointer': '/per_day', 'data-type': 'int', 'data-min': 1, 'data-limit': 1000000 });
+  #budget = el('input', { type: 'text', name: 'budget_per_month', inputmode: 'decimal', autocomplete: 'off', 'data-pointer': '/budget_per_month' });
   #submits = el('input', { type: 'checkbox', name: 'submit', checked: true });
   #reads = el('input', { type: 'checkbox', name: 'read', checked: true, 'data-pointer': '/scopes' });
   #form;
@@ -39,6 +40,7 @@ class Keys {
         el('label', { class: 'check' }, this.#reads, title('keys.read'))),
       field('keys-lifetime', title('keys.lifetime'), this.#lifetime),
       field('keys-per-day', title('keys.per_day'), this.#perDay),
+      field('keys-budget', title('keys.budget'), this.#budget),
       this.#alert, el('button', { type: 'submit', class: 'primary', data: { i18n: 'keys.create' }, text: t('keys.create') }));
     onSubmit(this.#form, () => this.#send());
     byId('api-keys').replaceChildren(note('keys.hint'), this.#created, this.#none, this.#rows, this.#form);
@@ -80,6 +82,8 @@ class Keys {
       key.last_used_at ? t('keys.used', { time: at(key.last_used_at) }) : t('keys.unused'),
       key.expires_at ? t('keys.expires', { time: at(key.expires_at) }) : null,
       key.per_day ? t('keys.limit', { n: key.per_day }) : null,
+      key.budget_per_day ? t('keys.budget_per_day', { amount: key.budget_per_day }) : null,
+      key.budget_per_month ? t('keys.budget_per_month', { amount: key.budget_per_month }) : null,
     ];
     return el('li', {},
       el('p', { class: 'feedback-head', id: about }, el('span', { text: key.name }), el('code', { text: `${key.shown}…` })),
@@ -91,6 +95,7 @@ class Keys {
     const request = { name: this.#name.value, scopes: [this.#submits.checked && 'submit', this.#reads.checked && 'read'].filter(Boolean) };
     if (this.#lifetime.value) request.expires_in = Number(this.#lifetime.value);
     if (this.#perDay.value.trim()) request.per_day = Number(this.#perDay.value);
+    if (this.#budget.value.trim()) request.budget_per_month = this.#budget.value.trim();
     const created = await createKey(request);
     this.#form.reset();
     this.#showCreated(created);

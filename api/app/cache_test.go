@@ -90,6 +90,19 @@ func TestIdenticalRequestsShareACall(t *testing.T) {
 		t.Errorf("another request with the same key: %d", resp.StatusCode)
 	}
 	two.awaitRemaining(t, "later copies are not charged", 7)
+	for n, own := range []bool{false, true} {
+		trial := with("dry_run", true)
+		trial["cache"] = !own
+		var estimate struct {
+			Cached bool
+			Units  int
+			Usage  struct{ Cost string }
+		}
+		post(trial).Decode(t, &estimate)
+		if estimate.Cached != !own || estimate.Units != n || (estimate.Usage.Cost == "0") != !own {
+			t.Errorf("dry run with a result of its own %t: %+v", own, estimate)
+		}
+	}
 	expect("a result of its own", http.StatusAccepted, 2, false, post(with("cache", false)))
 	other := start(t, s.api(t, s.address()))
 	other.Visit(t)

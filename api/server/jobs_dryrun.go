@@ -29,6 +29,8 @@ type estimateView struct {
 	costView
 	Kind  job.Kind  `json:"kind"`
 	Input job.Input `json:"input"`
+	// Cached reports that the job would be a copy of an identical one: it costs nothing and would have ended at once.
+	Cached bool `json:"cached,omitempty"`
 	// QueuePosition and ETASeconds are those of a job that would be submitted now, absent if unknown.
 	QueuePosition *int   `json:"queue_position,omitempty"`
 	ETASeconds    *int   `json:"eta_seconds,omitempty"`
@@ -38,17 +40,22 @@ type estimateView struct {
 
 // estimate responds with what would become of an order, or with the problem for which it would be refused.
 func (h *jobHandler) estimate(c *gin.Context, caller session.Caller, o *jobs.Order) error {
-	err := h.tryOut(c, caller, []*jobs.Order{o}, false, func(ctx context.Context) error {
+	cached, err := h.tryOut(c, caller, []*jobs.Order{o}, false, func(ctx context.Context) error {
 		return h.findReferences(ctx, caller, o, false)
 	})
 	if err != nil {
 		return err
 	}
 	ctx := c.Request.Context()
-	view := estimateView{Kind: o.Kind, Input: o.Input}
-	var e job.Estimate
-	e, view.Units = o.Estimate()
-	view.DryRun, view.Usage, view.CostBasis = true, e.Usage, e.Basis
+	view := estimateView{Kind: o.Kind, Input: o.Input, Cached: cached}
+	e, units := o.Estimate()
+	view.DryRun = true
+	if cached {
+		view.Usage, view.CostBasis = job.Usage{Cost: "0", Currency: e.Usage.Currency}, job.CostListed
+		respondEstimate(c, view)
+		return nil
+	}
+	view.Units, view.Usage, view.CostBasis = units, e.Usage, e.Basis
 	x := h.feed.Expect(ctx, o.Kind, caller.Lane)
 	view.QueuePosition = x.Position
 	if x.Seconds > 0 {
@@ -66,25 +73,28 @@ func respondEstimate(c *gin.Context, view any) {
 	respond.JSON(c, http.StatusOK, view)
 }
 
-// tryOut checks whether orders would be accepted, as a batch or not, after find has found their reference images.
-func (h *jobHandler) tryOut(c *gin.Context, caller session.Caller, orders []*jobs.Order, batch bool, find func(context.Context) error) error {
+// tryOut checks whether orders would be accepted, as a batch or not, after find has found their reference images. It reports whether the
+// only one would be a copy.
+func (h *jobHandler) tryOut(
+	c *gin.Context, caller session.Caller, orders []*jobs.Order, batch bool, find func(context.Context) error,
+) (cached bool, err error) {
 	if err := h.sessions.RequireVerified(caller.Member); err != nil {
-		return err
+		return false, err
 	}
 	ctx, release, err := h.begin(c, caller)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer release()
 	if err := find(ctx); err != nil {
-		return err
+		return false, err
 	}
-	usage, err := h.submitter.DryRun(ctx, caller.Submitter(c), orders, batch)
+	trial, err := h.submitter.DryRun(ctx, caller.Submitter(c), orders, batch)
 	if err != nil {
-		return err
+		return false, err
 	}
-	h.problems.SetUsage(c, usage)
-	return nil
+	h.problems.SetUsage(c, trial.Usage)
+	return trial.Cached, nil
 }
 
 // batchEstimateView is the response of a dry run of POST /api/batches.
@@ -97,7 +107,7 @@ type batchEstimateView struct {
 
 // estimateBatch is estimate for the orders of a batch. numbers are those of the lines of its jobs; 0 if the body has no lines.
 func (h *batchHandler) estimateBatch(c *gin.Context, caller session.Caller, orders []*jobs.Order, numbers []int) error {
-	err := h.tryOut(c, caller, orders, true, func(ctx context.Context) error {
+	_, err := h.tryOut(c, caller, orders, true, func(ctx context.Context) error {
 		for _, o := range orders {
 			if err := h.findReferences(ctx, caller, o, true); err != nil {
 				return err

@@ -21,6 +21,8 @@ type Usage struct {
 type Estimate struct {
 	// Input is complete: with the model, the size and the like that the server chooses.
 	Input Input `json:"input"`
+	// Cached reports that the job would be a copy of an identical one and cost nothing.
+	Cached bool `json:"cached,omitempty"`
 	// Units is what the job would count towards the quota.
 	Units int   `json:"units"`
 	Usage Usage `json:"usage"`

@@ -41,12 +41,12 @@ func TestCosts(t *testing.T) {
 		body := fields{"kind": test.kind, "input": test.input, "dry_run": true}
 		estimate, basis := i.costOf(t, body)
 		delete(body, "dry_run")
-		real, _ := i.costOf(t, body, "Prefer: wait=60")
+		actual, _ := i.costOf(t, body, "Prefer: wait=60")
 		expected, _ := estimate.Amount()
-		cost, known := real.Amount()
-		if basis != test.basis || known != (basis != "unknown") || estimate.Currency != real.Currency || cost > expected ||
-			(basis == "price_list" && cost != expected) || estimate.Images != real.Images || estimate.Characters != real.Characters {
-			t.Errorf("%v: estimated %+v by %s, cost %+v", test, estimate, basis, real)
+		cost, known := actual.Amount()
+		if basis != test.basis || known != (basis != "unknown") || estimate.Currency != actual.Currency || cost > expected ||
+			(basis == "price_list" && cost != expected) || estimate.Images != actual.Images || estimate.Characters != actual.Characters {
+			t.Errorf("%v: estimated %+v by %s, cost %+v", test, estimate, basis, actual)
 		}
 	}
 }

@@ -36,17 +36,41 @@ const (
 // Estimate returns what a job with the image is going to use by the prices of a catalogue. The input must be complete. Improving
 // its prompt has no price.
 func (in *ImageInput) Estimate(c *Catalogue) Estimate {
-	e := Estimate{Usage: Usage{Images: in.Count()}, Basis: CostUnknown}
 	m, _ := c.ImageModel(in.Model)
+	return m.dearest(Usage{Images: in.Count()}, func(e *Estimate, p *Price) {
+		// Each image is rounded for itself, as in its usage.
+		switch count := int64(in.Count()); {
+		case p.PerImage != "":
+			e.set(CostListed, p, Cost(p.PerImage, big.NewRat(1, 1)), count)
+		case p.PerToken != "":
+			e.set(CostAtMost, p, Cost(p.PerToken, big.NewRat(in.maxTokens(), 1)), count)
+		}
+	})
+}
+
+// dearest returns the estimate at the price of the model, which set sets, or at the highest price in the same currency if several
+// providers offer the model: any of them may serve.
+func (m *Model) dearest(usage Usage, set func(*Estimate, *Price)) Estimate {
+	e := Estimate{Usage: usage, Basis: CostUnknown}
 	if m.Price == nil {
 		return e
 	}
-	// Each image is rounded for itself, as in its usage.
-	switch count := int64(in.Count()); {
-	case m.Price.PerImage != "":
-		e.set(CostListed, m.Price, Cost(m.Price.PerImage, big.NewRat(1, 1)), count)
-	case m.Price.PerToken != "":
-		e.set(CostAtMost, m.Price, Cost(m.Price.PerToken, big.NewRat(in.maxTokens(), 1)), count)
+	set(&e, m.Price)
+	cost, known := e.Usage.Amount()
+	for _, o := range m.Offers {
+		if o.Price == nil || o.Price.Currency != m.Price.Currency || !known {
+			continue
+		}
+		x := Estimate{Usage: usage, Basis: CostUnknown}
+		set(&x, o.Price)
+		other, ok := x.Usage.Amount()
+		if !ok || other == cost {
+			continue
+		}
+		if other > cost {
+			e, cost = x, other
+		}
+		e.Basis = CostAtMost
 	}
 	return e
 }
@@ -63,12 +87,14 @@ func (in *ImageInput) maxTokens() int64 {
 
 // Estimate returns what a job with the speech is going to use by the prices of a catalogue. The input must be complete.
 func (in *AudioInput) Estimate(c *Catalogue) Estimate {
-	e := Estimate{Usage: Usage{Characters: utf8.RuneCountInString(in.Text)}, Basis: CostUnknown}
-	if m, _ := c.SpeechModel(in.Model); m.Price != nil && m.Price.PerThousandCharacters != "" {
+	characters := utf8.RuneCountInString(in.Text)
+	m, _ := c.SpeechModel(in.Model)
+	return m.dearest(Usage{Characters: characters}, func(e *Estimate, p *Price) {
 		const thousand = 1000
-		e.set(CostListed, m.Price, Cost(m.Price.PerThousandCharacters, big.NewRat(int64(e.Usage.Characters), thousand)), 1)
-	}
-	return e
+		if p.PerThousandCharacters != "" {
+			e.set(CostListed, p, Cost(p.PerThousandCharacters, big.NewRat(int64(characters), thousand)), 1)
+		}
+	})
 }
 
 // Estimate returns that the cost is unknown: the catalogue has no prices of language models.

@@ -15,6 +15,10 @@ func TestEstimates(t *testing.T) {
 			{Name: "fine", Price: &job.Price{Currency: "pollen", PerImage: "0.000000015"}},
 			{Name: "odd", Price: &job.Price{Currency: "pollen", PerImage: "1/3"}},
 			{Name: "free"},
+			{Name: "offered", Price: &job.Price{Currency: "pollen", PerImage: "0.002"}, Offers: []job.Offer{
+				{Provider: "a", Price: &job.Price{Currency: "pollen", PerImage: "0.002"}}, {Provider: "b", Price: &job.Price{Currency: "pollen", PerImage: "0.005"}},
+				{Provider: "c", Price: &job.Price{Currency: "USD", PerImage: "7"}}, {Provider: "d"},
+			}},
 		},
 		Speech: []job.Model{{Name: "eleven", Price: &job.Price{Currency: "USD", PerThousandCharacters: "0.1"}}, {Name: "music", Price: &job.Price{Currency: "USD"}}},
 	}
@@ -34,6 +38,7 @@ func TestEstimates(t *testing.T) {
 		{image("gpt", 1, 1024, 1536, "high"), "0.04992", job.CostAtMost},
 		{image("fine", 4, 64, 64, ""), "0.00000008", job.CostListed}, // Each image is rounded, as its usage is.
 		{image("odd", 1, 64, 64, ""), "", job.CostUnknown},
+		{image("offered", 2, 64, 64, ""), "0.01", job.CostAtMost},
 		{image("free", 1, 64, 64, ""), "", job.CostUnknown},
 		{image("gone", 1, 64, 64, ""), "", job.CostUnknown},
 		{speech("eleven", "été!"), "0.0004", job.CostListed},

@@ -161,10 +161,14 @@ func TestReport(t *testing.T) {
 			"20261121 image gpt : 1 jobs, 3 units, 1.5 pollen, 0 unpriced; 20261121 image flux key_1: 1 jobs, 1 units, 0.002 pollen, 0 unpriced; " +
 			"20261121 translation  : 1 jobs, 1 units, 0 , 1 unpriced; 20261120 image flux : 1 jobs, 1 units, 0.002 pollen, 0 unpriced; " +
 			"   : 2 jobs, 2 units, 2 US dollar, 1 unpriced;    : 3 jobs, 5 units, 1.504 pollen, 0 unpriced; "},
-		"by day": {spend.Query{GroupBy: []spend.Dimension{spend.ByDay}, Until: "20261121", Since: "20261121"},
-			"20261121   : 3 jobs, 5 units, 1.502 pollen, 1 unpriced;    : 3 jobs, 5 units, 1.502 pollen, 1 unpriced; "},
-		"of a model": {spend.Query{Models: []string{"flux"}, GroupBy: []spend.Dimension{spend.ByModel}},
-			"  flux : 2 jobs, 2 units, 0.004 pollen, 0 unpriced;    : 2 jobs, 2 units, 0.004 pollen, 0 unpriced; "},
+		"by day": {
+			spend.Query{GroupBy: []spend.Dimension{spend.ByDay}, Until: "20261121", Since: "20261121"},
+			"20261121   : 3 jobs, 5 units, 1.502 pollen, 1 unpriced;    : 3 jobs, 5 units, 1.502 pollen, 1 unpriced; ",
+		},
+		"of a model": {
+			spend.Query{Models: []string{"flux"}, GroupBy: []spend.Dimension{spend.ByModel}},
+			"  flux : 2 jobs, 2 units, 0.004 pollen, 0 unpriced;    : 2 jobs, 2 units, 0.004 pollen, 0 unpriced; ",
+		},
 		"of a key":  {spend.Query{APIKeys: []string{"key_1"}, Kinds: []job.Kind{job.KindImage}}, "   : 1 jobs, 1 units, 0.002 pollen, 0 unpriced;    : 1 jobs, 1 units, 0.002 pollen, 0 unpriced; "},
 		"of no job": {spend.Query{Kinds: []job.Kind{job.KindAudio}}, ""},
 	} {

@@ -38,7 +38,7 @@ func (w *Writer) exceededBudget(r *quota.Refusal) *Problem {
 		p.Reason = "key"
 	}
 	if asked <= r.Budget.Limit {
-		p.RetryIn(r.Wait(w.now()))
+		return p.RetryIn(r.Wait(w.now()))
 	}
 	return p
 }

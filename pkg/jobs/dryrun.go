@@ -29,9 +29,6 @@ type Trial struct {
 func (s *Submitter) DryRun(ctx context.Context, caller Caller, orders []*Order, batch bool) (Trial, error) {
 	specs := make([]*job.Spec, len(orders))
 	for i, o := range orders {
-		if refusal := s.checkPriced(caller, o); refusal != nil {
-			return Trial{}, refusal
-		}
 		spec, err := s.spec(caller, o, "")
 		if err != nil {
 			return Trial{}, err
@@ -44,6 +41,11 @@ func (s *Submitter) DryRun(ctx context.Context, caller Caller, orders []*Order, 
 		}
 		if s.wouldBeCached(ctx, specs[0]) {
 			return Trial{Cached: true}, nil
+		}
+	}
+	for _, o := range orders {
+		if refusal := s.checkPriced(caller, o); refusal != nil {
+			return Trial{}, refusal
 		}
 	}
 	if err := s.checkRoom(ctx, caller, specs, batch); err != nil {

@@ -94,13 +94,14 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 		return nil, err
 	}
 	keyed := order.Key != ""
-	for _, refusal := range []error{s.checkAccepting(), s.checkPriced(caller, order)} {
-		if refusal != nil {
-			return s.replayOr(ctx, spec, keyed, refusal)
-		}
+	if refusal := s.checkAccepting(); refusal != nil {
+		return s.replayOr(ctx, spec, keyed, refusal)
 	}
 	if submission, err := s.fromCache(ctx, spec, order); submission != nil || err != nil {
 		return submission, err
+	}
+	if refusal := s.checkPriced(caller, order); refusal != nil {
+		return s.replayOr(ctx, spec, keyed, refusal)
 	}
 	callerCtx, cancel := caller.context(ctx)
 	defer cancel()

@@ -2,9 +2,9 @@
 package deploy_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -56,11 +56,11 @@ func read(t *testing.T, path string) string {
 	return string(data)
 }
 
-// natsOf starts a server with deploy/docker/nats.conf, a temporary store and a free port.
-func natsOf(t *testing.T, secrets string) *server.Server {
+// natsOf starts a server with a configuration, a temporary store and a free port.
+func natsOf(t *testing.T, conf, secrets string) *server.Server {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "nats.conf"), []byte(read(t, "docker/nats.conf")), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "nats.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(filepath.Join(secrets, "nats"), filepath.Join(dir, "secrets")); err != nil {
@@ -91,10 +91,78 @@ func natsOf(t *testing.T, secrets string) *server.Server {
 	return srv
 }
 
-// TestComposeNATS runs the API and a worker as in Compose, each with its own NATS user, and runs every kind of job.
+// TestComposeNATS runs the API and a worker as in Compose, each with its own NATS user, and runs every kind of job, and the jobs of a
+// member with a budget.
 func TestComposeNATS(t *testing.T) {
+	c := startCompose(t, read(t, "docker/nats.conf"))
+	for kind, input := range map[string]string{
+		"image": `{"prompt":"a boat","n":2}`, "audio": `{"text":"good evening"}`, "prompt": `{"text":"a cat"}`, "translation": `{"text":"你好"}`,
+	} {
+		if resp := c.do(t, http.MethodPost, "/api/jobs", `{"kind":"`+kind+`","input":`+input+`}`); resp.Status != "succeeded" {
+			t.Errorf("%s: %+v", kind, resp)
+		}
+	}
+	c.register(t)
+	if resp := c.do(t, http.MethodPut, "/api/usage/budget", `{"per_day":"0.003"}`); len(resp.Error) > 0 {
+		t.Errorf("set a budget: %+v", resp)
+	}
+	// The prices come from the worker.
+	for limit := time.Now().Add(hang); c.do(t, http.MethodGet, "/api/models", "").Source != "upstream"; {
+		if time.Now().After(limit) {
+			t.Fatal("the API has no prices")
+		}
+	}
+	for _, cached := range []bool{false, true} {
+		if resp := c.do(t, http.MethodPost, "/api/jobs", `{"kind":"image","input":{"prompt":"a boat","seed":7}}`); resp.Status != "succeeded" || resp.Cached != cached {
+			t.Errorf("a job with a budget: %+v", resp)
+		}
+	}
+	if resp := c.do(t, http.MethodPost, "/api/jobs", `{"kind":"image","input":{"prompt":"a boat"}}`); resp.Code != "budget_exceeded" {
+		t.Errorf("beyond the budget: %+v", resp)
+	}
+	workerSeesNoAccounts(t, c.url("worker"))
+}
+
+// TestComposeNATSBeforeUpdate runs a member's job on a NATS that still has the permissions of a release without costs and shared results.
+func TestComposeNATSBeforeUpdate(t *testing.T) {
+	conf := read(t, "docker/nats.conf")
+	for _, permission := range []string{`"spend.>", `, `"$JS.API.STREAM.MSG.GET.SPEND", `, `"$KV.CACHE.*.*", `, `"$JS.API.STREAM.MSG.GET.KV_CACHE",`} {
+		if !strings.Contains(conf, permission) {
+			t.Fatalf("there is no %s", permission)
+		}
+		conf = strings.ReplaceAll(conf, permission, "")
+	}
+	c := startCompose(t, conf)
+	c.register(t)
+	resp := c.do(t, http.MethodPost, "/api/jobs", `{"kind":"image","input":{"prompt":"a boat","seed":7}}`)
+	if resp.Status != "succeeded" {
+		t.Fatalf("%+v", resp)
+	}
+	// A job can be deleted once it has left the queue.
+	for limit := time.Now().Add(hang); ; {
+		gone := c.do(t, http.MethodDelete, "/api/jobs/"+resp.ID, "")
+		if gone.Code == "" {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("the job stays in the queue: %+v", gone)
+		}
+	}
+}
+
+// compose is an API and a worker on one NATS.
+type compose struct {
+	url    func(role string) string
+	api    string
+	client *http.Client
+	token  string
+}
+
+// startCompose starts a NATS with a configuration, and an API and a worker with the users of Compose.
+func startCompose(t *testing.T, conf string) *compose {
+	t.Helper()
 	root := secrets(t)
-	srv := natsOf(t, root)
+	srv := natsOf(t, conf, root)
 	url := func(role string) string {
 		return strings.Replace(read(t, filepath.Join(root, "app/nats_"+role+"_url")), "nats:4222", strings.TrimPrefix(srv.ClientURL(), "nats://"), 1)
 	}
@@ -123,18 +191,16 @@ func TestComposeNATS(t *testing.T) {
 
 	client := &http.Client{Timeout: hang}
 	t.Cleanup(client.CloseIdleConnections)
-	for kind, input := range map[string]string{
-		"image": `{"prompt":"a boat","n":2}`, "audio": `{"text":"good evening"}`, "prompt": `{"text":"a cat"}`, "translation": `{"text":"你好"}`,
-	} {
-		resp := post(t, client, a.URL()+"/api/jobs", `{"kind":"`+kind+`","input":`+input+`}`)
-		if resp.Status != "succeeded" {
-			t.Errorf("%s: %+v", kind, resp)
-		}
+	return &compose{url: url, api: a.URL(), client: client}
+}
+
+// register makes further requests those of a member.
+func (c *compose) register(t *testing.T) {
+	t.Helper()
+	resp := c.do(t, http.MethodPost, "/api/auth/register", `{"username":"Ann","email":"ann@example.org","password":"correct horse"}`)
+	if c.token = resp.Token; c.token == "" {
+		t.Fatalf("register: %+v", resp)
 	}
-	if resp := post(t, client, a.URL()+"/api/auth/register", `{"username":"Ann","email":"ann@example.org","password":"correct horse"}`); resp.Token == "" {
-		t.Errorf("register: %+v", resp)
-	}
-	workerSeesNoAccounts(t, url("worker"))
 }
 
 // workerSeesNoAccounts checks that a worker cannot read accounts.
@@ -152,27 +218,38 @@ func workerSeesNoAccounts(t *testing.T, url string) {
 	}
 }
 
-// answer is the part of a job or account that the tests need.
+// answer is the part of a job, account or problem that the tests need. The status of a problem is a number.
 type answer struct {
-	Status string          `json:"status"`
-	Token  string          `json:"token"`
-	Error  json.RawMessage `json:"error"`
+	ID, Token, Code string
+	Source          string
+	Cached          bool
+	Status          string
+	Error           json.RawMessage
 }
 
-func post(t *testing.T, client *http.Client, url, body string) answer {
+func (c *compose) do(t *testing.T, method, path, body string) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader([]byte(body)))
+	req, err := http.NewRequestWithContext(t.Context(), method, c.api+path, strings.NewReader(body))
 	must(t, err)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Prefer", "wait=60")
-	resp, err := client.Do(req)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Prefer", "wait=60")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.client.Do(req)
 	must(t, err)
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(resp.Body)
 	must(t, err)
 	var a answer
-	if err := json.Unmarshal(data, &a); err != nil {
-		t.Fatalf("%s: %d %s", url, resp.StatusCode, data)
+	if len(data) == 0 {
+		return a
+	}
+	var status *json.UnmarshalTypeError
+	if err := json.Unmarshal(data, &a); err != nil && (!errors.As(err, &status) || status.Field != "Status") {
+		t.Fatalf("%s: %d %s", path, resp.StatusCode, data)
 	}
 	return a
 }

@@ -46,7 +46,7 @@ type installation struct {
 func install(t *testing.T) *installation {
 	t.Helper()
 	root := secrets(t)
-	srv := natsOf(t, root)
+	srv := natsOf(t, read(t, "docker/nats.conf"), root)
 	nats := func(role string) string {
 		return strings.Replace(read(t, filepath.Join(root, "app/nats_"+role+"_url")), "nats:4222", strings.TrimPrefix(srv.ClientURL(), "nats://"), 1)
 	}

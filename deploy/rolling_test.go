@@ -145,7 +145,7 @@ func TestRollingRestarts(t *testing.T) {
 	bin := t.TempDir()
 	build(t, bin)
 	root := secrets(t)
-	srv := natsOf(t, root)
+	srv := natsOf(t, read(t, "docker/nats.conf"), root)
 	url := func(role string) string {
 		return strings.Replace(read(t, filepath.Join(root, "app/nats_"+role+"_url")), "nats:4222", strings.TrimPrefix(srv.ClientURL(), "nats://"), 1)
 	}

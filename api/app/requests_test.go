@@ -94,6 +94,8 @@ func stepOf(subject, id string) string {
 	switch {
 	case strings.HasPrefix(subject, "$JS.ACK."):
 		return "$JS.ACK."
+	case subject == "$JS.API.STREAM.PURGE."+broker.StreamSpend:
+		return "" // The sweeper of old marks.
 	case strings.HasPrefix(subject, "$JS.API.STREAM.PURGE."):
 		return subject
 	case strings.HasPrefix(subject, "$JS.API.DIRECT.GET.JOBS"), strings.HasPrefix(subject, "$JS.API.CONSUMER.INFO."):

@@ -125,6 +125,9 @@ func TestExamplesAreUnderstood(t *testing.T) {
 		for _, body := range mutations(e.Body) {
 			z.send(t, route, body, "")
 		}
+		if route == "PUT /api/usage/budget" {
+			z.send(t, route, []byte("{}"), "") // Other examples have models without a price.
+		}
 	}
 }
 

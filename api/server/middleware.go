@@ -65,7 +65,7 @@ func (m *middleware) engine() (*gin.Engine, error) {
 	}
 	e.Use(m.closeWhileDraining, identify, setOpenAIShape, m.trace, m.observe, m.recoverPanic, m.secureHeaders, m.checkHost, m.checkPath, m.discardBody)
 	e.NoRoute(m.problems.Handle(notFound))
-	e.NoMethod(m.problems.Handle(methodNotAllowed))
+	e.NoMethod(m.problems.Handle(func(c *gin.Context) error { return methodNotAllowed(c, e.Routes()) }))
 	return e, nil
 }
 
@@ -74,9 +74,32 @@ func notFound(c *gin.Context) error {
 	return &problem.Problem{Code: problem.CodeNotFound, Reason: "path", Extra: map[string]any{"path": c.Request.URL.Path}}
 }
 
-// methodNotAllowed responds to a path that has routes for other methods, which Gin has named in Allow.
-func methodNotAllowed(c *gin.Context) error {
+// methodNotAllowed responds to a path that has routes for other methods. Those that Gin has named in Allow may include one of another
+// path: it takes what it has skipped in the routes of one method for routes of the next.
+func methodNotAllowed(c *gin.Context, routes gin.RoutesInfo) error {
+	var allowed []string
+	for _, r := range routes {
+		if matches(r.Path, c.Request.URL.Path) && !slices.Contains(allowed, r.Method) {
+			allowed = append(allowed, r.Method)
+		}
+	}
+	slices.Sort(allowed)
+	c.Header("Allow", strings.Join(allowed, ", "))
 	return &problem.Problem{Code: problem.CodeMethod, Args: map[string]string{"method": methodOf(c, "…")}}
+}
+
+// matches reports whether a path is one of a route.
+func matches(route, path string) bool {
+	want, have := strings.Split(route, "/"), strings.Split(path, "/")
+	for i, part := range want {
+		switch {
+		case strings.HasPrefix(part, "*"):
+			return true
+		case i >= len(have), strings.HasPrefix(part, ":") && have[i] == "", !strings.HasPrefix(part, ":") && part != have[i]:
+			return false
+		}
+	}
+	return len(want) == len(have)
 }
 
 // methods are the methods that may appear in responses and log lines.

@@ -24,6 +24,7 @@ type Broker struct {
 	buffered   jetstream.JetStream
 	closed     chan struct{}
 	reconciler reconciler
+	denials    denials
 	storage    storage
 	verifier   background
 }

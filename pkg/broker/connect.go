@@ -119,6 +119,7 @@ func (b *Broker) options(connected chan<- struct{}, refused chan<- error) []nats
 			b.TriggerReconcile()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			b.denials.note(err)
 			subject, level := "", slog.LevelError
 			if sub != nil {
 				subject = sub.Subject

@@ -11,8 +11,11 @@ import (
 // StreamSpend counts what the jobs of members have cost.
 const StreamSpend = "SPEND"
 
-// spendSubjects matches everything in StreamSpend.
-const spendSubjects = "spend.>"
+// SpendPrefix is the beginning of all subjects of StreamSpend, and spendSubjects matches them.
+const (
+	SpendPrefix   = "spend."
+	spendSubjects = SpendPrefix + ">"
+)
 
 // noToken is in place of an empty part of a subject.
 const noToken = "-"

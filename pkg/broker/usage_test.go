@@ -29,7 +29,7 @@ func TestUsage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(u.Streams) != 14 || !slices.IsSortedFunc(u.Streams, func(x, y broker.StreamUse) int { return slices.Compare([]byte(x.Name), []byte(y.Name)) }) {
+	if len(u.Streams) != 15 || !slices.IsSortedFunc(u.Streams, func(x, y broker.StreamUse) int { return slices.Compare([]byte(x.Name), []byte(y.Name)) }) {
 		t.Errorf("the streams are %+v", u.Streams)
 	}
 	for _, s := range u.Streams {

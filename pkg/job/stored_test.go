@@ -70,9 +70,12 @@ func shapes() map[string]shape {
 	labeled.Labels = job.Labels{Metadata: map[string]string{"order": "12", "": "<&>"}, Tags: []string{"spring", "campaign 7"}}
 	referring := specOf(job.KindImage, &job.ImageInput{Prompt: "p", ReferenceImages: []string{"https://pictures.example/a.png", "upload:u"}})
 	referring.References = []job.ReferenceImage{{Index: 1, ContentType: "image/png", Bytes: 7, SHA256: strings.Repeat("0a", 32), ChunkBytes: 524288}}
-	shared := audioSpec()
-	shared.CacheKey = "k-1"
-	shared.DeferredCharge = &job.Charge{Who: "w", Day: "20260304", Units: 1}
+	shared := func() *job.Spec { // Encoding a spec changes it.
+		s := audioSpec()
+		s.CacheKey = "k-1"
+		s.DeferredCharge = &job.Charge{Who: "w", Day: "20260304", Units: 1}
+		return s
+	}
 	counts := job.Counts{Failures: 2, Throttles: 3, Crashes: 1}
 	started, finished := job.AtPtr(moment().Add(time.Second)), job.At(moment().Add(time.Minute))
 	return map[string]shape{
@@ -86,12 +89,12 @@ func shapes() map[string]shape {
 		"spec_webhook.json":        {hooked, spec},
 		"spec_labels.json":         {labeled, spec},
 		"spec_references.json":     {referring, spec},
-		"spec_cache.json":          {shared, spec},
+		"spec_cache.json":          {shared(), spec},
 		"progress_identical.json": {&job.Progress{
 			ID: "j", Status: job.StatusQueued, Delivery: 1, Step: 1, WaitingFor: job.ReasonIdentical, Worker: "w1",
 		}, progress},
 		"record_cached.json": {&job.Record{
-			Status: job.StatusSucceeded, Spec: accepted(shared), FinishedAt: finished, Cached: true,
+			Status: job.StatusSucceeded, Spec: accepted(shared()), FinishedAt: finished, Cached: true,
 			Result: &job.Result{Media: []job.Media{{ContentType: "audio/mpeg", Bytes: 123, SHA256: "abc", Model: "elevenlabs"}}},
 		}, record},
 		"dead_references.json": {&job.DeadLetter{

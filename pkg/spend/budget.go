@@ -14,8 +14,15 @@ import (
 // them. Each currency has a counter of its own. That of an account counts whether it has a budget or not, so that one that is set
 // later includes what was spent before.
 func BudgetCounter(who, period, currency string) string {
-	return who + "." + period + "." + encode(currency)
+	name := who + "." + period + "."
+	if currency == "" {
+		return name + noCurrency // A subject has no empty parts.
+	}
+	return name + encode(currency)
 }
+
+// noCurrency is in place of a currency that a price list has left out. No encoded text is the same.
+const noCurrency = "-"
 
 // budgetChanges returns how the end of a job changes counters of budgets: those that it was charged to are corrected by what it has cost, and
 // the other ones of the account count that. released reports that the charge was reversed.

@@ -77,9 +77,12 @@ type change struct {
 // Add counts a job that has ended, once however often it is called, and returns when that is on disk. fresh reports that this process has
 // just stored the record and calls Add for the first time. It costs nothing for a job that is not counted or has used nothing, and
 // otherwise an atomic batch, which it shares with jobs that end at the same time, and a read unless the job is fresh.
+//
+// A NATS whose users were configured for the release before does not permit it. Jobs end uncounted then: the alternative is that they
+// do not end. The broker logs that.
 func (c *Counters) Add(ctx context.Context, r *job.Record, fresh bool) error {
 	e := newEntry(r, false)
-	if e == nil {
+	if e == nil || c.denied() {
 		return nil
 	}
 	err := errDuplicate
@@ -89,10 +92,18 @@ func (c *Counters) Add(ctx context.Context, r *job.Record, fresh bool) error {
 	if errors.Is(err, errDuplicate) {
 		err = c.alone(ctx, r)
 	}
-	if err != nil {
+	switch {
+	case err != nil && c.denied():
+		return nil
+	case err != nil:
 		return fmt.Errorf("count the cost of a job: %w", err)
 	}
 	return c.broker.Durable(ctx, broker.StreamSpend)
+}
+
+// denied reports whether this process may not count.
+func (c *Counters) denied() bool {
+	return c.broker.Denied(broker.SpendPrefix) || c.broker.Denied("$JS.API.STREAM.MSG.GET."+broker.StreamSpend)
 }
 
 // unseen reports that NATS would still detect that another process has counted a job whose record this process has just stored, or that its

@@ -168,8 +168,8 @@ var codes = map[string]definition{
 		"key_never": {"You asked for {asked} at once, but the limit of this API key is {max} per minute; ask for fewer.", "您一次请求了 {asked} 个，但该 API 密钥每分钟的上限为 {max} 个；请减少数量。"},
 		"key_text":  {"This API key has reached its limit of {max} texts per minute; try again in the next minute.", "该 API 密钥已达到其每分钟 {max} 条文本的上限，请在下一分钟重试。"},
 	}},
-	CodeBudgetExceeded: {status: http.StatusPaymentRequired, sentence: Words{"The job may cost {asked} {currency}, but only {left} of the {max} of your account for this {period} are left.", "该任务可能花费 {asked} {currency}，但您账户{period}的预算 {max} 仅剩 {left}。"}, reasons: map[string]Words{
-		"key":          {"The job may cost {asked} {currency}, but only {left} of the {max} of this API key for this {period} are left.", "该任务可能花费 {asked} {currency}，但该 API 密钥{period}的预算 {max} 仅剩 {left}。"},
+	CodeBudgetExceeded: {status: http.StatusPaymentRequired, sentence: Words{"The job may cost {asked} {currency}, but only {left} of the {max} of your account for this {period} are left.", "该任务可能花费 {asked} {currency}，但预算仅剩 {left}（您账户的预算为 {max}，{period}）。"}, reasons: map[string]Words{
+		"key":          {"The job may cost {asked} {currency}, but only {left} of the {max} of this API key for this {period} are left.", "该任务可能花费 {asked} {currency}，但预算仅剩 {left}（该 API 密钥的预算为 {max}，{period}）。"},
 		"unpriced":     {"Your account has a budget, and the model {model} has no price in {currency}; choose another model.", "您的账户设有预算，而模型 {model} 没有以 {currency} 计的价格，请选择其他模型。"},
 		"key_unpriced": {"This API key has a budget, and the model {model} has no price in {currency}; choose another model.", "该 API 密钥设有预算，而模型 {model} 没有以 {currency} 计的价格，请选择其他模型。"},
 	}},

@@ -124,3 +124,15 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// TestContractOfTheAPI validates api/openapi.yaml with its examples.
+func TestContractOfTheAPI(t *testing.T) {
+	t.Parallel()
+	contract, err := contracttest.Read("../openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := contract.ValidateExamples(); err != nil {
+		t.Error(err)
+	}
+}

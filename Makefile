@@ -89,7 +89,7 @@ vulnerabilities: $(VULNCHECK) ## Look for known vulnerabilities in reachable cod
 # second when it ends, for races of goroutines that still run: the tests of most packages fail if one does.
 .PHONY: test
 test: ## Run all tests in random order under the race detector
-	GOGC=400 GORACE=atexit_sleep_ms=100 go test -race -shuffle=on -timeout 30m ./...
+	GOGC=400 GORACE=atexit_sleep_ms=100 go test -race -vet=off -shuffle=on -timeout 30m ./...
 
 .PHONY: compat
 compat: ## Run this version and the previous release (deploy/release-before) side by side and on the same data

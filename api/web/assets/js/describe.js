@@ -3,7 +3,8 @@ import { serverNow } from './api.js';
 import { imageModel, shapeOf, speechModel } from './catalogue.js';
 import { voiceName } from './choices.js';
 import { formatDuration, formatNumber, hasMessage, language, t } from './i18n.js';
-import { isEnded, isUnsent } from './jobs.js';
+import { isEnded } from './jobs.js';
+import { isUnsent } from './outbox.js';
 
 /** textOf returns the prompt or the text of a job. */
 export const textOf = (job) => job.input.prompt ?? job.input.text ?? '';

@@ -3,7 +3,8 @@
 import { countText, failureSentence, pendingText, textOf } from './describe.js';
 import { el, icon, once, setText } from './dom.js';
 import { formatNumber, t } from './i18n.js';
-import { isEnded, isUnsent } from './jobs.js';
+import { isEnded } from './jobs.js';
+import { isUnsent } from './outbox.js';
 import { workPath } from './router.js';
 import { soundBox, updateSound } from './sound.js';
 

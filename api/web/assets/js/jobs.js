@@ -1,16 +1,15 @@
 // The caller's work. Nothing but what could not be sent yet is stored in the browser: after a reload everything is read from
 // the server.
 import * as api from './api.js';
+import { adoptedIds, keepAdopted } from './adopted.js';
 import { Batches, workIdOf } from './batch.js';
 import { Groups, combine, idOf } from './long.js';
 import { later } from './later.js';
-import { read, write } from './storage.js';
+import { Outbox, isUnsent } from './outbox.js';
+import { readList, write } from './storage.js';
 
 const ended = new Set(['succeeded', 'failed', 'canceled']);
-const outboxKey = 'outbox';
 const longKey = 'long_speech';
-const adoptKey = 'guest_work';
-const maxAdopted = 60;
 const pageSize = 40;
 // The server reads a limited number of jobs for a page of a search, which may find none on it.
 const maxSearchPages = 5;
@@ -26,18 +25,6 @@ const shortestWait = 2;
 
 /** isEnded reports whether a job has ended. */
 export const isEnded = (job) => ended.has(job.status);
-
-/** isUnsent reports whether a job is only in this browser: it could not be sent yet. */
-export const isUnsent = (job) => job.status === 'unsent';
-
-function readList(key) {
-  try {
-    const list = JSON.parse(read(key) ?? '[]');
-    return Array.isArray(list) ? list : [];
-  } catch {
-    return [];
-  }
-}
 
 // nextOf returns what is to be asked for after a page of the list. Further jobs of a batch are read with it: the list goes on
 // behind it, unless apart says that they are all wanted.
@@ -58,6 +45,7 @@ export class Jobs extends EventTarget {
   #groups = new Groups();
   #works = new Map();
   #batches = new Batches({ jobOf: (id) => this.#byId.get(id), put: (job) => this.put(job), changed: (batch) => this.#batchChanged(batch) });
+  #outbox = new Outbox({ drop: (id) => this.forget(id) });
   #sending = new Set();
   #maxText = Infinity;
   #changes = new Map();
@@ -67,7 +55,6 @@ export class Jobs extends EventTarget {
   #paged = false;
   #anonymous = false;
   #loaded = false;
-  #flushing = false;
   #search = null;
   #list = null;
 
@@ -82,7 +69,7 @@ export class Jobs extends EventTarget {
       this.#list = null;
       this.#emit('list', {});
     });
-    for (const entry of readList(outboxKey)) if (entry?.key && entry.request?.input) this.put(unsent(entry));
+    for (const job of this.#outbox.jobs()) this.put(job);
   }
 
   #each() {
@@ -248,7 +235,7 @@ export class Jobs extends EventTarget {
       return this.#readActive();
     }
     const listed = new Set(page.jobs.map((job) => job.id));
-    const adopted = new Set(readList(adoptKey));
+    const adopted = new Set(adoptedIds());
     const oldest = page.next_cursor ? page.jobs.at(-1).created_at : '';
     const missing = before.filter((job) => !listed.has(job.id) && !adopted.has(job.id));
     for (const job of missing) if (job.created_at > oldest) this.forget(job.id);
@@ -317,9 +304,7 @@ export class Jobs extends EventTarget {
       return job;
     } catch (problem) {
       if (problem.status !== 0) throw problem;
-      const entry = { key, request, created_at: new Date(api.serverNow()).toISOString() };
-      write(outboxKey, JSON.stringify([...readList(outboxKey).filter((other) => other.key !== key), entry]));
-      const job = unsent(entry);
+      const job = this.#outbox.add(request, key);
       this.put(job);
       return job;
     }
@@ -430,47 +415,30 @@ export class Jobs extends EventTarget {
     return (this.#groups.of(job.id)?.parts ?? []).map(({ id }) => this.#byId.get(id)).filter(Boolean);
   }
 
-  /** flush sends what waits in the outbox. A submission is repeated under its key, so that it never makes two jobs. */
-  async flush() {
-    if (this.#flushing) return;
-    this.#flushing = true;
-    try {
-      for (const entry of readList(outboxKey)) {
-        try {
-          const job = await api.submit(entry.request, entry.key);
-          this.#dropUnsent(entry.key);
-          this.put(job);
-          this.#emit('sent', { key: entry.key, job });
-        } catch (problem) {
-          if (!(problem instanceof api.Problem)) throw problem;
-          if (problem.status === 0 || problem.status >= 500 || problem.status === 429) return;
-          this.#dropUnsent(entry.key);
-          this.#emit('refused', { problem, request: entry.request });
-        }
-      }
-    } finally {
-      this.#flushing = false;
-    }
-  }
-
-  #dropUnsent(key) {
-    write(outboxKey, JSON.stringify(readList(outboxKey).filter((entry) => entry.key !== key)));
-    this.forget(`unsent-${key}`);
+  /** flush sends what waits in the outbox. */
+  flush() {
+    return this.#outbox.flush({
+      sent: ({ key, job }) => {
+        this.put(job);
+        this.#emit('sent', { key, job });
+      },
+      refused: (detail) => this.#emit('refused', detail),
+    });
   }
 
   /** rememberGuest keeps the ids of a guest's work over a sign-in, so that it stays in view. */
   rememberGuest() {
-    write(adoptKey, JSON.stringify(this.all().filter((job) => !isUnsent(job) && !job.batch).slice(0, maxAdopted).map((job) => job.id)));
+    keepAdopted(this.all().filter((job) => !isUnsent(job) && !job.batch).map((job) => job.id));
   }
 
   /** forgetGuest drops them after a sign-out. */
   forgetGuest() {
-    write(adoptKey, null);
+    keepAdopted([]);
   }
 
   // Work that this browser made as a guest can still be read by its id after signing in.
   async #readAdopted(listed) {
-    const ids = readList(adoptKey).filter((id) => typeof id === 'string' && !listed.has(id));
+    const ids = adoptedIds().filter((id) => !listed.has(id));
     if (ids.length === 0) return;
     const left = [];
     await Promise.all(ids.map(async (id) => {
@@ -481,7 +449,7 @@ export class Jobs extends EventTarget {
         if (problem.status !== 404) left.push(id);
       }
     }));
-    write(adoptKey, left.length > 0 ? JSON.stringify(left) : null);
+    keepAdopted(left);
   }
 
   /** retry creates a new job from a finished one, even if that one no longer exists on the server. */
@@ -516,7 +484,7 @@ export class Jobs extends EventTarget {
   /** cancel cancels a job; if it has finished meanwhile, the result is shown. */
   async cancel(job) {
     if (isUnsent(job)) {
-      this.#dropUnsent(job.key);
+      this.#outbox.remove(job.key);
       return;
     }
     const group = job.long && this.#groups.of(job.id);
@@ -629,8 +597,4 @@ export class Jobs extends EventTarget {
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
-}
-
-function unsent({ key, request, created_at: createdAt }) {
-  return { id: `unsent-${key}`, key, kind: request.kind, status: 'unsent', input: request.input, attempt: 0, created_at: createdAt, links: {} };
 }

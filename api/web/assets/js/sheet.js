@@ -3,7 +3,8 @@ import { workIdOf } from './batch.js';
 import { Frame, framesOf } from './frame.js';
 import { byId, setText } from './dom.js';
 import { formatNumber, t } from './i18n.js';
-import { isEnded, isUnsent } from './jobs.js';
+import { isEnded } from './jobs.js';
+import { isUnsent } from './outbox.js';
 import { countText, statusOf, textOf } from './describe.js';
 import { showTags } from './tags.js';
 

@@ -10,6 +10,16 @@ export function read(key) {
   }
 }
 
+/** readList returns a stored list, which is empty if there is none. */
+export function readList(key) {
+  try {
+    const list = JSON.parse(read(key) ?? '[]');
+    return Array.isArray(list) ? list : [];
+  } catch {
+    return [];
+  }
+}
+
 /** write stores a text; null removes it. */
 export function write(key, text) {
   try {

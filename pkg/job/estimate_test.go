@@ -16,8 +16,10 @@ func TestEstimates(t *testing.T) {
 			{Name: "odd", Price: &job.Price{Currency: "pollen", PerImage: "1/3"}},
 			{Name: "free"},
 			{Name: "offered", Price: &job.Price{Currency: "pollen", PerImage: "0.002"}, Offers: []job.Offer{
-				{Provider: "a", Price: &job.Price{Currency: "pollen", PerImage: "0.002"}}, {Provider: "b", Price: &job.Price{Currency: "pollen", PerImage: "0.005"}},
-				{Provider: "c", Price: &job.Price{Currency: "USD", PerImage: "7"}}, {Provider: "d"},
+				{Provider: "a", Price: &job.Price{Currency: "pollen", PerImage: "0.002"}},
+				{Provider: "b", Price: &job.Price{Currency: "pollen", PerImage: "0.005"}},
+				{Provider: "c", Price: &job.Price{Currency: "USD", PerImage: "7"}},
+				{Provider: "d"},
 			}},
 		},
 		Speech: []job.Model{{Name: "eleven", Price: &job.Price{Currency: "USD", PerThousandCharacters: "0.1"}}, {Name: "music", Price: &job.Price{Currency: "USD"}}},

@@ -55,7 +55,9 @@ export class Series {
       const { node } = this.#frames.get(part.key);
       if (this.#list.children[n] !== node) this.#list.insertBefore(node, this.#list.children[n] ?? null);
     }
-    this.#newer.hidden = this.#from === 0;
+    // On the first page it keeps its place, so that the second does not move the list.
+    this.#newer.hidden = this.#parts.length <= maxFrames && !work.batch.more;
+    this.#newer.style.visibility = this.#from === 0 ? 'hidden' : 'visible';
     this.#older.hidden = this.#from + maxFrames >= this.#parts.length && !work.batch.more;
     if (lost) (this.#list.querySelector('a, button') ?? this.#older).focus();
   }

@@ -33,6 +33,7 @@ func TestPageInBrowser(t *testing.T) {
 	}{
 		{"first load is small", firstLoadIsSmall},
 		{"first view is fast", firstViewIsFast},
+		{"lost connection", loseConnection},
 		{"desktop", func(ctx context.Context, t *testing.T, i *instance) { visitEveryView(ctx, t, i, desktop) }},
 		{"phone", func(ctx context.Context, t *testing.T, i *instance) { visitEveryView(ctx, t, i, phone) }},
 		{"keyboard", createAndDeleteByKeyboard},

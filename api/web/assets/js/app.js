@@ -184,9 +184,19 @@ const showPages = (moved) => withModule('pages', (module) => {
   if (moved && texts.includes(router.route.view)) focusTitle();
 });
 
-const showExamples = () => withModule('examples', (module) => module.showExamples(fill));
+// Nobody has asked for the examples, so a lost connection is no news: they come with the next list.
+let missesExamples = false;
+async function showExamples() {
+  const module = await later('examples').catch(() => null);
+  missesExamples = !module;
+  module?.showExamples(fill);
+}
+
 // They are below what somebody comes for, and must not delay it.
 sheet.addEventListener('empty', () => setTimeout(showExamples, afterFirstView));
+jobs.addEventListener('list', () => {
+  if (missesExamples) showExamples();
+});
 
 function takePrompt(text) {
   composers.image.setText(text);

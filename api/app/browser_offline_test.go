@@ -1,0 +1,28 @@
+package app_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// loseConnection opens the page and loses the connection before the examples of the empty sheet are loaded. Nobody has asked for
+// them, so the page says nothing about them; they come with the connection.
+func loseConnection(ctx context.Context, t *testing.T, i *instance) {
+	p := newTab(ctx, t, desktop)
+	p.expected = "ERR_INTERNET_DISCONNECTED"
+	p.open(t, i.URL()+"/")
+	p.do(t, "lose the connection", offline(true), until(`performance.getEntriesByType('resource').some(({ name }) => name.includes('/js/examples.'))`),
+		until(`document.querySelector('#link-state').dataset.state !== 'live'`))
+	if got := value[string](p, t, `document.querySelector('#toasts').textContent`); got != "" {
+		t.Errorf("the page says %q", got)
+	}
+	p.do(t, "look again", offline(false), until(isLive), chromedp.WaitVisible("#examples .example"))
+}
+
+// offline cuts the browser off, or connects it again.
+func offline(off bool) chromedp.Action {
+	return network.EmulateNetworkConditions(off, 0, -1, -1)
+}

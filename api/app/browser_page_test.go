@@ -146,7 +146,7 @@ func visitEveryView(ctx context.Context, t *testing.T, i *instance, s screen) {
 	}
 
 	p.open(t, i.URL()+"/operator/feedback")
-	p.do(t, "enter the key", chromedp.SendKeys("#operator-key", operatorKey), press("Enter", 0), chromedp.WaitVisible("#operator-panel"))
+	p.do(t, "enter the key", chromedp.WaitVisible("#view-operator:not([inert]) #operator-key"), chromedp.SendKeys("#operator-key", operatorKey), press("Enter", 0), chromedp.WaitVisible("#operator-panel"))
 	for _, part := range []string{"feedback", "dead-letters", "queues", "pauses"} {
 		p.do(t, "visit "+part, chromedp.Click(fmt.Sprintf(`#operator-nav a[href="/operator/%s"]`, part)), chromedp.WaitVisible(fmt.Sprintf(`[data-operator=%q]`, part)))
 		look("/operator/" + part)

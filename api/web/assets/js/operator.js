@@ -29,6 +29,7 @@ class Operator {
 
   constructor(router) {
     this.#router = router;
+    byId('view-operator').inert = false; // Until now nothing in it would have worked.
     this.#feedback = new FeedbackPart(this);
     router.addEventListener('route', ({ detail: { route, before } }) => {
       if (route.view === 'operator') this.#show(route.part, before.view !== 'operator');

@@ -117,6 +117,8 @@ type burstResult struct {
 	accepting, all time.Duration
 	cpu            time.Duration
 	syncs          float64
+	// ended is how many jobs have ended in all that time, including those that waited before.
+	ended float64
 }
 
 // burst submits n jobs, by the owners of tokens in turn, and waits until all have ended.
@@ -147,10 +149,11 @@ func (a *api) burst(ctx context.Context, n int, tokens []string) (*burstResult, 
 		return nil, err
 	}
 	r.accepting = time.Since(began)
-	if err := a.awaitFinished(ctx, before+float64(n)); err != nil {
+	after, err := a.awaitFinished(ctx, before+float64(n))
+	if err != nil {
 		return nil, err
 	}
-	r.all = time.Since(began)
+	r.all, r.ended = time.Since(began), after-before
 	cpuAfter, err := a.cpu()
 	if err != nil {
 		return nil, err
@@ -163,18 +166,18 @@ func (a *api) burst(ctx context.Context, n int, tokens []string) (*burstResult, 
 	return r, nil
 }
 
-// awaitFinished waits until the process has ended n jobs, well or not.
-func (a *api) awaitFinished(ctx context.Context, n float64) error {
+// awaitFinished waits until the process has ended n jobs, well or not, and returns how many it has ended.
+func (a *api) awaitFinished(ctx context.Context, n float64) (float64, error) {
 	for {
 		got, err := a.metric(ctx, finished)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if got >= n {
-			return nil
+			return got, nil
 		}
 		if !lifecycle.Sleep(ctx, finishedEvery) {
-			return fmt.Errorf("%v of %v jobs have ended: %w", got, n, context.Cause(ctx))
+			return 0, fmt.Errorf("%v of %v jobs have ended: %w", got, n, context.Cause(ctx))
 		}
 	}
 }

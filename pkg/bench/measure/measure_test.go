@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 func TestMeasurements(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	selected := []string{"burst-1k-always", "members-1k-always", "nodes-3", "latency", "reads", "streams-1000-jobs", "fan-out", "stored", "idle"}
+	selected := []string{"burst-1k-always", "members-1k-always", "nodes-3", "latency", "reads", "streams-1000-jobs", "fan-out", "stored", "growth", "idle"}
 	report, err := measure.Run(t.Context(), measure.Config{
 		Module: "../../..", Scale: 0.0001, Runs: 1, Dir: dir, Select: regexp.MustCompile("^(" + strings.Join(selected, "|") + ")$"),
 	}, io.Discard)

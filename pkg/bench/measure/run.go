@@ -42,6 +42,7 @@ func measurements() []measurement {
 		{"streams-10000-jobs", func(ctx context.Context, b *bench) error { return measureStreams(ctx, b, 10000) }},
 		{"fan-out", measureFanOut},
 		{"stored", measureStored},
+		{"growth", measureGrowth},
 		{"idle", measureIdle},
 	}
 }

@@ -1,0 +1,70 @@
+//go:build linux
+
+package measure
+
+import (
+	"context"
+	"fmt"
+)
+
+const (
+	manyStored  = 1_000_000
+	manyWaiting = 100_000
+	growthJobs  = 5000
+)
+
+// measureGrowth measures how fast jobs are accepted and end while many others are stored, and while many others wait, beside an empty
+// store.
+func measureGrowth(ctx context.Context, b *bench) error {
+	b.upstream.size.Store(small)
+	none, err := b.burstOn(ctx, b.path("empty"))
+	if err != nil {
+		return err
+	}
+	stored, err := b.fillStore(ctx, b.path("stored"), b.cfg.count(manyStored, 100))
+	if err != nil {
+		return err
+	}
+	onStored, err := b.burstOn(ctx, b.path("stored"))
+	if err != nil {
+		return err
+	}
+	waiting, err := b.fillQueue(ctx, b.path("waiting"), b.cfg.count(manyWaiting, 50))
+	if err != nil {
+		return err
+	}
+	onWaiting, err := b.burstOn(ctx, b.path("waiting"))
+	if err != nil {
+		return err
+	}
+	for _, on := range []struct {
+		name string
+		r    *growth
+	}{{fmt.Sprintf(" on %d stored jobs", len(stored)), onStored}, {fmt.Sprintf(" on %d waiting jobs", len(waiting)), onWaiting}} {
+		b.add(figureAccepted+on.name, on.r.accepted, "jobs/s", Ceiling{Name: "on none", Value: none.accepted})
+		b.add(figureJobs+on.name, on.r.ended, "jobs/s", Ceiling{Name: "on none", Value: none.ended})
+	}
+	return nil
+}
+
+// growth are the rates of a burst.
+type growth struct{ accepted, ended float64 }
+
+// burstOn starts the API on a store and submits a burst. It returns how many of its jobs were accepted per second, and how many jobs
+// ended per second, those of the store included.
+func (b *bench) burstOn(ctx context.Context, dir string) (*growth, error) {
+	a, err := b.startAPI(ctx, syncAlways, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer a.kill()
+	defer a.client.close()
+	if _, err := a.burst(ctx, b.cfg.count(warmUpJobs, 8), nil); err != nil {
+		return nil, fmt.Errorf("warm up: %w", err)
+	}
+	r, err := a.burst(ctx, b.cfg.count(growthJobs, 16), nil)
+	if err != nil {
+		return nil, err
+	}
+	return &growth{float64(len(r.jobs)) / r.accepting.Seconds(), r.ended / r.all.Seconds()}, nil
+}

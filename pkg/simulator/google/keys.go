@@ -19,11 +19,11 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/kit"
 )
 
-// keySet holds the signing keys. They are generated on first use, so that a simulator
-// starts immediately if nothing uses its Google.
+// keySet holds the signing keys: the first signs, both verify. It is empty until their
+// first use, so that a simulator starts immediately if nothing uses its Google.
 type keySet struct {
 	mu   sync.Mutex
-	keys []key // the first signs, both verify
+	keys []key
 }
 
 type key struct {
@@ -33,20 +33,44 @@ type key struct {
 
 const keyBits = 2048
 
+// initialKeys returns the keys with which every simulator of this process begins. To
+// generate them takes longer than a test with a simulator of its own.
+var initialKeys = sync.OnceValues(func() ([]key, error) {
+	signing, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	previous, err := newKey()
+	return []key{signing, previous}, err
+})
+
+func newKey() (key, error) {
+	private, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return key{}, fmt.Errorf("generate key: %w", err)
+	}
+	sum := sha256.Sum256(private.N.Bytes())
+	return key{id: fmt.Sprintf("%x", sum[:20]), private: private}, nil
+}
+
 // both returns the two keys, the signing one first. With rotate it makes a new key for
 // signing: the previous one still verifies, the one before is removed.
 func (k *keySet) both(rotate bool) ([]key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for len(k.keys) < 2 || rotate {
-		private, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if k.keys == nil {
+		keys, err := initialKeys()
 		if err != nil {
-			return nil, fmt.Errorf("generate key: %w", err)
+			return nil, err
 		}
-		rotate = rotate && len(k.keys) < 2
-		sum := sha256.Sum256(private.N.Bytes())
-		keys := append([]key{{id: fmt.Sprintf("%x", sum[:20]), private: private}}, k.keys...)
-		k.keys = keys[:min(2, len(keys))]
+		k.keys = keys
+	}
+	if rotate {
+		signing, err := newKey()
+		if err != nil {
+			return nil, err
+		}
+		k.keys = []key{signing, k.keys[0]}
 	}
 	return k.keys, nil
 }

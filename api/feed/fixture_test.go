@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	// hang bounds every wait.
-	hang = 30 * time.Second
+	hang = 2 * time.Minute
 	// owner is the default owner of jobs.
 	owner = "u1"
 )

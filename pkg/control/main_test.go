@@ -14,7 +14,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // hang bounds operations of a test, so that a test that hangs fails.
-const hang = 30 * time.Second
+const hang = 2 * time.Minute
 
 // on returns a store on a broker.
 func on(t testing.TB, b *broker.Broker) *control.Store {

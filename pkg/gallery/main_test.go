@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // hang bounds how long a test waits; it is not an expectation.
-const hang = 30 * time.Second
+const hang = 2 * time.Minute
 
 // noon returns a clock at noon.
 func noon() *clocktest.Clock { return clocktest.New(time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)) }

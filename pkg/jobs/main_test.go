@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // hang is the timeout of operations that normally take moments.
-const hang = 30 * time.Second
+const hang = 2 * time.Minute
 
 // rig is a service with its broker, queue and store.
 type rig struct {

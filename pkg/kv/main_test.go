@@ -65,7 +65,7 @@ func stored(t testing.TB, b *broker.Broker, key string) *jetstream.RawStreamMsg 
 }
 
 // hang is the timeout of operations that normally take moments.
-const hang = 30 * time.Second
+const hang = 2 * time.Minute
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // hang is the timeout of operations that normally take moments.
-const hang = 30 * time.Second
+const hang = 2 * time.Minute
 
 func on(t testing.TB, b *broker.Broker) *queue.Queue {
 	t.Helper()

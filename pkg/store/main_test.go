@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // hang is the timeout of operations that normally take moments.
-const hang = 30 * time.Second
+const hang = 2 * time.Minute
 
 func start(t testing.TB, options ...func(*broker.Config)) (*store.Store, *broker.Broker) {
 	t.Helper()

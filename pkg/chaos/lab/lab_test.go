@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const hang = 30 * time.Second
+const hang = 2 * time.Minute
 
 func TestConfigValidate(t *testing.T) {
 	t.Parallel()

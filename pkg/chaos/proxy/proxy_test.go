@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // hang bounds every wait; shortly is how long a test watches that nothing arrives.
 const (
-	hang    = 30 * time.Second
+	hang    = 2 * time.Minute
 	shortly = 100 * time.Millisecond
 )
 

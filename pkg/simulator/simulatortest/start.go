@@ -12,7 +12,7 @@ import (
 )
 
 // timeout guards against hanging.
-const timeout = 30 * time.Second
+const timeout = 2 * time.Minute
 
 // Start runs a simulator without latency until the end of the test. It fails the
 // test if the port cannot be opened.

@@ -13,7 +13,7 @@ import (
 )
 
 // Timeout bounds a request, so that a test that hangs fails.
-const Timeout = 30 * time.Second
+const Timeout = 2 * time.Minute
 
 // Response is a response with its body, as far as it arrived.
 type Response struct {

@@ -102,6 +102,10 @@ func (e *embedded) start() error {
 		shutdown(srv)
 		return err
 	}
+	if err := e.store.Started(); err != nil {
+		shutdown(srv)
+		return err
+	}
 	if addr, ok := srv.Addr().(*net.TCPAddr); ok {
 		e.port = addr.Port
 	}

@@ -59,8 +59,10 @@ type findings struct {
 	manifest manifest
 	stop     *stopRecord
 	floors   map[string]int
-	damages  []Damage
-	repairs  []repair
+	// empty are the streams that had no message when a start was interrupted.
+	empty   []string
+	damages []Damage
+	repairs []repair
 	// blocks are to be verified before the start, and deferred ones after it if mayDefer is set.
 	blocks, deferred []Block
 	mayDefer         bool
@@ -82,7 +84,7 @@ type repair struct {
 
 // check verifies every stream. It changes nothing.
 func (s *Store) check(m manifest, mayDefer bool) (*findings, error) {
-	f := &findings{store: s, manifest: m, stop: s.stopped(), floors: s.readFloors(), mayDefer: mayDefer}
+	f := &findings{store: s, manifest: m, stop: s.stopped(), floors: s.readFloors(), empty: s.wereEmpty(), mayDefer: mayDefer}
 	dirs, err := s.streamDirs()
 	if err != nil {
 		return nil, err
@@ -164,7 +166,7 @@ func (f *findings) messages(rel string, m meta, known bool) error {
 	dir := filepath.Join(rel, messagesDir)
 	numbers := blocks(filepath.Join(s.dir, dir))
 	changed := f.changed(rel, name)
-	if len(numbers) == 0 && !changed && known {
+	if len(numbers) == 0 && !changed && known && !slices.Contains(f.empty, rel) {
 		// An interrupted purge leaves the blocks in another directory, where the server finds them.
 		if _, err := os.Stat(filepath.Join(s.dir, rel, purgedDir)); errors.Is(err, fs.ErrNotExist) {
 			f.damage(Damage{Stream: name, Path: dir, Reason: "the stream has no message blocks"})

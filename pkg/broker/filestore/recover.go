@@ -80,7 +80,7 @@ func (s *Store) Recover(opts Options) (*Result, error) {
 		return nil, err
 	}
 	result.Aside = a.dir
-	return result, nil
+	return result, s.recordEmpty()
 }
 
 func (f *findings) apply(a *aside, result *Result) error {

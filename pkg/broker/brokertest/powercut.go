@@ -38,64 +38,130 @@ type synced struct {
 	inode uint64
 }
 
-func readSyncLog(t testing.TB, path string) map[string]synced {
-	t.Helper()
+func readSyncLog(path string) (map[string]synced, error) {
 	f, err := os.Open(path) //nolint:gosec // It is a file of the tests.
 	if err != nil {
-		t.Fatal(err)
+		return nil, fmt.Errorf("read the log of syncs: %w", err)
 	}
 	defer func() { _ = f.Close() }()
 	files := make(map[string]synced)
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
 		var s synced
 		var name string
 		if _, err := fmt.Sscan(lines.Text(), &s.bytes, &s.inode, &name); err != nil {
-			t.Fatalf("%q in the log of syncs: %v", lines.Text(), err)
+			return nil, fmt.Errorf("read the log of syncs: %q: %w", lines.Text(), err)
 		}
 		files[name] = s
 	}
-	return files
+	return files, lines.Err()
 }
 
-// CutPower returns a copy of the DATA_DIR of a process that was killed, as the power failing at that moment would have left it:
-// each file of the store ends where its last fsync found its end, and those without one are gone. A block that the server has
+// remains is what a power failure leaves of a file.
+type remains struct {
+	path         string
+	size, length int64
+	// gone means that the file does not exist any more.
+	gone bool
+	// dir means that it is a directory, of which everything is left.
+	dir bool
+}
+
+// powerFailure returns what the power failing now would leave of the files in the DATA_DIR of a process that was killed: each file
+// of the store ends where its last fsync found its end, and those without one are gone. A block that the server has
 // replaced by a rename is whole, as the file systems do it on which group commit is used. Files outside of the store
 // are synced by those who write them.
-func CutPower(t testing.TB, dir, syncLog string) (after string) {
-	t.Helper()
-	files := readSyncLog(t, syncLog)
-	after = t.TempDir()
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+func powerFailure(dir, syncLog string) ([]remains, error) {
+	files, err := readSyncLog(syncLog)
+	if err != nil {
+		return nil, err
+	}
+	var all []remains
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		rel, _ := filepath.Rel(dir, path)
 		if entry.IsDir() {
-			return os.MkdirAll(filepath.Join(after, rel), 0o700)
+			all = append(all, remains{path: path, dir: true})
+			return nil
 		}
 		info, err := entry.Info()
 		if err != nil {
 			return err
 		}
-		length := info.Size()
-		if strings.HasPrefix(rel, "nats"+string(filepath.Separator)) {
+		r := remains{path: path, size: info.Size(), length: info.Size()}
+		if rel, _ := filepath.Rel(dir, path); strings.HasPrefix(rel, "nats"+string(filepath.Separator)) {
 			s, known := files[path]
 			switch {
 			case known && s.inode == inode(info):
-				length = s.bytes
+				// A new file may have the number of a removed one.
+				r.length = min(s.bytes, info.Size())
 			case known && strings.HasSuffix(rel, ".blk"):
 			case !known && onlyBlock(path):
-				length = 0
+				r.length = 0
 			default:
-				return nil
+				r.length, r.gone = 0, true
 			}
 		}
-		return copyHead(path, filepath.Join(after, rel), length)
+		all = append(all, r)
+		return nil
 	})
+	return all, err
+}
+
+// CutPower returns a copy of the DATA_DIR of a process that was killed, as the power failing at that moment would have left it:
+// see powerFailure.
+func CutPower(t testing.TB, dir, syncLog string) (after string) {
+	t.Helper()
+	files, err := powerFailure(dir, syncLog)
 	if err != nil {
-		t.Fatalf("copy the store: %v", err)
+		t.Fatalf("cut the power: %v", err)
+	}
+	after = t.TempDir()
+	for _, r := range files {
+		rel, _ := filepath.Rel(dir, r.path)
+		to := filepath.Join(after, rel)
+		switch {
+		case r.dir:
+			err = os.MkdirAll(to, 0o700)
+		case !r.gone:
+			err = copyHead(r.path, to, r.length)
+		}
+		if err != nil {
+			t.Fatalf("copy the store: %v", err)
+		}
 	}
 	return after
+}
+
+// CutPowerInPlace is CutPower on the DATA_DIR itself, on which the next process may go on with the same log. It calls lost with
+// what each file of the store has lost.
+func CutPowerInPlace(dir, syncLog string, lost func(path string, data []byte)) error {
+	files, err := powerFailure(dir, syncLog)
+	if err != nil {
+		return fmt.Errorf("cut the power: %w", err)
+	}
+	for _, r := range files {
+		if r.length == r.size && !r.gone {
+			continue
+		}
+		if err := r.cut(lost); err != nil {
+			return fmt.Errorf("cut the power: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r remains) cut(lost func(path string, data []byte)) error {
+	data, err := os.ReadFile(r.path) //nolint:gosec // It is a file of the tests.
+	if err != nil {
+		return err
+	}
+	lost(r.path, data[r.length:])
+	if r.gone {
+		return os.Remove(r.path)
+	}
+	return os.Truncate(r.path, r.length)
 }
 
 // onlyBlock reports whether a file is the only block of its stream. The server removes a block after it has created the next,

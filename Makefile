@@ -3,7 +3,7 @@
 MODULE   := github.com/text2image-audio/text2image-audio
 FUZZTIME ?= 20s
 
-# The chaos tests: seed 0 picks a random one; nodes are 1 or 3.
+# The chaos tests: seed 0 picks a random one; nodes are 1 or 3, or 0 for power cuts under the embedded NATS.
 SEED     ?= 0
 DURATION ?= 2m
 NODES    ?= 1
@@ -105,12 +105,13 @@ compat: ## Run this version and the previous release (deploy/release-before) sid
 check: build vet format test compat chaos-short tidy manifests rules contract lint ## Run all checks of CI, in its order
 
 .PHONY: chaos
-chaos: ## Kill, pause and cut the real programs for DURATION (2m) with NODES (1 or 3), and look for lost jobs
+chaos: ## Kill, pause and cut the real programs for DURATION (2m) with NODES (1 or 3; 0 cuts the power), and look for lost jobs
 	go run ./pkg/chaos -seed '$(SEED)' -duration '$(DURATION)' -nodes '$(NODES)' -jobs '$(JOBS)'
 
 .PHONY: chaos-short
-chaos-short: ## The same for 12 seconds with a fixed seed, as in CI
+chaos-short: ## The same for some seconds each with one nats-server and with none, with fixed seeds, as in CI
 	go run ./pkg/chaos -seed 2 -duration 12s -every 1s -jobs 150
+	go run ./pkg/chaos -nodes 0 -seed 2 -duration 6s -every 1s -jobs 100
 
 .PHONY: rolling
 rolling: ## Restart the processes one by one behind nginx under load, and look for errors seen by clients (needs nginx)

@@ -35,8 +35,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	flags.Uint64Var(&cfg.Seed, "seed", 0, "seed that decides which faults and requests occur, and when; 0 picks one at random")
 	flags.DurationVar(&cfg.Duration, "duration", 2*time.Minute, "how long faults are injected and requests sent")
-	flags.DurationVar(&cfg.Every, "every", 0, "average time between two faults; the default is 2s, or 5s for a cluster, which needs time for elections")
-	flags.IntVar(&cfg.Nodes, "nodes", 1, "number of nats-servers, 1 or 3")
+	flags.DurationVar(&cfg.Every, "every", 0, "average time between two faults; the default is 2s, or 5s for a cluster, which needs time for elections, and for one API, which has to start again")
+	flags.IntVar(&cfg.Nodes, "nodes", 1, "number of nats-servers, 1 or 3; 0 runs one API with everything in it and cuts its power")
 	flags.IntVar(&cfg.Jobs, "jobs", 1000, "maximum number of jobs to submit")
 	flags.BoolVar(&cfg.Race, "race", false, "build the programs with the race detector")
 	flags.BoolVar(&cfg.Keep, "keep", false, "keep logs and data even if the run passes")
@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if cfg.Every == 0 {
 		cfg.Every = 2 * time.Second
-		if cfg.Nodes > 1 {
+		if cfg.Nodes != 1 {
 			cfg.Every = 5 * time.Second
 		}
 	}

@@ -26,7 +26,9 @@ type audit struct {
 
 	mu sync.Mutex
 	// stored holds the sequence of each job's terminal record.
-	stored   map[string]string
+	stored map[string]string
+	// lost are the jobs whose terminal record a power failure has removed, so that another one is stored.
+	lost     map[string]bool
 	calls    map[string]int
 	lastCall uint64
 }
@@ -40,7 +42,7 @@ func startAudit(ctx context.Context, p *cluster) (*audit, error) {
 	if _, err := p.broker.Conn().ChanSubscribe(broker.JobEventsSubject("*", "*"), events); err != nil {
 		return nil, fmt.Errorf("subscribe to records: %w", err)
 	}
-	a := &audit{cluster: p, stored: make(map[string]string), calls: make(map[string]int)}
+	a := &audit{cluster: p, stored: make(map[string]string), lost: make(map[string]bool), calls: make(map[string]int)}
 	ctx, a.stop = context.WithCancel(ctx)
 	a.wg.Go(func() {
 		for {
@@ -70,9 +72,22 @@ func (a *audit) record(id, sequence, before string) {
 	a.mu.Lock()
 	first, again := a.stored[id]
 	a.stored[id] = sequence
+	replaced := again && a.lost[id]
+	if replaced {
+		delete(a.lost, id)
+	}
 	a.mu.Unlock()
-	if (again && first != sequence) || before != "0" {
+	if (again && !replaced && first != sequence) || before != "0" {
 		a.cluster.model.Violation("two terminal records of %s: sequences %s and %s, previous %s", id, first, sequence, before)
+	}
+}
+
+// loseRecords records that a power failure has removed the terminal records of jobs. Their events may still be on their way.
+func (a *audit) loseRecords(ids []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, id := range ids {
+		a.lost[id] = true
 	}
 }
 

@@ -14,15 +14,22 @@ import (
 const natsServer = "github.com/nats-io/nats-server/v2"
 
 // programs holds the paths of the built programs.
-type programs struct{ api, worker, nats string }
+type programs struct{ api, synclog, worker, nats string }
 
 // build builds the programs as `make build` does, to share its cache, or with the race detector.
 func build(ctx context.Context, cfg Config, dir string) (programs, error) {
-	p := programs{api: filepath.Join(dir, "api"), worker: filepath.Join(dir, "worker"), nats: filepath.Join(dir, "nats-server")}
-	for _, b := range []struct {
+	p := programs{
+		api: filepath.Join(dir, "api"), synclog: filepath.Join(dir, "synclog"), worker: filepath.Join(dir, "worker"), nats: filepath.Join(dir, "nats-server"),
+	}
+	type target struct {
 		out, of string
 		race    bool
-	}{{p.api, "./api", cfg.Race}, {p.worker, "./worker", cfg.Race}, {p.nats, natsServer, false}} {
+	}
+	targets := []target{{p.api, "./api", cfg.Race}, {p.worker, "./worker", cfg.Race}, {p.nats, natsServer, false}}
+	if cfg.embedded() {
+		targets = []target{{p.synclog, "./api/synclog", cfg.Race}}
+	}
+	for _, b := range targets {
 		args, cgo := []string{"build", "-trimpath", "-buildvcs=false", "-o", b.out}, "CGO_ENABLED=0"
 		if b.race {
 			args, cgo = append(args, "-race"), "CGO_ENABLED=1"

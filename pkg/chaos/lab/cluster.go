@@ -75,10 +75,8 @@ func (cl *cluster) start(ctx context.Context) error {
 	if err := cl.simulator.Start(context.WithoutCancel(ctx), ""); err != nil {
 		return fmt.Errorf("start simulator: %w", err)
 	}
-	if err := cl.newNodes(ctx); err != nil {
-		return err
-	}
-	if err := cl.newPrograms(ctx); err != nil {
+	url, err := cl.newProcesses(ctx)
+	if err != nil {
 		return err
 	}
 	for _, c := range cl.all() {
@@ -91,13 +89,8 @@ func (cl *cluster) start(ctx context.Context) error {
 			return err
 		}
 	}
-	var direct []string
-	for _, n := range cl.nodes {
-		direct = append(direct, n.addr)
-	}
-	var err error
 	cl.broker, err = broker.Open(ctx, broker.Config{
-		URL: env.Secret(natsURL(direct)), Follower: true, Replicas: cl.cfg.Nodes,
+		URL: env.Secret(url), Follower: true, Replicas: cl.cfg.Nodes,
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
@@ -106,63 +99,99 @@ func (cl *cluster) start(ctx context.Context) error {
 	return err
 }
 
+// newProcesses configures all processes and returns the URL of NATS.
+func (cl *cluster) newProcesses(ctx context.Context) (natsURL string, err error) {
+	if cl.cfg.embedded() {
+		return cl.newEmbedded(ctx)
+	}
+	if err := cl.newNodes(ctx); err != nil {
+		return "", err
+	}
+	var direct []string
+	for _, n := range cl.nodes {
+		direct = append(direct, n.addr)
+	}
+	return urlOf(direct), cl.newPrograms(ctx)
+}
+
 // newPrograms configures the APIs and workers, each with its own proxy to each node.
 func (cl *cluster) newPrograms(ctx context.Context) error {
-	common := []string{
-		fmt.Sprintf("NATS_REPLICAS=%d", cl.cfg.Nodes), "LOG_LEVEL=info",
-		"JWT_SECRET=used-only-by-the-chaos-tests", "FETCH_RETRY_INITIAL_DELAY_MS=100", "FETCH_RETRY_MAX_DELAY_MS=2000",
-		"STOP_TIMEOUT=10s", "WORKER_SOFT_STOP=2s",
-	}
 	for i := range apiCount {
-		addr, err := freePort(ctx)
+		natsLines, natsURL, err := cl.lines(ctx)
 		if err != nil {
 			return err
 		}
-		front, err := cl.line(ctx, addr)
+		env := []string{natsURL, fmt.Sprintf("NATS_REPLICAS=%d", cl.cfg.Nodes)}
+		api, err := cl.newAPI(ctx, fmt.Sprintf("api-%d", i+1), cl.programs.api, nil, env)
 		if err != nil {
 			return err
 		}
-		api, err := cl.program(ctx, fmt.Sprintf("api-%d", i+1), cl.programs.api, append(slices.Clone(common),
-			"LISTEN_ADDR="+addr,
-			// The clients submit more than a guest may.
-			"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0", "MAX_ACTIVE_JOBS_GUEST=0",
-		), func(ctx context.Context) bool { return returnsOK(ctx, "http://"+addr+"/readyz") })
-		if err != nil {
-			return err
-		}
-		api.clientLines = append(api.clientLines, front)
+		api.natsLines = natsLines
 		cl.apis = append(cl.apis, api)
 	}
 	for i := range workerCount {
-		worker, err := cl.program(ctx, fmt.Sprintf("worker-%d", i+1), cl.programs.worker, append(slices.Clone(common),
-			"POLLINATIONS_IMAGE_API_BASE="+cl.simulator.PollinationsURL(), "POLLINATIONS_TEXT_API_BASE="+cl.simulator.PollinationsURL(),
-			"POLLINATIONS_IMAGE_API_STYLE=gen", "POLLINATIONS_TEXT_API_STYLE=gen", "POLLINATIONS_API_TOKEN=sk_chaos",
-			"DEEPSEEK_API_URL="+cl.simulator.DeepSeekURL(), "DEEPSEEK_API_KEY=sk-chaos", "SIMULATOR=off",
-			"IMAGE_TIMEOUT=8s", "AUDIO_TIMEOUT=8s", "TEXT_TIMEOUT=8s",
-			"WORKER_SLOTS_IMAGE=4", "WORKER_SLOTS_AUDIO=4", "WORKER_SLOTS_TEXT=6",
-		), func(context.Context) bool { return true })
+		natsLines, natsURL, err := cl.lines(ctx)
 		if err != nil {
 			return err
 		}
+		env := slices.Concat(commonSettings(), cl.workerSettings(), []string{natsURL, fmt.Sprintf("NATS_REPLICAS=%d", cl.cfg.Nodes)})
+		worker := cl.process(fmt.Sprintf("worker-%d", i+1), cl.programs.worker, nil, env, func(context.Context) bool { return true })
+		worker.natsLines = natsLines
 		cl.workers = append(cl.workers, worker)
 	}
 	return nil
 }
 
-// program configures an API or a worker.
-func (cl *cluster) program(ctx context.Context, name, path string, env []string, ready func(context.Context) bool) (*process, error) {
-	var lines []*proxy.Proxy
+// newAPI configures an API with a proxy before it.
+func (cl *cluster) newAPI(ctx context.Context, name, path string, args, env []string) (*process, error) {
+	addr, err := freePort(ctx)
+	if err != nil {
+		return nil, err
+	}
+	front, err := cl.line(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	env = slices.Concat(commonSettings(), env, []string{
+		"LISTEN_ADDR=" + addr,
+		// The clients submit more than a guest may.
+		"QUOTA_GUEST_PER_MINUTE=0", "QUOTA_GUEST_PER_DAY=0", "MAX_ACTIVE_JOBS_GUEST=0", "SIGNUPS_PER_HOUR=0",
+	})
+	api := cl.process(name, path, args, env, func(ctx context.Context) bool { return returnsOK(ctx, "http://"+addr+"/readyz") })
+	api.clientLines = append(api.clientLines, front)
+	return api, nil
+}
+
+// commonSettings are those of APIs and workers.
+func commonSettings() []string {
+	return []string{
+		"LOG_LEVEL=info", "JWT_SECRET=used-only-by-the-chaos-tests", "FETCH_RETRY_INITIAL_DELAY_MS=100", "FETCH_RETRY_MAX_DELAY_MS=2000",
+		"STOP_TIMEOUT=10s", "WORKER_SOFT_STOP=2s",
+	}
+}
+
+// workerSettings are those of workers, in their own process or in that of an API.
+func (cl *cluster) workerSettings() []string {
+	return []string{
+		"POLLINATIONS_IMAGE_API_BASE=" + cl.simulator.PollinationsURL(), "POLLINATIONS_TEXT_API_BASE=" + cl.simulator.PollinationsURL(),
+		"POLLINATIONS_IMAGE_API_STYLE=gen", "POLLINATIONS_TEXT_API_STYLE=gen", "POLLINATIONS_API_TOKEN=sk_chaos",
+		"DEEPSEEK_API_URL=" + cl.simulator.DeepSeekURL(), "DEEPSEEK_API_KEY=sk-chaos", "SIMULATOR=off",
+		"IMAGE_TIMEOUT=8s", "AUDIO_TIMEOUT=8s", "TEXT_TIMEOUT=8s",
+		"WORKER_SLOTS_IMAGE=4", "WORKER_SLOTS_AUDIO=4", "WORKER_SLOTS_TEXT=6",
+	}
+}
+
+// lines returns a new proxy to each node, and the setting of a program that connects through them.
+func (cl *cluster) lines(ctx context.Context) (lines []*proxy.Proxy, natsURL string, err error) {
 	var addrs []string
 	for _, n := range cl.nodes {
 		line, err := cl.line(ctx, n.addr)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		lines, addrs = append(lines, line), append(addrs, line.Addr())
 	}
-	c := cl.process(name, path, nil, append(env, "NATS_URL="+natsURL(addrs)), ready)
-	c.natsLines = lines
-	return c, nil
+	return lines, "NATS_URL=" + urlOf(addrs), nil
 }
 
 func (cl *cluster) line(ctx context.Context, target string) (*proxy.Proxy, error) {

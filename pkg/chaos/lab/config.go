@@ -19,7 +19,7 @@ type Config struct {
 	Duration time.Duration
 	// Every is the average time between two faults.
 	Every time.Duration
-	// Nodes is the number of nats-servers, 1 or 3.
+	// Nodes is the number of nats-servers, 1 or 3; 0 tests one API with the embedded NATS, under which the power fails.
 	Nodes int
 	// Jobs is the maximum number of jobs submitted.
 	Jobs int
@@ -42,17 +42,20 @@ func (c *Config) Validate() error {
 	if c.Every <= 0 {
 		errs = append(errs, errors.New("every must be positive"))
 	}
-	if c.Nodes != 1 && c.Nodes != 3 {
-		errs = append(errs, fmt.Errorf("nodes must be 1 or 3, not %d", c.Nodes))
+	if c.Nodes != 0 && c.Nodes != 1 && c.Nodes != 3 {
+		errs = append(errs, fmt.Errorf("nodes must be 0, 1 or 3, not %d", c.Nodes))
 	}
 	if c.Jobs < 1 {
 		errs = append(errs, errors.New("jobs must be at least 1"))
 	}
-	if c.Only != "" && !slices.Contains(faultNames(), c.Only) {
-		errs = append(errs, fmt.Errorf("unknown fault %q; the faults are %s", c.Only, strings.Join(faultNames(), ", ")))
+	if c.Only != "" && !slices.Contains(c.faultNames(), c.Only) {
+		errs = append(errs, fmt.Errorf("unknown fault %q; the faults are %s", c.Only, strings.Join(c.faultNames(), ", ")))
 	}
 	return errors.Join(errs...)
 }
+
+// embedded reports whether NATS runs in the API.
+func (c *Config) embedded() bool { return c.Nodes == 0 }
 
 // rng returns a random source for one part of the run, so that the parts do not affect each other.
 func (c *Config) rng(part uint64) *rand.Rand {

@@ -29,7 +29,7 @@ func (inj *injector) kill(from targets) injection {
 			cutAll(c.natsLines)
 		}
 		kind, _, _ := strings.Cut(c.name, "-")
-		inj.onKill(kind)
+		inj.onKill("kills of " + kind)
 		inj.restart(ctx, c, between(rng, 0, 2*time.Second))
 	})
 }
@@ -43,7 +43,7 @@ func (inj *injector) killAll(what string, from targets) injection {
 		for _, c := range all {
 			<-c.done()
 		}
-		inj.onKill(what)
+		inj.onKill("kills of " + what)
 		lifecycle.Sleep(ctx, between(rng, 0, time.Second))
 		for _, c := range all {
 			inj.restart(ctx, c, 0)

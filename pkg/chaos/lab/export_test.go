@@ -23,6 +23,13 @@ func CheckLog(dir, name string, m *model.Model) (busiest int, internalErrors []s
 	return cl.checkLog(&process{name: name, dir: dir})
 }
 
+// RemovedEnds returns the jobs whose ends are in data that a power cut has removed from a file.
+func RemovedEnds(path string, data []byte) []string {
+	var l losses
+	l.add(path, data)
+	return l.ends
+}
+
 // Child exports process.
 type Child struct{ p *process }
 

@@ -16,12 +16,14 @@ import (
 // injector injects faults and counts them.
 type injector struct {
 	cluster *cluster
+	audit   *audit
 	// onKill is called after each kill, to measure the recovery.
 	onKill func(what string)
 
 	upstreamBusy chan struct{}
 	mu           sync.Mutex
 	counts       map[string]int
+	losses       losses
 }
 
 // fault is one kind of fault and its relative frequency.
@@ -34,7 +36,17 @@ type fault struct {
 type injection func(ctx context.Context, rng *rand.Rand) bool
 
 // faults returns all kinds of faults by name.
-func (inj *injector) faults() map[string]fault {
+func (inj *injector) faults(c *Config) map[string]fault {
+	if c.embedded() {
+		return map[string]fault{
+			"cut the power":   {6, inj.on(inj.apis, inj.cutPower)},
+			"kill api":        {2, inj.kill(inj.apis)},
+			"stop api":        {1, inj.stop(inj.apis)},
+			"pause api":       {1, inj.pause(inj.apis, 6*time.Second)},
+			"cut clients off": {3, inj.on(inj.apis, inj.cutClients)},
+			"storm upstream":  {2, inj.upstreamFaults},
+		}
+	}
 	return map[string]fault{
 		"kill api":          {4, inj.kill(inj.apis)},
 		"kill worker":       {8, inj.kill(inj.workers)},
@@ -58,33 +70,34 @@ func (inj *injector) faults() map[string]fault {
 }
 
 // faultNames returns the names of all kinds of faults.
-func faultNames() []string { return slices.Sorted(maps.Keys(new(injector).faults())) }
+func (c *Config) faultNames() []string { return slices.Sorted(maps.Keys(new(injector).faults(c))) }
 
 // maxConcurrent is how many faults may overlap.
 const maxConcurrent = 3
 
 // run injects faults until ctx ends, and returns when all of them are over.
 func (inj *injector) run(ctx context.Context) {
-	kinds := inj.faults()
+	cfg := &inj.cluster.cfg
+	kinds := inj.faults(cfg)
 	var names []string
-	for _, name := range faultNames() {
-		if only := inj.cluster.cfg.Only; only == "" || only == name {
+	for _, name := range cfg.faultNames() {
+		if only := cfg.Only; only == "" || only == name {
 			names = append(names, slices.Repeat([]string{name}, kinds[name].weight)...)
 		}
 	}
-	random := inj.cluster.cfg.rng(1)
+	random := cfg.rng(1)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	slots := make(chan struct{}, maxConcurrent)
 	for n := uint64(0); ; n++ {
-		name, wait := names[random.IntN(len(names))], between(random, inj.cluster.cfg.Every/4, inj.cluster.cfg.Every*7/4)
+		name, wait := names[random.IntN(len(names))], between(random, cfg.Every/4, cfg.Every*7/4)
 		if !lifecycle.Sleep(ctx, wait) {
 			return
 		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if kinds[name].inject(ctx, inj.cluster.cfg.rng(1000+n)) {
+			if kinds[name].inject(ctx, cfg.rng(1000+n)) {
 				inj.mu.Lock()
 				inj.counts[name]++
 				inj.mu.Unlock()

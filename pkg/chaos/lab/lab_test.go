@@ -9,12 +9,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/lab"
 	"github.com/text2image-audio/text2image-audio/pkg/chaos/model"
 )
@@ -39,6 +41,18 @@ func TestConfigValidate(t *testing.T) {
 		err := cfg.Validate()
 		if (err == nil) != (want == "") || (err != nil && !strings.Contains(err.Error(), want)) {
 			t.Errorf("%q: %v", want, err)
+		}
+	}
+	// Only the embedded NATS has the fault, and the faults of nats-servers are not among its own.
+	for nodes, only := range map[int]string{0: "cut the power", 1: "kill nats"} {
+		cfg := valid
+		cfg.Nodes, cfg.Only = nodes, only
+		if err := cfg.Validate(); err != nil {
+			t.Errorf("%d nodes: %v", nodes, err)
+		}
+		cfg.Nodes = 1 - nodes
+		if err := cfg.Validate(); err == nil {
+			t.Errorf("%d nodes: %q is accepted", cfg.Nodes, only)
 		}
 	}
 	if _, err := lab.Run(t.Context(), lab.Config{}, io.Discard); err == nil {
@@ -102,6 +116,27 @@ func TestCheckLog(t *testing.T) {
 		violations := strings.Join(m.Violations(), "\n")
 		if got != c.busiest || len(errors) != c.errors || (violations == "") != (c.violation == "") || !strings.Contains(violations, c.violation) {
 			t.Errorf("%s: %d, %q, %q", name, got, errors, violations)
+		}
+	}
+}
+
+// TestRemovedEnds checks which jobs are found in what a power cut has removed.
+func TestRemovedEnds(t *testing.T) {
+	t.Parallel()
+	const owner, ended, another = "guest", "01a226fa-3f0a-7113-a9d4-899df22a164a", "4696be8d-930a-886e-98f9-d131883ab69d"
+	record := func(id string) string { return "\x16" + broker.RecordSubject(owner, id) + `{"v":1}` }
+	media := broker.ManifestSubject(owner, another, 0) + "{}" + broker.ChunkSubject(owner, another, 0, "abcd", 0) + "{}"
+	for _, c := range []struct {
+		path, data string
+		want       []string
+	}{
+		{broker.ResultsStream + "/msgs/1.blk", media + record(ended) + media, []string{ended}},
+		{broker.ResultsStream + "/msgs/1.blk", record(ended) + record(another), []string{ended, another}},
+		{broker.ResultsStream + "/msgs/2.blk", "", nil},
+		{broker.StreamJobs + "/msgs/1.blk", record(ended), nil},
+	} {
+		if got := lab.RemovedEnds(c.path, []byte(c.data)); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.path, got, c.want)
 		}
 	}
 }

@@ -27,6 +27,7 @@ type load struct {
 	model     *model.Model
 	responses *tally
 	clients   []*client
+	accounts  *accounts
 	next      atomic.Int64
 	// followers are the goroutines that wait for the end of a job.
 	followers sync.WaitGroup
@@ -47,12 +48,18 @@ func newLoad(ctx context.Context, cfg Config, urls []string, m *model.Model) (*l
 		}
 		l.clients = append(l.clients, c)
 	}
+	member, err := newClient(ctx, urls, m, l.responses, false)
+	if err != nil {
+		return nil, err
+	}
+	l.accounts = &accounts{client: member, confirmed: make(map[string]account)}
 	return l, nil
 }
 
-// run submits jobs until ctx ends or the limit is reached, and reads the lists and streams of the browsers.
+// run submits jobs until ctx ends or the limit is reached, reads the lists and streams of the browsers, and registers accounts.
 func (l *load) run(ctx context.Context) {
 	var wg sync.WaitGroup
+	wg.Go(func() { l.accounts.run(ctx, l.cfg.rng(400)) })
 	interval := l.cfg.Duration * time.Duration(len(l.clients)) / time.Duration(l.cfg.Jobs)
 	for i, c := range l.clients {
 		wg.Go(func() {

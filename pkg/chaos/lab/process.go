@@ -173,7 +173,7 @@ func (s *starter) start(cmd *exec.Cmd) error {
 // close ends the thread and, on Linux, the remaining processes.
 func (s *starter) close() { close(s.work) }
 
-// natsURL returns the NATS_URL for addrs.
-func natsURL(addrs []string) string {
+// urlOf returns the NATS_URL for addrs.
+func urlOf(addrs []string) string {
 	return "nats://" + strings.Join(addrs, ",nats://")
 }

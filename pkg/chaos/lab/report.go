@@ -20,6 +20,11 @@ func (e *experiment) report() {
 	_, _ = fmt.Fprintln(e.out)
 	line("seed", "%d", e.cfg.Seed)
 	line("faults", "%s", summary(e.injector.counts))
+	if e.cfg.embedded() {
+		l := e.injector.losses
+		line("not synced", "%d bytes of %d files, which %d power cuts have removed", l.bytes, l.files, l.cuts)
+		line("ends removed", "%d, of which clients had seen %d", len(l.ends), e.model.TakenBack())
+	}
 	jobs := e.model.Jobs()
 	ends, deleted, codes := map[string]int{}, 0, map[string]int{}
 	for _, j := range jobs {
@@ -38,11 +43,12 @@ func (e *experiment) report() {
 	if ends[model.Failed] > 0 {
 		line("failed for", "%s", summary(codes))
 	}
+	line("accounts", "%s", e.load.accounts.summary())
 	made, needed := e.audit.upstream(jobs)
 	line("upstream calls", "%d, where %d would have sufficed: factor %.2f", made, needed, float64(made)/float64(max(1, needed)))
 	for _, what := range slices.Sorted(maps.Keys(e.load.recoveries)) {
 		n, median, longest := e.load.recovery(what)
-		line("recovery", "after %d kills of %s: median %s, longest %s", n, what, median.Round(time.Millisecond), longest.Round(time.Millisecond))
+		line("recovery", "after %d %s: median %s, longest %s", n, what, median.Round(time.Millisecond), longest.Round(time.Millisecond))
 	}
 	line("last end", "%s after all faults were removed", e.settleTime.Round(100*time.Millisecond))
 	line("answers", "%s", summary(e.load.responses.counts))

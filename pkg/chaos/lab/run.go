@@ -39,7 +39,11 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (passed bool, err error
 		}
 		_, _ = fmt.Fprintf(out, "logs and data are kept in %s\n", dir)
 	}()
-	_, _ = fmt.Fprintf(out, "seed %d, %d nats-server, %s of faults, up to %d jobs; building\n", cfg.Seed, cfg.Nodes, cfg.Duration, cfg.Jobs)
+	nats := fmt.Sprintf("%d nats-server", cfg.Nodes)
+	if cfg.embedded() {
+		nats = "embedded NATS"
+	}
+	_, _ = fmt.Fprintf(out, "seed %d, %s, %s of faults, up to %d jobs; building\n", cfg.Seed, nats, cfg.Duration, cfg.Jobs)
 	bin := filepath.Join(dir, "bin")
 	if err := os.Mkdir(bin, 0o700); err != nil {
 		return false, fmt.Errorf("create directory: %w", err)
@@ -85,7 +89,7 @@ func (e *experiment) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer e.audit.end()
-	e.injector = &injector{cluster: e.cluster, onKill: e.load.measureRecovery, upstreamBusy: make(chan struct{}, 1), counts: make(map[string]int)}
+	e.injector = &injector{cluster: e.cluster, audit: e.audit, onKill: e.load.measureRecovery, upstreamBusy: make(chan struct{}, 1), counts: make(map[string]int)}
 	e.logf("everything is ready; starting faults and clients")
 	faulty, cancelFaults := context.WithTimeout(ctx, e.cfg.Duration)
 	defer cancelFaults()
@@ -112,6 +116,7 @@ func (e *experiment) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
 	e.cluster.verify(ctx, e.load)
+	e.load.accounts.verify(ctx, e.cfg.rng(10))
 	return nil
 }
 

@@ -27,6 +27,11 @@ type Job struct {
 	EndSeen time.Time
 	// Deleting reports that a deletion was requested, Deleted that it was confirmed.
 	Deleting, Deleted bool
+	// canceled reports that a cancel was confirmed.
+	canceled bool
+	// endLost reports that a power failure has removed the end, at lostAt, so that the job ends again.
+	endLost bool
+	lostAt  time.Time
 	// reportedMissing and reportedChanged avoid repeated violations.
 	reportedMissing, reportedChanged bool
 }
@@ -38,6 +43,7 @@ type Model struct {
 	keys       map[string]string
 	violations []string
 	staleReads int
+	takenBack  int
 }
 
 // New returns an empty Model.
@@ -90,13 +96,60 @@ func (m *Model) Observe(requested time.Time, v *View) {
 		// The response to its submission is still on its way, or was lost.
 	case v.Ended() && j.End == nil:
 		j.End, j.EndSeen = v, time.Now()
+		// A response of before the power failure may be late.
+		j.endLost = j.endLost && !requested.After(j.lostAt)
+	case v.Ended() && j.endLost && (requested.After(j.lostAt) || v.final() != j.End.final()):
+		j.End, j.EndSeen, j.endLost = v, time.Now(), false
 	case v.Ended() && v.final() != j.End.final() && !j.reportedChanged:
 		j.reportedChanged = true
 		m.violation("job ended twice: %s (%s)\n    first  %s\n    then   %s", j.ID, j.Name, j.End.final(), v.final())
 	case v.Ended():
-	case j.End != nil && !requested.IsZero() && requested.After(j.EndSeen):
+	case j.End != nil && !j.endLost && !requested.IsZero() && requested.After(j.EndSeen):
 		m.staleReads++
 	}
+}
+
+// Canceled records that a cancel was confirmed to a request that was sent at that time.
+func (m *Model) Canceled(requested time.Time, id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	j := m.jobs[id]
+	if j == nil {
+		return
+	}
+	j.canceled = true
+	if requested.Before(j.lostAt) {
+		m.violation("confirmed cancel lost: %s (%s)", j.ID, j.Name)
+	}
+}
+
+// LoseEnds records that a power failure has removed the ends of jobs. Clients may have seen them, but a confirmed cancel must
+// not be among them.
+func (m *Model) LoseEnds(ids []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		j := m.jobs[id]
+		if j == nil || j.Deleting {
+			// What was removed of a job that is being deleted is the mark of its deletion.
+			continue
+		}
+		if j.canceled {
+			m.violation("confirmed cancel lost: %s (%s)", j.ID, j.Name)
+		}
+		if j.End != nil && !j.endLost {
+			m.takenBack++
+		}
+		j.endLost, j.lostAt = true, time.Now()
+	}
+}
+
+// Current reports whether a finished job as a client has read it is still the one that is stored.
+func (m *Model) Current(v *View) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	j := m.jobs[v.ID]
+	return j == nil || j.End == nil || !j.endLost && j.End.final() == v.final()
 }
 
 // NotFound records a 404 for a job. That is a violation if the job had been accepted before and is not being deleted.
@@ -166,6 +219,13 @@ func (m *Model) Violations() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.violations)
+}
+
+// TakenBack returns how many ends a client had seen when a power failure removed them.
+func (m *Model) TakenBack() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.takenBack
 }
 
 // StaleReads returns how often a client read a job as unfinished after its end had been seen.

@@ -47,6 +47,44 @@ func TestModel(t *testing.T) {
 			b.Observe(time.Now(), view(t, succeeded))
 			b.Observe(time.Now(), view(t, strings.Replace(succeeded, `"x"`, `"y"`, 1)))
 		}, violation: "ended twice"},
+		"removed end": {record: func(b *model.Model) {
+			b.Observe(time.Now(), view(t, succeeded))
+			b.LoseEnds([]string{"a", "unknown"})
+			b.Observe(time.Time{}, view(t, succeeded))
+			b.Observe(time.Now(), view(t, running))
+			b.Observe(time.Time{}, view(t, `{"id":"a","status":"failed"}`))
+			b.Observe(time.Now(), view(t, `{"id":"a","status":"failed"}`))
+		}},
+		"removed end, then two ends": {record: func(b *model.Model) {
+			b.LoseEnds([]string{"a"})
+			b.Observe(time.Now(), view(t, succeeded))
+			b.Observe(time.Now().Add(time.Second), view(t, `{"id":"a","status":"failed"}`))
+			b.Observe(time.Now().Add(time.Second), view(t, succeeded))
+		}, violation: "ended twice"},
+		"removed end that is back, then another": {record: func(b *model.Model) {
+			b.Observe(time.Now(), view(t, succeeded))
+			b.LoseEnds([]string{"a"})
+			b.Observe(time.Now().Add(time.Second), view(t, succeeded))
+			b.Observe(time.Now().Add(time.Second), view(t, `{"id":"a","status":"failed"}`))
+		}, violation: "ended twice"},
+		"removed cancel": {record: func(b *model.Model) {
+			b.Canceled(time.Now(), "a")
+			b.LoseEnds([]string{"a"})
+		}, violation: "cancel lost"},
+		"removed cancel, late response": {record: func(b *model.Model) {
+			requested := time.Now().Add(-time.Second)
+			b.LoseEnds([]string{"a"})
+			b.Canceled(requested, "a")
+		}, violation: "cancel lost"},
+		"cancel after a removed end": {record: func(b *model.Model) {
+			b.LoseEnds([]string{"a"})
+			b.Canceled(time.Now().Add(time.Second), "a")
+		}},
+		"removed mark of a deletion": {record: func(b *model.Model) {
+			b.Canceled(time.Now(), "a")
+			b.Deleting("a")
+			b.LoseEnds([]string{"a"})
+		}},
 		"stale read": {record: func(b *model.Model) {
 			b.Observe(time.Now(), view(t, succeeded))
 			b.Observe(time.Now().Add(time.Second), view(t, running))
@@ -86,6 +124,25 @@ func TestModel(t *testing.T) {
 		if got := b.StaleReads(); got != c.staleReads {
 			t.Errorf("%s: %d stale reads", name, got)
 		}
+	}
+}
+
+func TestCurrent(t *testing.T) {
+	t.Parallel()
+	b := model.New()
+	b.Accept(model.Job{ID: "a", Owner: "o", Name: "n"})
+	before, after := view(t, `{"id":"a","status":"succeeded","attempt":1}`), view(t, `{"id":"a","status":"succeeded","attempt":2}`)
+	b.Observe(time.Now(), before)
+	if !b.Current(before) {
+		t.Error("a stored end is not current")
+	}
+	b.LoseEnds([]string{"a"})
+	if b.Current(before) || b.TakenBack() != 1 {
+		t.Errorf("a removed end is current, or %d are taken back", b.TakenBack())
+	}
+	b.Observe(time.Now().Add(time.Second), after)
+	if b.Current(before) || !b.Current(after) {
+		t.Error("the new end is not the current one")
 	}
 }
 

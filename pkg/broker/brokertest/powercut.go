@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -67,25 +68,26 @@ type remains struct {
 	dir bool
 }
 
-// powerFailure returns what the power failing now would leave of the files in the DATA_DIR of a process that was killed: each file
+// powerFailure calls visit with what the power failing now would leave of each file in the DATA_DIR of a process that was killed: each file
 // of the store ends where its last fsync found its end, and those without one are gone. A block that the server has
 // replaced by a rename is whole, as the file systems do it on which group commit is used. Files outside of the store
 // are synced by those who write them.
-func powerFailure(dir, syncLog string) ([]remains, error) {
+func powerFailure(dir, syncLog string, visit func(remains) error) error {
 	files, err := readSyncLog(syncLog)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var all []remains
-	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if entry.IsDir() {
-			all = append(all, remains{path: path, dir: true})
-			return nil
+			return visit(remains{path: path, dir: true})
 		}
 		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // Some tests cut the power of a process that runs, which removes temporary files.
+		}
 		if err != nil {
 			return err
 		}
@@ -103,33 +105,28 @@ func powerFailure(dir, syncLog string) ([]remains, error) {
 				r.length, r.gone = 0, true
 			}
 		}
-		all = append(all, r)
-		return nil
+		return visit(r)
 	})
-	return all, err
 }
 
 // CutPower returns a copy of the DATA_DIR of a process that was killed, as the power failing at that moment would have left it:
 // see powerFailure.
 func CutPower(t testing.TB, dir, syncLog string) (after string) {
 	t.Helper()
-	files, err := powerFailure(dir, syncLog)
-	if err != nil {
-		t.Fatalf("cut the power: %v", err)
-	}
 	after = t.TempDir()
-	for _, r := range files {
+	err := powerFailure(dir, syncLog, func(r remains) error {
 		rel, _ := filepath.Rel(dir, r.path)
 		to := filepath.Join(after, rel)
 		switch {
 		case r.dir:
-			err = os.MkdirAll(to, 0o700)
-		case !r.gone:
-			err = copyHead(r.path, to, r.length)
+			return os.MkdirAll(to, 0o700)
+		case r.gone:
+			return nil
 		}
-		if err != nil {
-			t.Fatalf("copy the store: %v", err)
-		}
+		return copyHead(r.path, to, r.length)
+	})
+	if err != nil {
+		t.Fatalf("copy the store: %v", err)
 	}
 	return after
 }
@@ -137,14 +134,18 @@ func CutPower(t testing.TB, dir, syncLog string) (after string) {
 // CutPowerInPlace is CutPower on the DATA_DIR itself, on which the next process may go on with the same log. It calls lost with
 // what each file of the store has lost.
 func CutPowerInPlace(dir, syncLog string, lost func(path string, data []byte)) error {
-	files, err := powerFailure(dir, syncLog)
+	// What is left of a block depends on those beside it.
+	var cut []remains
+	err := powerFailure(dir, syncLog, func(r remains) error {
+		if r.gone || r.length < r.size {
+			cut = append(cut, r)
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("cut the power: %w", err)
 	}
-	for _, r := range files {
-		if r.length == r.size && !r.gone {
-			continue
-		}
+	for _, r := range cut {
 		if err := r.cut(lost); err != nil {
 			return fmt.Errorf("cut the power: %w", err)
 		}

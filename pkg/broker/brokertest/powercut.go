@@ -154,7 +154,7 @@ func CutPowerInPlace(dir, syncLog string, lost func(path string, data []byte)) e
 }
 
 func (r remains) cut(lost func(path string, data []byte)) error {
-	data, err := os.ReadFile(r.path) //nolint:gosec // It is a file of the tests.
+	data, err := os.ReadFile(r.path)
 	if err != nil {
 		return err
 	}

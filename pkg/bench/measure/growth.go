@@ -5,12 +5,15 @@ package measure
 import (
 	"context"
 	"fmt"
+	"strconv"
 )
 
 const (
 	manyStored  = 1_000_000
 	manyWaiting = 100_000
 	growthJobs  = 5000
+	// maxQueued leaves room for a burst beside all that wait.
+	maxQueued = 2 * manyWaiting
 )
 
 // measureGrowth measures how fast jobs are accepted and end while many others are stored, and while many others wait, beside an empty
@@ -53,7 +56,7 @@ type growth struct{ accepted, ended float64 }
 // burstOn starts the API on a store and submits a burst. It returns how many of its jobs were accepted per second, and how many jobs
 // ended per second, those of the store included.
 func (b *bench) burstOn(ctx context.Context, dir string) (*growth, error) {
-	a, err := b.startAPI(ctx, syncAlways, dir)
+	a, err := b.startAPI(ctx, syncAlways, dir, "MAX_QUEUED_JOBS="+strconv.Itoa(maxQueued))
 	if err != nil {
 		return nil, err
 	}

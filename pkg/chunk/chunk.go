@@ -38,6 +38,10 @@ func New(js jetstream.JetStream, stream jetstream.Stream) *Store { return &Store
 // Put stores data; subject returns the subject of chunk n. After an error, some chunks may be stored. It costs one acknowledged
 // publish for each chunk, a few of them concurrently.
 func (s *Store) Put(ctx context.Context, subject func(n int) string, data []byte, opts ...jetstream.PublishOpt) error {
+	if len(data) <= Size && len(data) > 0 {
+		_, err := s.js.Publish(ctx, subject(0), data, opts...)
+		return err
+	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)
 	for n := 0; n*Size < len(data); n++ {

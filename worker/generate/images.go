@@ -38,30 +38,13 @@ func (g *Generator) images(ctx context.Context, t *processor.Task, in *job.Image
 	parts := imageParts{prompt, references.images, known, newServer(t)}
 	var turn sync.Mutex
 	alone := references.size > maxParallelReferences
-	errs := make([]error, len(missing))
-	panics := make([]*goroutinePanic, len(missing))
-	var wg sync.WaitGroup
-	for n, index := range missing {
-		wg.Go(func() {
-			defer func() {
-				if r := recover(); r != nil {
-					panics[n] = &goroutinePanic{value: r, stack: string(debug.Stack())}
-				}
-			}()
-			if alone {
-				turn.Lock()
-				defer turn.Unlock()
-			}
-			errs[n] = g.image(ctx, t, in, parts, index)
-		})
-	}
-	wg.Wait()
-	for _, p := range panics {
-		if p != nil {
-			// In its own goroutine the panic would end the process; here the processor recovers it.
-			panic(p)
+	errs := concurrently(len(missing), func(n int) error {
+		if alone {
+			turn.Lock()
+			defer turn.Unlock()
 		}
-	}
+		return g.image(ctx, t, in, parts, missing[n])
+	})
 	for n, err := range errs {
 		var f *fault.Error
 		if in.Count() > 1 && errors.As(err, &f) && f.Class.Final() {
@@ -71,6 +54,35 @@ func (g *Generator) images(ctx context.Context, t *processor.Task, in *job.Image
 		}
 	}
 	return result, setError(missing, errs, refused)
+}
+
+// concurrently calls f for 0 to n-1 at the same time and returns the errors, or panics if one of them has.
+func concurrently(n int, f func(int) error) []error {
+	errs := make([]error, n)
+	if n == 1 {
+		errs[0] = f(0)
+		return errs
+	}
+	panics := make([]*goroutinePanic, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			defer func() {
+				if r := recover(); r != nil {
+					panics[i] = &goroutinePanic{value: r, stack: string(debug.Stack())}
+				}
+			}()
+			errs[i] = f(i)
+		})
+	}
+	wg.Wait()
+	for _, p := range panics {
+		if p != nil {
+			// In its own goroutine the panic would end the process; here the processor recovers it.
+			panic(p)
+		}
+	}
+	return errs
 }
 
 // goroutinePanic is a panic that is passed on to the goroutine of its attempt.

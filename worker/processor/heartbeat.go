@@ -13,9 +13,24 @@ import (
 func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	every := a.processor.heartbeat
+	began, ended := time.Now(), make(chan struct{})
+	// An attempt that is over before its first heartbeat costs no goroutine.
+	first := time.AfterFunc(every, func() {
+		defer close(ended)
+		a.beat(ctx, every, began)
+	})
+	return func() {
+		cancel()
+		if !first.Stop() {
+			<-ended
+		}
+	}
+}
+
+// beat sends heartbeats until ctx ends; confirmed is when the broker last knew that the attempt was running.
+func (a *attempt) beat(ctx context.Context, every time.Duration, confirmed time.Time) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		confirmed := time.Now()
 		tick(ctx, every, func() {
 			// Half the interval, so that a lost confirmation leaves time for a second try.
 			if a.sendHeartbeat(ctx, every/2) {
@@ -33,22 +48,19 @@ func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
 			}
 		})
 	})
-	return func() {
-		cancel()
-		wg.Wait()
-	}
+	wg.Wait()
 }
 
-// tick calls f at every interval until ctx ends. A slow call delays the next one.
+// tick calls f now and at every interval until ctx ends. A slow call delays the next one.
 func tick(ctx context.Context, every time.Duration, f func()) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	for {
+	for ctx.Err() == nil {
+		f()
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			f()
 		}
 	}
 }

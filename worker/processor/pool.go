@@ -38,6 +38,10 @@ type pool struct {
 	puller  *queue.Puller
 
 	busy int
+	// started has the jobs that have a slot, for the goroutines that run them, of which there are running. These are kept, since
+	// their stacks have grown to the size that a job needs.
+	started chan startedJob
+	running int
 	// done receives when a slot becomes free.
 	done chan struct{}
 	// turns counts the calls of next that found a lane.
@@ -48,6 +52,12 @@ type pool struct {
 	retryAt time.Time
 	// awaitingStore is set while a goroutine waits until results can be stored.
 	awaitingStore atomic.Bool
+}
+
+// startedJob is a job that has a slot.
+type startedJob struct {
+	delivery *queue.Delivery
+	granted  permit
 }
 
 // lane is a lane of a pool.
@@ -67,7 +77,7 @@ func newPool(ctx context.Context, q *queue.Queue, name string, slots int, kinds 
 	if err != nil {
 		return nil, err
 	}
-	pl := &pool{name: name, slots: slots, puller: puller, done: make(chan struct{}, slots)}
+	pl := &pool{name: name, slots: slots, puller: puller, started: make(chan startedJob, slots), done: make(chan struct{}, slots)}
 	for _, kind := range kinds {
 		for _, name := range job.Lanes() {
 			l, err := q.Lane(ctx, kind, name)
@@ -110,6 +120,7 @@ func (pl *pool) next(usable func(*lane) bool) *lane {
 // runPool fetches and runs jobs until pulling ends, and then waits for the running jobs, which continue until working ends.
 func (p *Processor) runPool(pulling, working context.Context, pl *pool) {
 	defer pl.puller.Close()
+	defer close(pl.started)
 	if pl.slots == 0 {
 		return
 	}
@@ -143,10 +154,11 @@ func (p *Processor) runPool(pulling, working context.Context, pl *pool) {
 				break
 			}
 			p.addBusy(pl, 1)
-			p.slots.Go(func() {
-				p.runJob(working, d, granted)
-				pl.done <- struct{}{}
-			})
+			if pl.busy > pl.running {
+				pl.running++
+				p.slots.Go(func() { p.runStarted(working, pl) })
+			}
+			pl.started <- startedJob{d, granted}
 		case <-pl.done:
 			// Slots that became free together share a pull.
 			p.addBusy(pl, -1-drain(pl.done))
@@ -175,6 +187,14 @@ func drain(c <-chan struct{}) int {
 		default:
 			return n
 		}
+	}
+}
+
+// runStarted runs jobs that have a slot until there are no more.
+func (p *Processor) runStarted(ctx context.Context, pl *pool) {
+	for started := range pl.started {
+		p.runJob(ctx, started.delivery, started.granted)
+		pl.done <- struct{}{}
 	}
 }
 

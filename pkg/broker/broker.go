@@ -86,7 +86,7 @@ func (b *Broker) dial(ctx context.Context) error {
 	if err := b.connectWithWorkerKey(ctx); err != nil {
 		return err
 	}
-	js, err := jetstream.New(b.nc)
+	js, err := jetstream.New(b.nc, jetstream.WithPublishAsyncMaxPending(maxPublishes), jetstream.WithPublishAsyncTimeout(forgetTimeout))
 	if err != nil {
 		return fmt.Errorf("use JetStream: %w", err)
 	}

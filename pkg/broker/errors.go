@@ -55,9 +55,9 @@ func NoQuorum(err error) bool {
 }
 
 // Unavailable reports whether an error comes from NATS starting, having no leaders or being unable to write to its disk,
-// missing responses included: the same request may succeed later.
+// missing responses and lost connections included: the same request may succeed later.
 func Unavailable(err error) bool {
-	if isAny(err, ErrDiskFull, ErrDiskFailed, nats.ErrNoResponders) || isTimeout(err) {
+	if isAny(err, ErrDiskFull, ErrDiskFailed, nats.ErrNoResponders, nats.ErrDisconnected) || isTimeout(err) {
 		return true
 	}
 	// The servers so far are fewer than the replicas; the disk accepts no writes.

@@ -2,8 +2,11 @@ package broker
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -40,9 +43,7 @@ func (c checkedJetStream) Publish(ctx context.Context, subject string, data []by
 	if err := c.fault(); err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	ack, err := c.JetStream.Publish(ctx, subject, data, opts...)
-	return c.stored(ctx, subject, began, ack, err)
+	return c.publish(ctx, &nats.Msg{Subject: subject, Data: data}, opts)
 }
 
 // PublishMsg is jetstream.JetStream.PublishMsg. It fails as Publish does.
@@ -50,9 +51,48 @@ func (c checkedJetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ..
 	if err := c.fault(); err != nil {
 		return nil, err
 	}
+	return c.publish(ctx, msg, opts)
+}
+
+const (
+	// publishTimeout bounds a publish whose context has no deadline, as the client does.
+	publishTimeout = 5 * time.Second
+	// forgetTimeout is when the client forgets a publish without an acknowledgement. It is longer than any caller waits.
+	forgetTimeout = 2 * time.Minute
+	// maxPublishes bounds the publishes without an acknowledgement. It only has to be more than there can be callers.
+	maxPublishes = 1 << 20
+)
+
+// publish publishes a message and waits for the acknowledgement. It does so by an asynchronous publish, which costs little more
+// than half of a synchronous one. Other than that, it fails with nats.ErrDisconnected as soon as the connection is lost.
+func (c checkedJetStream) publish(ctx context.Context, msg *nats.Msg, opts []jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	began := time.Now()
-	ack, err := c.JetStream.PublishMsg(ctx, msg, opts...)
+	ack, err := c.acknowledged(ctx, msg, opts)
 	return c.stored(ctx, msg.Subject, began, ack, err)
+}
+
+func (c checkedJetStream) acknowledged(ctx context.Context, msg *nats.Msg, opts []jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, publishTimeout)
+		defer cancel()
+	}
+	future, err := c.JetStream.PublishMsgAsync(msg, opts...)
+	switch {
+	case err != nil && c.Conn().IsClosed():
+		// The client's first publish hides its error.
+		return nil, nats.ErrConnectionClosed
+	case err != nil:
+		return nil, err
+	}
+	select {
+	case ack := <-future.Ok():
+		return ack, nil
+	case err := <-future.Err():
+		return nil, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // stored waits until a write is durable. So must be the earlier write that a conflict reveals, since the caller may rely on it.
@@ -90,4 +130,17 @@ func (c checkedJetStream) observe(subject string, err error, began time.Time) {
 		result = WriteFull
 	}
 	c.observer.ObserveWrite(streamOf(subject), result, time.Since(began))
+}
+
+// Purge removes the messages of a subject from a stream, without waiting for that: it may happen later or, when the connection is
+// lost, not at all. It costs one message to the server and no answer.
+func (b *Broker) Purge(stream, subject string) error {
+	request, err := json.Marshal(server.JSApiStreamPurgeRequest{Subject: subject})
+	if err == nil {
+		err = b.nc.Publish(fmt.Sprintf(server.JSApiStreamPurgeT, stream), request)
+	}
+	if err != nil {
+		return fmt.Errorf("purge %s: %w", stream, err)
+	}
+	return nil
 }

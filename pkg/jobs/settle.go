@@ -192,7 +192,7 @@ func (s *Service) unqueue(ctx context.Context, spec *job.Spec) error {
 // dropProgress removes the progress of a job that has ended. A failure does no harm: readers look at the record first, and
 // progress expires.
 func (s *Service) dropProgress(ctx context.Context, spec *job.Spec) {
-	if err := s.store.DeleteProgress(ctx, spec.Owner, spec.ID); err != nil && s.log != nil {
+	if err := s.store.DropProgress(spec.Owner, spec.ID); err != nil && s.log != nil {
 		s.log.DebugContext(ctx, "cannot delete progress", "error", err)
 	}
 }

@@ -70,8 +70,8 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.
 		case a := <-answers:
 			a.receipt.Repeated = sends > 1
 			switch {
-			case broker.Overloaded(a.err):
-				// It was not stored, and is sent again after the resend interval.
+			case broker.Overloaded(a.err), errors.Is(a.err, nats.ErrDisconnected):
+				// It was not stored, and is sent again after the resend interval; or nobody knows, and it is when the connection is back.
 			case !errors.Is(a.err, ErrUnavailable) || ctx.Err() != nil:
 				return a.receipt, a.err
 			default:

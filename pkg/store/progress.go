@@ -55,10 +55,16 @@ func (s *Store) PutProgress(ctx context.Context, owner string, p *job.Progress, 
 	return ack.Sequence, nil
 }
 
-// DeleteProgress removes the progress of a job that has ended.
+// DropProgress removes the progress of a job that has ended, and does not wait for that: nobody reads it any more, and it expires.
+// It costs one message, without an answer.
+func (s *Store) DropProgress(owner, id string) error {
+	return s.broker.Purge(broker.ProgressStream, broker.ProgressSubject(owner, id))
+}
+
+// DeleteProgress removes the progress of a job that is deleted.
 func (s *Store) DeleteProgress(ctx context.Context, owner, id string) error {
 	if err := s.progress.Purge(ctx, jetstream.WithPurgeSubject(broker.ProgressSubject(owner, id))); err != nil {
-		return fmt.Errorf("drop progress: %w", err)
+		return fmt.Errorf("delete progress: %w", err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
+	"github.com/text2image-audio/text2image-audio/pkg/heap"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
@@ -35,5 +36,6 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
+	go heap.Adapt(ctx)
 	return a.Run(ctx, stdout)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
+	"github.com/text2image-audio/text2image-audio/pkg/heap"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -131,6 +132,7 @@ func work(ctx context.Context, environ []string, stdout, stderr io.Writer) (err 
 		return err
 	}
 	running.Push(server.StopStep())
+	go heap.Adapt(ctx)
 	nats.Observer = metrics
 	runtime := telemetry.NewRuntime(level, server, log)
 	running.Push(runtime.StopStep())

@@ -20,7 +20,7 @@ type Broker struct {
 	js       jetstream.JetStream
 	// checked is js for other packages: its publishes fail while the disk fails and return when they are durable. Those of
 	// buffered do not wait for that.
-	checked    jetstream.JetStream
+	checked    checkedJetStream
 	buffered   jetstream.JetStream
 	closed     chan struct{}
 	reconciler reconciler
@@ -91,8 +91,9 @@ func (b *Broker) dial(ctx context.Context) error {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
 	b.js = js
-	b.checked = checkedJetStream{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer, durable: b.Durable}
-	b.buffered = checkedJetStream{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer}
+	buffered := checkedJetStream{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer, alone: b.Alone()}
+	b.buffered, b.checked = buffered, buffered
+	b.checked.durable = b.Durable
 	if b.embedded != nil {
 		if err := b.answerDurable(); err != nil {
 			return err
@@ -161,6 +162,11 @@ func (b *Broker) Connection() (connected bool, reconnects uint64) {
 // while the embedded server cannot write. Batches are not covered: they need Durable.
 func (b *Broker) JetStream() jetstream.JetStream { return b.checked }
 
+// Send publishes a message as JetStream does, but does not wait for the acknowledgement.
+func (b *Broker) Send(msg *nats.Msg, opts ...jetstream.PublishOpt) (*Sent, error) {
+	return b.checked.send(msg, opts)
+}
+
 // Buffered is JetStream without waiting for the disk. What it stores survives a kill of every process, but a power failure
 // may lose it, until a later durable write to the same stream or a call of Durable has returned.
 func (b *Broker) Buffered() jetstream.JetStream { return b.buffered }
@@ -178,6 +184,9 @@ func (b *Broker) ClientURL() string {
 	}
 	return b.embedded.clientURL()
 }
+
+// Alone reports whether the only server is that of this process, so that no replica can be behind.
+func (b *Broker) Alone() bool { return b.embedded != nil }
 
 // Check fails unless NATS can be used now: it is connected, its disk accepts writes, its JetStream responds, and everything is
 // declared. It fails with ErrDiskFull or ErrDiskFailed, with ErrNoQuorum while the cluster has no leader, and with

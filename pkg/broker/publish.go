@@ -17,6 +17,8 @@ type checkedJetStream struct {
 	jetstream.JetStream
 	fault    func() error
 	observer WriteObserver
+	// alone is Broker.Alone.
+	alone bool
 	// durable, if not nil, is what a write waits for after its acknowledgement.
 	durable func(ctx context.Context, streams ...string) error
 }
@@ -40,18 +42,7 @@ const (
 
 // Publish is jetstream.JetStream.Publish. While the disk fails it publishes nothing and returns the fault.
 func (c checkedJetStream) Publish(ctx context.Context, subject string, data []byte, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
-	if err := c.fault(); err != nil {
-		return nil, err
-	}
-	return c.publish(ctx, &nats.Msg{Subject: subject, Data: data}, opts)
-}
-
-// PublishMsg is jetstream.JetStream.PublishMsg. It fails as Publish does.
-func (c checkedJetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
-	if err := c.fault(); err != nil {
-		return nil, err
-	}
-	return c.publish(ctx, msg, opts)
+	return c.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data}, opts...)
 }
 
 const (
@@ -63,47 +54,63 @@ const (
 	maxPublishes = 1 << 20
 )
 
-// publish publishes a message and waits for the acknowledgement. It does so by an asynchronous publish, which costs little more
-// than half of a synchronous one. Other than that, it fails with nats.ErrDisconnected as soon as the connection is lost.
-func (c checkedJetStream) publish(ctx context.Context, msg *nats.Msg, opts []jetstream.PublishOpt) (*jetstream.PubAck, error) {
-	began := time.Now()
-	ack, err := c.acknowledged(ctx, msg, opts)
-	return c.stored(ctx, msg.Subject, began, ack, err)
-}
-
-func (c checkedJetStream) acknowledged(ctx context.Context, msg *nats.Msg, opts []jetstream.PublishOpt) (*jetstream.PubAck, error) {
+// PublishMsg is jetstream.JetStream.PublishMsg, by an asynchronous publish, which costs little more than half of a synchronous
+// one. It fails as Publish does, and with nats.ErrDisconnected as soon as the connection is lost.
+func (c checkedJetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, publishTimeout)
 		defer cancel()
 	}
-	future, err := c.JetStream.PublishMsgAsync(msg, opts...)
-	switch {
-	case err != nil && c.Conn().IsClosed():
-		// The client's first publish hides its error.
-		return nil, nats.ErrConnectionClosed
-	case err != nil:
+	sent, err := c.send(msg, opts)
+	if err != nil {
 		return nil, err
 	}
 	select {
-	case ack := <-future.Ok():
-		return ack, nil
-	case err := <-future.Err():
-		return nil, err
+	case ack := <-sent.Ok():
+		return sent.Stored(ctx, ack, nil)
+	case err := <-sent.Err():
+		return sent.Stored(ctx, nil, err)
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return sent.Stored(ctx, nil, ctx.Err())
 	}
 }
 
-// stored waits until a write is durable. So must be the earlier write that a conflict reveals, since the caller may rely on it.
-func (c checkedJetStream) stored(ctx context.Context, subject string, began time.Time, ack *jetstream.PubAck, err error,
-) (*jetstream.PubAck, error) {
-	if c.durable != nil && (err == nil || Conflict(err)) {
-		if failed := c.durable(ctx, streamOf(subject)); failed != nil {
+// Sent is a message that was published. What its channels Ok or Err bring has to be passed to Stored.
+type Sent struct {
+	jetstream.PubAckFuture
+	checked checkedJetStream
+	subject string
+	began   time.Time
+}
+
+// send publishes a message and does not wait for its acknowledgement.
+func (c checkedJetStream) send(msg *nats.Msg, opts []jetstream.PublishOpt) (*Sent, error) {
+	if err := c.fault(); err != nil {
+		return nil, err
+	}
+	sent := &Sent{checked: c, subject: msg.Subject, began: time.Now()}
+	future, err := c.PublishMsgAsync(msg, opts...)
+	if err != nil && c.Conn().IsClosed() {
+		err = nats.ErrConnectionClosed // The first asynchronous publish of the client hides it.
+	}
+	if err != nil {
+		c.observe(msg.Subject, err, sent.began)
+		return nil, err
+	}
+	sent.PubAckFuture = future
+	return sent, nil
+}
+
+// Stored returns the outcome of the publish when the message is durable. So must be the earlier one that a conflict reveals, since
+// the caller may rely on it. It fails with err, and with that of ctx when the message is not durable yet.
+func (s *Sent) Stored(ctx context.Context, ack *jetstream.PubAck, err error) (*jetstream.PubAck, error) {
+	if s.checked.durable != nil && (err == nil || Conflict(err)) {
+		if failed := s.checked.durable(ctx, streamOf(s.subject)); failed != nil {
 			ack, err = nil, failed
 		}
 	}
-	c.observe(subject, err, began)
+	s.checked.observe(s.subject, err, s.began)
 	return ack, err
 }
 

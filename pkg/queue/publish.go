@@ -49,37 +49,31 @@ type answer struct {
 func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
+	sends, failures := 1, 0
+	sent, reconnects := time.Now(), q.nc.Stats().Reconnects
+	// The usual single send needs no goroutine.
+	first, err := q.broker.Send(own(msg), onlyIfNew)
+	if err != nil {
+		a := q.answer(nil, err)
+		return a.receipt, a.err
+	}
 	answers := make(chan answer, maxSends)
-	var sends, failures int
-	var sent time.Time
-	var reconnects uint64
 	send := func() {
 		sends++
 		sent, reconnects = time.Now(), q.nc.Stats().Reconnects
-		go func() {
-			receipt, err := q.send(ctx, msg, onlyIfNew)
-			answers <- answer{receipt, err}
-		}()
+		go func() { answers <- q.answer(q.js.PublishMsg(ctx, own(msg), onlyIfNew)) }()
 	}
-	send()
 	poll := time.NewTimer(q.timing.poll)
 	defer poll.Stop()
 	resend, connected := q.timing.resend, time.Now()
 	for {
+		var a answer
 		select {
-		case a := <-answers:
-			a.receipt.Repeated = sends > 1
-			switch {
-			case broker.Overloaded(a.err), errors.Is(a.err, nats.ErrDisconnected):
-				// It was not stored, and is sent again after the resend interval; or nobody knows, and it is when the connection is back.
-			case !errors.Is(a.err, ErrUnavailable) || ctx.Err() != nil:
-				return a.receipt, a.err
-			default:
-				if failures++; failures >= maxFailures || sends == maxSends {
-					return a.receipt, a.err
-				}
-				send()
-			}
+		case ack := <-first.Ok():
+			a = q.answer(first.Stored(ctx, ack, nil))
+		case err := <-first.Err():
+			a = q.answer(first.Stored(ctx, nil, err))
+		case a = <-answers:
 		case <-ctx.Done():
 			return Receipt{Repeated: sends > 1}, fmt.Errorf("%w: publish job: %w", ErrUnavailable, context.Cause(ctx))
 		case <-poll.C:
@@ -98,6 +92,19 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.
 				}
 				send()
 			}
+			continue
+		}
+		a.receipt.Repeated = sends > 1
+		switch {
+		case broker.Overloaded(a.err), errors.Is(a.err, nats.ErrDisconnected):
+			// It was not stored, and is sent again after the resend interval; or nobody knows, and it is when the connection is back.
+		case !errors.Is(a.err, ErrUnavailable) || ctx.Err() != nil:
+			return a.receipt, a.err
+		default:
+			if failures++; failures >= maxFailures || sends == maxSends {
+				return a.receipt, a.err
+			}
+			send()
 		}
 	}
 }
@@ -110,23 +117,24 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, PublishTimeout)
 }
 
-// send publishes a job once and waits for the acknowledgement. It fails with ErrUnavailable when the outcome is unknown.
-func (q *Queue) send(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
-	// The client adds its own headers, and several sends of a job may be in flight.
-	own := &nats.Msg{Subject: msg.Subject, Data: msg.Data, Header: maps.Clone(msg.Header)}
-	ack, err := q.js.PublishMsg(ctx, own, onlyIfNew)
-	if err == nil {
-		return Receipt{Sequence: ack.Sequence}, nil
-	}
+// own returns a copy of a message for one send: the client adds its own headers, and several sends of a job may be in flight.
+func own(msg *nats.Msg) *nats.Msg {
+	return &nats.Msg{Subject: msg.Subject, Data: msg.Data, Header: maps.Clone(msg.Header)}
+}
+
+// answer returns the outcome of one send. Its error is ErrUnavailable when the outcome is unknown.
+func (q *Queue) answer(ack *jetstream.PubAck, err error) answer {
 	switch {
+	case err == nil:
+		return answer{receipt: Receipt{Sequence: ack.Sequence}}
 	case broker.Conflict(err):
-		return Receipt{AlreadyThere: true}, nil
+		return answer{receipt: Receipt{AlreadyThere: true}}
 	case broker.TooMany(err):
-		return Receipt{}, ErrFull
+		return answer{err: ErrFull}
 	case broker.NoRoom(err):
-		return Receipt{}, fmt.Errorf("%w: %w", ErrNoRoom, err)
+		return answer{err: fmt.Errorf("%w: %w", ErrNoRoom, err)}
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
 		q.triggerReconcile()
 	}
-	return Receipt{}, fmt.Errorf("%w: publish job: %w", ErrUnavailable, err)
+	return answer{err: fmt.Errorf("%w: publish job: %w", ErrUnavailable, err)}
 }

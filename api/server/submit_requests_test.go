@@ -18,12 +18,12 @@ func TestRequestsPerSubmission(t *testing.T) {
 	c, _ := guest()
 	const (
 		publish, minute, day = "jobs", "usage.minute", "usage.day"
-		readResults          = "$JS.API.STREAM.MSG.GET.KV_RESULTS"
-		readQueue            = "$JS.API.STREAM.MSG.GET.JOBS"
-		listQueue            = "$JS.API.STREAM.INFO.JOBS"
-		readAccount          = "$JS.API.STREAM.MSG.GET.KV_USERS"
+		readResults          = "$JS.API.DIRECT.GET.KV_RESULTS"
+		readQueue            = "$JS.API.DIRECT.GET.JOBS"
+		countQueue           = "$JS.API.DIRECT.GET.JOBS"
+		readAccount          = "$JS.API.DIRECT.GET.KV_USERS"
 	)
-	const readCache = "$JS.API.STREAM.MSG.GET.KV_CACHE"
+	const readCache = "$JS.API.DIRECT.GET.KV_CACHE"
 	speech := fields{"kind": "audio", "input": fields{"text": "good evening"}}
 	uncached := fields{"kind": "audio", "input": fields{"text": "good evening"}, "cache": false}
 	type counts = map[string]int
@@ -38,7 +38,7 @@ func TestRequestsPerSubmission(t *testing.T) {
 		body          any // imageBody unless set
 	}{
 		"guest":                   {want: nil},
-		"guest, active limit":     {active: true, options: func(*bundle) []option { return []option{cookie(c)} }, want: []counts{{listQueue: 1}}},
+		"guest, active limit":     {active: true, options: func(*bundle) []option { return []option{cookie(c)} }, want: []counts{{countQueue: 1}}},
 		"guest, may be cached":    {body: speech, options: func(*bundle) []option { return []option{cookie(c)} }, want: []counts{{readCache: 1}}},
 		"guest, uncached":         {body: uncached, options: func(*bundle) []option { return []option{cookie(c)} }},
 		"anonymous, not cached":   {body: speech},
@@ -47,7 +47,7 @@ func TestRequestsPerSubmission(t *testing.T) {
 		"guest, key, quota":       {quota: true, options: func(*bundle) []option { return []option{idempotencyKey("k")} }, want: []counts{keyed, charge, {readQueue: 1}}},
 		"member":                  {options: func(b *bundle) []option { return []option{b.newMember(t, annEmail)} }, want: []counts{member}},
 		"member, quota":           {quota: true, options: func(b *bundle) []option { return []option{b.newMember(t, annEmail)} }, want: []counts{member, charge}},
-		"member, quota and limit": {quota: true, active: true, options: func(b *bundle) []option { return []option{b.newMember(t, annEmail)} }, want: []counts{member, charge, {listQueue: 1}}},
+		"member, quota and limit": {quota: true, active: true, options: func(b *bundle) []option { return []option{b.newMember(t, annEmail)} }, want: []counts{member, charge, {countQueue: 1}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -215,8 +215,19 @@ func TestCloseIsIdempotent(t *testing.T) {
 
 func TestLeaderLast(t *testing.T) {
 	t.Parallel()
-	b := brokertest.Start(t)
-	js := b.JetStream()
+	for name, options := range map[string][]func(*broker.Config){
+		"embedded": nil,
+		"external": {func(c *broker.Config) { c.URL = env.Secret(brokertest.StartServer(t).ClientURL()) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testLeaderLast(t, brokertest.Start(t, options...).JetStream())
+		})
+	}
+}
+
+func testLeaderLast(t *testing.T, js jetstream.JetStream) {
+	t.Helper()
 	exact := broker.JobSubject(job.KindAudio, job.LaneMember, "u1", "j1")
 	if _, err := broker.LeaderLast(t.Context(), js, broker.StreamJobs, exact); !errors.Is(err, jetstream.ErrMsgNotFound) {
 		t.Errorf("no message: %v", err)
@@ -235,10 +246,17 @@ func TestLeaderLast(t *testing.T) {
 			t.Errorf("%+v", msg)
 		}
 	}
+	bare := broker.JobSubject(job.KindAudio, job.LaneMember, "u1", "j2")
+	if _, err := js.Publish(t.Context(), bare, nil); err != nil {
+		t.Fatal(err)
+	}
+	if msg, err := broker.LeaderLast(t.Context(), js, broker.StreamJobs, bare); err != nil || len(msg.Data) > 0 || msg.Header != nil {
+		t.Errorf("an empty message: %+v, %v", msg, err)
+	}
 	if msg, err := broker.LeaderMessage(t.Context(), js, broker.StreamJobs, ack.Sequence); err != nil || msg.Subject != exact {
 		t.Errorf("by sequence: %+v, %v", msg, err)
 	}
-	for _, sequence := range []uint64{ack.Sequence + 1, 4711} {
+	for _, sequence := range []uint64{ack.Sequence + 2, 4711} {
 		_, err := broker.LeaderMessage(t.Context(), js, broker.StreamJobs, sequence)
 		if !errors.Is(err, jetstream.ErrMsgNotFound) {
 			t.Errorf("no message at %d: %v", sequence, err)

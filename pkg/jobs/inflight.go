@@ -109,6 +109,16 @@ func (s *Submitter) activeLimits(key *CallerKey, spec *job.Spec) activeLimits {
 
 func (s *Submitter) checkActive(ctx context.Context, r *reservation, limits activeLimits, keyed bool) error {
 	ahead, _ := s.inflight.ahead(r)
+	if s.jobs.broker.Alone() {
+		// Those that are being submitted as well as queued count twice here, and those that are not is what a list would show.
+		queued, err := s.jobs.queue.OwnerCount(ctx, r.owner)
+		if err != nil {
+			return err
+		}
+		if n := queued + len(ahead); limits.exceeded(n, n) == nil {
+			return nil
+		}
+	}
 	queued, err := s.jobs.queue.OwnerIDs(ctx, r.owner)
 	if err != nil {
 		return err

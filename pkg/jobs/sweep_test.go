@@ -160,7 +160,7 @@ func TestSweepContinuesAfterErrors(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	poison := r.due(t, -time.Hour)
-	tried := r.spy(t, "$JS.API.STREAM.MSG.GET."+broker.ResultsStream, `"`+broker.RecordSubject("u1", poison.ID)+`"`)
+	tried := r.spy(t, "$JS.API.DIRECT.GET."+broker.ResultsStream, `"`+broker.RecordSubject("u1", poison.ID)+`"`)
 	start := time.Now()
 	if _, err := r.broker.JetStream().Publish(t.Context(), broker.RecordSubject("u1", poison.ID), []byte("no record")); err != nil {
 		t.Fatal(err)

@@ -41,8 +41,8 @@ func BenchmarkScan20000(b *testing.B) {
 	}
 }
 
-// BenchmarkOwnerIDs counts an owner's three jobs among those of others, as each submission with a limit of active jobs does.
-func BenchmarkOwnerIDs(b *testing.B) {
+// BenchmarkOwner counts and lists an owner's three jobs among those of others, as submissions with a limit of active jobs do.
+func BenchmarkOwner(b *testing.B) {
 	for _, others := range []int{0, 1_000, 100_000} {
 		b.Run("others="+strconv.Itoa(others), func(b *testing.B) {
 			q, nats := start(b)
@@ -61,11 +61,20 @@ func BenchmarkOwnerIDs(b *testing.B) {
 				}
 				<-nats.JetStream().PublishAsyncComplete()
 			}
-			for b.Loop() {
-				if ids, err := q.OwnerIDs(b.Context(), "u1"); err != nil || len(ids) != 3 {
-					b.Fatalf("%v, %v", ids, err)
+			b.Run("count", func(b *testing.B) {
+				for b.Loop() {
+					if n, err := q.OwnerCount(b.Context(), "u1"); err != nil || n != 3 {
+						b.Fatalf("%d, %v", n, err)
+					}
 				}
-			}
+			})
+			b.Run("list", func(b *testing.B) {
+				for b.Loop() {
+					if ids, err := q.OwnerIDs(b.Context(), "u1"); err != nil || len(ids) != 3 {
+						b.Fatalf("%v, %v", ids, err)
+					}
+				}
+			})
 		})
 	}
 }

@@ -60,6 +60,9 @@ func TestOwnerIDs(t *testing.T) {
 	if got, err := q.OwnerIDs(t.Context(), "u1"); err != nil || len(got) != 0 {
 		t.Errorf("of an unknown owner: %v, %v", got, err)
 	}
+	if n, err := q.OwnerCount(t.Context(), "u1"); err != nil || n != 0 {
+		t.Errorf("counted %d of an unknown owner, %v", n, err)
+	}
 	pushMany(t, q, 2)
 	push(t, q, spec(job.KindAudio, job.LaneGuest, "u1", "a1"))
 	push(t, q, spec(job.KindAudio, job.LaneGuest, "u2", "a2"))
@@ -68,5 +71,8 @@ func TestOwnerIDs(t *testing.T) {
 	slices.Sort(got)
 	if err != nil || !slices.Equal(got, []string{"a1", "j0", "j1"}) {
 		t.Errorf("%v, %v", got, err)
+	}
+	if n, err := q.OwnerCount(t.Context(), "u1"); err != nil || n != 3 {
+		t.Errorf("counted %d, %v", n, err)
 	}
 }

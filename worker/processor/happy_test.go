@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
@@ -155,7 +156,8 @@ func atOnce(n int, do func(int) error) error {
 // A redelivery reads the record from the leader, since a replica may lag behind.
 func TestRedeliveryReadsFromTheLeader(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	// The embedded server has no replicas.
+	r := onBroker(t, processortest.Dial(t, brokertest.StartServer(t).ClientURL()))
 	reads := r.spy("$JS.API.STREAM.MSG.GET." + broker.ResultsStream)
 	s := r.Submit(job.KindPrompt)
 	r.Redeliver(s, 1)

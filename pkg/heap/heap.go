@@ -4,7 +4,6 @@ package heap
 import (
 	"context"
 	"math"
-	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -24,12 +23,12 @@ const (
 	maxExtra   = 64 << 20
 )
 
-// Adapt lets the heap grow further than by default while collections are frequent, by as much as it has live, but 64 MiB at most.
-// A small heap under load is collected many times a second, which costs a tenth of the CPU. It does nothing if GOGC is set, and
-// returns when ctx ends. It changes a setting of the whole process, so a process may only call it once. It costs some microseconds a
-// second.
+// Adapt lets the heap grow further than by default while collections are frequent, by three quarters of what it has live, but 64 MiB
+// at most. A small heap under load is collected many times a second, which costs a tenth of the CPU. It does nothing if GOGC is set
+// to another value than the default, and returns when ctx ends. It changes a setting of the whole process, so a process may only
+// call it once. It costs some microseconds a second.
 func Adapt(ctx context.Context) {
-	if _, set := os.LookupEnv("GOGC"); set {
+	if percent() != normalPercent {
 		return
 	}
 	ticker := time.NewTicker(interval)
@@ -39,13 +38,20 @@ func Adapt(ctx context.Context) {
 	for {
 		select {
 		case <-ticker.C:
-			if percent, changed := p.measure(collections()); changed {
-				debug.SetGCPercent(percent)
+			if next, changed := p.measure(collections()); changed {
+				debug.SetGCPercent(next)
 			}
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// percent returns the value of GOGC that is in use.
+func percent() uint64 {
+	samples := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64()
 }
 
 // collections returns how many collections there were so far, and how many bytes were live at the last one.

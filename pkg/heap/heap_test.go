@@ -2,10 +2,8 @@ package heap
 
 import (
 	"context"
-	"os"
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,17 +49,8 @@ func TestPace(t *testing.T) {
 	}
 }
 
-func TestAdaptEnds(t *testing.T) {
-	t.Setenv("GOGC", "100")
-	Adapt(t.Context()) // It returns at once.
-}
-
-// TestAdaptUnderLoad sees the setting of the process change with the collections, in the time of a test.
-func TestAdaptUnderLoad(t *testing.T) {
-	if value, set := os.LookupEnv("GOGC"); set {
-		t.Setenv("GOGC", value) // Restores it.
-		must(t, os.Unsetenv("GOGC"))
-	}
+// TestAdapt sees the setting of the process change with the collections, in the time of a test.
+func TestAdapt(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(normalPercent))
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -73,26 +62,21 @@ func TestAdaptUnderLoad(t *testing.T) {
 		}
 		time.Sleep(interval)
 		synctest.Wait()
-		if percent := currentPercent(); percent <= normalPercent {
-			t.Errorf("under load, GOGC is %d", percent)
+		if got := percent(); got <= normalPercent {
+			t.Errorf("under load, GOGC is %d", got)
 		}
 		time.Sleep(calmIntervals * interval)
 		synctest.Wait()
-		if percent := currentPercent(); percent != normalPercent {
-			t.Errorf("after the load, GOGC is %d", percent)
+		if got := percent(); got != normalPercent {
+			t.Errorf("after the load, GOGC is %d", got)
 		}
 	})
 }
 
-func currentPercent() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
+func TestAdaptLeavesGOGCAlone(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(300))
+	Adapt(t.Context()) // It returns at once.
+	if got := percent(); got != 300 {
+		t.Errorf("GOGC is %d", got)
 	}
 }

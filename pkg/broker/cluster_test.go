@@ -72,6 +72,7 @@ func TestUnavailable(t *testing.T) {
 		{context.DeadlineExceeded, true},
 		{nats.ErrTimeout, true},
 		{nats.ErrNoResponders, true},
+		{nats.ErrDisconnected, true},
 		{&jetstream.APIError{Code: 503, ErrorCode: 10008}, true},
 		{&jetstream.APIError{Code: 400, ErrorCode: 10005}, true},
 	} {

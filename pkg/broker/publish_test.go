@@ -3,10 +3,13 @@ package broker_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
@@ -33,5 +36,40 @@ func TestPublishWhoseConnectionIsLost(t *testing.T) {
 	}
 	if err := publish("j2"); err != nil {
 		t.Errorf("after the connection was lost: %v", err)
+	}
+}
+
+func TestPurge(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(t *testing.T) *broker.Broker{
+		"embedded": func(t *testing.T) *broker.Broker { t.Helper(); return brokertest.Start(t) },
+		"cluster":  func(t *testing.T) *broker.Broker { t.Helper(); return brokertest.StartCluster(t).Open() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := start(t)
+			purged, kept := broker.ProgressSubject("owner", "j1"), broker.ProgressSubject("owner", "j2")
+			for _, subject := range []string{purged, kept} {
+				if _, err := b.JetStream().Publish(t.Context(), subject, []byte("{}")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := b.Purge(broker.ProgressStream, purged); err != nil {
+				t.Fatal(err)
+			}
+			last := func(subject string) error {
+				_, err := broker.LeaderLast(t.Context(), b.JetStream(), broker.ProgressStream, subject)
+				return err
+			}
+			for deadline := time.Now().Add(hang); !errors.Is(last(purged), jetstream.ErrMsgNotFound); {
+				if time.Now().After(deadline) {
+					t.Fatal("the message is still there")
+				}
+				runtime.Gosched()
+			}
+			if err := last(kept); err != nil {
+				t.Errorf("another message: %v", err)
+			}
+		})
 	}
 }

@@ -253,6 +253,9 @@ func testLeaderLast(t *testing.T, js jetstream.JetStream) {
 	if msg, err := broker.LeaderLast(t.Context(), js, broker.StreamJobs, bare); err != nil || len(msg.Data) > 0 || msg.Header != nil {
 		t.Errorf("an empty message: %+v, %v", msg, err)
 	}
+	if msg, err := broker.LeaderLast(t.Context(), js, broker.StreamJobs, broker.OwnerJobsSubject("u1")); err != nil || msg.Subject != bare {
+		t.Errorf("the last of two subjects: %+v, %v", msg, err)
+	}
 	if msg, err := broker.LeaderMessage(t.Context(), js, broker.StreamJobs, ack.Sequence); err != nil || msg.Subject != exact {
 		t.Errorf("by sequence: %+v, %v", msg, err)
 	}

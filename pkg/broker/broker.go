@@ -91,7 +91,7 @@ func (b *Broker) dial(ctx context.Context) error {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
 	b.js = js
-	buffered := checkedJetStream{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer, alone: b.Alone()}
+	buffered := checkedJetStream{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer, alone: b.Alone(), closed: b.closed}
 	b.buffered, b.checked = buffered, buffered
 	b.checked.durable = b.Durable
 	if b.embedded != nil {

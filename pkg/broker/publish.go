@@ -19,6 +19,8 @@ type checkedJetStream struct {
 	observer WriteObserver
 	// alone is Broker.Alone.
 	alone bool
+	// closed is closed with the connection, which leaves publishes without an answer.
+	closed <-chan struct{}
 	// durable, if not nil, is what a write waits for after its acknowledgement.
 	durable func(ctx context.Context, streams ...string) error
 }
@@ -71,6 +73,8 @@ func (c checkedJetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ..
 		return sent.Stored(ctx, ack, nil)
 	case err := <-sent.Err():
 		return sent.Stored(ctx, nil, err)
+	case <-c.closed:
+		return sent.Stored(ctx, nil, nats.ErrConnectionClosed)
 	case <-ctx.Done():
 		return sent.Stored(ctx, nil, ctx.Err())
 	}

@@ -39,6 +39,35 @@ func TestPublishWhoseConnectionIsLost(t *testing.T) {
 	}
 }
 
+// TestPublishWhoseConnectionIsClosed closes the connection while a publish waits for its acknowledgement.
+func TestPublishWhoseConnectionIsClosed(t *testing.T) {
+	t.Parallel()
+	near := brokertest.Start(t, func(c *broker.Config) { c.Listen = "127.0.0.1:0" })
+	wire := brokertest.NewWire(t, near.ClientURL())
+	far := brokertest.Start(t, func(c *broker.Config) { c.URL, c.Follower = env.Secret(wire.URL), true })
+	subject := broker.JobSubject(job.KindImage, job.LaneGuest, "owner", "j1")
+	sent, never := make(chan struct{}), make(chan struct{})
+	wire.Hold(func(m brokertest.Message) <-chan struct{} {
+		if m.Subject != subject {
+			return nil
+		}
+		close(sent)
+		return never
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	defer cancel()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := far.JetStream().Publish(ctx, subject, []byte("{}"))
+		failed <- err
+	}()
+	<-sent
+	far.Conn().Close()
+	if err := result(t, failed); !errors.Is(err, nats.ErrConnectionClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestPurge(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func(t *testing.T) *broker.Broker{

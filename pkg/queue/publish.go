@@ -79,7 +79,7 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.
 		case <-poll.C:
 			poll.Reset(q.timing.poll)
 			if !q.nc.IsConnected() {
-				if time.Since(connected) >= q.timing.away {
+				if q.nc.IsClosed() || time.Since(connected) >= q.timing.away {
 					return Receipt{Repeated: sends > 1}, fmt.Errorf("%w: publish job: not connected to NATS", ErrUnavailable)
 				}
 				continue

@@ -56,6 +56,8 @@ func startOn(t testing.TB, b *broker.Broker, cfg feed.Config) *rig {
 	r := &rig{broker: b, queue: on.Queue, control: control.NewController(controls, discardLog(), nil), store: on.Store, jobs: on.Jobs}
 	r.feed = feed.New(b, r.jobs, r.queue, r.control, cfg, discardLog())
 	t.Cleanup(r.feed.Stop)
+	// The first publish subscribes to the acknowledgements; tests count the subscriptions of the feed.
+	must(t, r.store.Probe(t.Context()))
 	return r
 }
 

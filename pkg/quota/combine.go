@@ -32,21 +32,37 @@ type charge struct {
 	fits bool
 }
 
-// charge adds a charge to a counter. The batch has its outcome, once it is done.
-func (q *Quota) charge(ctx context.Context, c counter, one *charge) *batch {
-	b, first := q.combiner.join(c, one)
-	if first {
-		q.publish(ctx, b)
-		if next := q.combiner.take(c); next != nil {
-			// It is not canceled with any single one of its charges.
-			go q.publishAll(context.WithoutCancel(ctx), next)
+// charge adds a charge to each of the counters. The batches have their outcomes, once they are done.
+func (q *Quota) charge(ctx context.Context, counters []counter, charges []charge) []*batch {
+	batches := make([]*batch, len(charges))
+	var first []*batch
+	for i, c := range counters {
+		b, alone := q.combiner.join(c, &charges[i])
+		if alone {
+			first = append(first, b)
+		}
+		batches[i] = b
+	}
+	_ = each(len(first), func(i int) error {
+		q.publishFirst(ctx, first[i])
+		return nil
+	})
+	for _, b := range batches {
+		select {
+		case <-b.done:
+		case <-ctx.Done():
 		}
 	}
-	select {
-	case <-b.done:
-	case <-ctx.Done():
+	return batches
+}
+
+// publishFirst adds a batch to its counter, and leaves those that arrive meanwhile to a goroutine.
+func (q *Quota) publishFirst(ctx context.Context, b *batch) {
+	q.publish(ctx, b)
+	if next := q.combiner.take(b.counter); next != nil {
+		// It is not canceled with any single one of its charges.
+		go q.publishAll(context.WithoutCancel(ctx), next)
 	}
-	return b
 }
 
 // join adds a charge to the next batch of a counter. The caller has to publish the first one.

@@ -166,20 +166,22 @@ func (r *Reservation) check(ctx context.Context) (*Refusal, error) {
 // refusal, or nil. try distinguishes its messages from those of an earlier call.
 func (r *Reservation) take(ctx context.Context, try int) (*Refusal, error) {
 	q, id := r.quota, r.id+"."+strconv.Itoa(try)
-	charges, batches := make([]charge, len(r.Usage)), make([]*batch, len(r.Usage))
+	charges, counters := make([]charge, len(r.Usage)), make([]counter, len(r.Usage))
+	for i, u := range r.Usage {
+		charges[i], counters[i] = charge{limit: u.Limit, units: u.units}, u.counter
+	}
+	batches := q.charge(ctx, counters, charges)
 	// A charge whose outcome is still unknown when ctx ends is reversed once it is known.
-	err := each(len(r.Usage), func(i int) error {
-		u := &r.Usage[i]
-		charges[i] = charge{limit: u.Limit, units: u.units}
-		batches[i] = q.charge(ctx, u.counter, &charges[i])
+	var err error
+	for i, b := range batches {
 		select {
-		case <-batches[i].done:
-			u.Used = charges[i].used
-			return batches[i].err
+		case <-b.done:
+			r.Usage[i].Used = charges[i].used
+			err = errors.Join(err, b.err)
 		default:
-			return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+			err = errors.Join(err, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx)))
 		}
-	})
+	}
 	over := -1
 	if err == nil {
 		over = slices.IndexFunc(charges, func(c charge) bool { return !c.fits })

@@ -84,8 +84,8 @@ func (f *inflight) ahead(r *reservation) (all, ofKey map[string]bool) {
 type activeLimits struct{ owner, key int }
 
 // reserve counts a submission as active until release is called, or fails with a *TooManyActiveError. A repeated submission,
-// which creates no job, is never refused. It costs one request, and four more when it refuses or an API key with a limit of its own
-// belongs to an owner with as many jobs.
+// which creates no job, is never refused. It costs one request, and up to five more when it refuses or an API key with a limit of its
+// own belongs to an owner with as many jobs.
 func (s *Submitter) reserve(ctx context.Context, key *CallerKey, spec *job.Spec, keyed bool) (release func(), err error) {
 	limits := s.activeLimits(key, spec)
 	if limits == (activeLimits{}) {
@@ -110,7 +110,7 @@ func (s *Submitter) activeLimits(key *CallerKey, spec *job.Spec) activeLimits {
 func (s *Submitter) checkActive(ctx context.Context, r *reservation, limits activeLimits, keyed bool) error {
 	ahead, _ := s.inflight.ahead(r)
 	if s.jobs.broker.Alone() {
-		// Those that are being submitted as well as queued count twice here, and those that are not is what a list would show.
+		// It is at most too high: those that are being submitted and are queued already count twice.
 		queued, err := s.jobs.queue.OwnerCount(ctx, r.owner)
 		if err != nil {
 			return err

@@ -38,9 +38,9 @@ type pool struct {
 	puller  *queue.Puller
 
 	busy int
-	// started has the jobs that have a slot, for the goroutines that run them, of which there are running. These are kept, since
-	// their stacks have grown to the size that a job needs.
+	// started has the jobs that have a slot, for the goroutines that run them.
 	started chan startedJob
+	// running is the number of these goroutines. They are kept, since their stacks have grown to the size that a job needs.
 	running int
 	// done receives when a slot becomes free.
 	done chan struct{}

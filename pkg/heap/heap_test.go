@@ -30,7 +30,7 @@ func TestPace(t *testing.T) {
 		"an empty heap":          {{9, 0, 175}},
 		"pauses between bursts":  append(append([]step{{5, mib, 175}}, repeat(9, step{0, mib, 175})...), step{5, mib, 175}, step{2, mib, 175}),
 		"calm again":             append([]step{{5, mib, 175}}, append(repeat(9, step{2, mib, 175}), step{2, mib, 100}, step{2, mib, 100})...),
-		"growing while the load": {{4, 32 * mib, 175}, {4, 128 * mib, 150}, {4, 32 * mib, 175}},
+		"a heap that grows":      {{4, 32 * mib, 175}, {4, 128 * mib, 150}, {4, 32 * mib, 175}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

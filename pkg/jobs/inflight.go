@@ -110,7 +110,7 @@ func (s *Submitter) activeLimits(key *CallerKey, spec *job.Spec) activeLimits {
 func (s *Submitter) checkActive(ctx context.Context, r *reservation, limits activeLimits, keyed bool) error {
 	ahead, _ := s.inflight.ahead(r)
 	if s.jobs.broker.Alone() {
-		// It is at most too high: those that are being submitted and are queued already count twice.
+		// The sum is at most too high: those that are being submitted and are queued already count twice.
 		queued, err := s.jobs.queue.OwnerCount(ctx, r.owner)
 		if err != nil {
 			return err

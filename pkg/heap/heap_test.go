@@ -24,13 +24,13 @@ func TestPace(t *testing.T) {
 		return steps
 	}
 	for name, steps := range map[string][]step{
-		"calm":                   repeat(20, step{2, 20 * mib, 100}),
-		"load":                   {{0, 20 * mib, 100}, {3, 20 * mib, 175}, {3, 20 * mib, 175}},
-		"load on a large heap":   {{0, 20 * mib, 100}, {5, 256 * mib, 125}, {5, 64 << 30, 100}},
-		"an empty heap":          {{9, 0, 175}},
-		"pauses between bursts":  append(append([]step{{5, mib, 175}}, repeat(9, step{0, mib, 175})...), step{5, mib, 175}, step{2, mib, 175}),
-		"calm again":             append([]step{{5, mib, 175}}, append(repeat(9, step{2, mib, 175}), step{2, mib, 100}, step{2, mib, 100})...),
-		"a heap that grows":      {{4, 32 * mib, 175}, {4, 128 * mib, 150}, {4, 32 * mib, 175}},
+		"calm":                  repeat(20, step{2, 20 * mib, 100}),
+		"load":                  {{0, 20 * mib, 100}, {3, 20 * mib, 175}, {3, 20 * mib, 175}},
+		"load on a large heap":  {{0, 20 * mib, 100}, {5, 256 * mib, 125}, {5, 64 << 30, 100}},
+		"an empty heap":         {{9, 0, 175}},
+		"pauses between bursts": append(append([]step{{5, mib, 175}}, repeat(9, step{0, mib, 175})...), step{5, mib, 175}, step{2, mib, 175}),
+		"calm again":            append([]step{{5, mib, 175}}, append(repeat(9, step{2, mib, 175}), step{2, mib, 100}, step{2, mib, 100})...),
+		"a heap that grows":     {{4, 32 * mib, 175}, {4, 128 * mib, 150}, {4, 32 * mib, 175}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -7,7 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -19,13 +21,19 @@ import (
 // submitter returns a submitter with the settings of some variables and without a quota.
 func (r *rig) submitter(t testing.TB, environ ...string) *jobs.Submitter {
 	t.Helper()
+	return r.submitterAt(t, nil, environ...)
+}
+
+// submitterAt is submitter with a clock.
+func (r *rig) submitterAt(t testing.TB, now func() time.Time, environ ...string) *jobs.Submitter {
+	t.Helper()
 	var cfg jobs.Config
 	if err := env.Load(environ, &cfg); err != nil {
 		t.Fatal(err)
 	}
 	s, err := jobs.NewSubmitter(cfg, jobs.SubmitterDeps{
 		Jobs: r.Service, Quota: quota.New(r.broker, quota.Plans{}, nil), Catalogue: catalogue.Builtin(), Secret: []byte("secret"),
-		Metrics: telemetry.NewMetrics(), Log: slog.New(slog.DiscardHandler),
+		Metrics: telemetry.NewMetrics(), Log: slog.New(slog.DiscardHandler), Now: now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -128,5 +136,81 @@ func TestActiveJobsOfABurst(t *testing.T) {
 				t.Errorf("%d owners have reservations left", n)
 			}
 		})
+	}
+}
+
+// TestActiveJobsAreCountedOnce submits jobs of one member. They are counted once a second, and whenever as many as the limit may be
+// active: jobs that have ended make room at once, and those that another process has submitted take it after a second.
+func TestActiveJobsAreCountedOnce(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	now := time.Now()
+	s := r.submitterAt(t, func() time.Time { return now }, "MAX_ACTIVE_JOBS_MEMBER=4")
+	requests, err := r.broker.Conn().SubscribeSync("$JS.API.DIRECT.GET." + broker.StreamJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := 0
+	submit := func(name string, accepted, counts bool) {
+		t.Helper()
+		if got := accepts(t, s, jobs.Caller{Owner: "u1", Lane: job.LaneMember}, "", 4); got != accepted {
+			t.Errorf("%s: accepted %t, want %t", name, got, accepted)
+		}
+		if err := r.broker.Conn().Flush(); err != nil {
+			t.Fatal(err)
+		}
+		n, _, err := requests.Pending()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if counts != (n > counted) {
+			t.Errorf("%s: %d requests, want more: %t", name, n-counted, counts)
+		}
+		counted = n
+	}
+	other := r.submit(t)
+	submit("the first", true, true)
+	submit("the second", true, false)
+	another := r.submit(t) // The fourth, which this process does not know of.
+	submit("the third", true, false)
+	submit("as many as the limit may be active", false, true)
+	r.finish(t, other)
+	submit("five are", false, true)
+	r.finish(t, another)
+	submit("one has ended", true, true)
+	submit("four are", false, true)
+	ids, err := r.queue.OwnerIDs(t.Context(), "u1")
+	if err != nil || len(ids) != 4 {
+		t.Fatalf("%d jobs, %v", len(ids), err)
+	}
+	for _, id := range ids {
+		snap, err := r.Read(t.Context(), []string{"u1"}, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.finish(t, snap.Spec)
+	}
+	submit("all have ended", true, true)
+	for range 3 {
+		r.submit(t)
+	}
+	now = now.Add(time.Second)
+	submit("a second after others were submitted", false, true)
+}
+
+// TestCountsAreForgotten submits jobs of many members. Their counts are kept no longer than they are used.
+func TestCountsAreForgotten(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := start(t).submitterAt(t, func() time.Time { return now })
+	const members = 5
+	for second := range 3 {
+		for i := range members {
+			accepts(t, s, jobs.Caller{Owner: fmt.Sprintf("u%d-%d", second, i), Lane: job.LaneMember}, "", 20)
+		}
+		if n := s.Counts(); n > 2*members {
+			t.Errorf("%d counts are kept, want at most %d", n, 2*members)
+		}
+		now = now.Add(time.Second)
 	}
 }

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"log/slog"
+	"math"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
@@ -87,5 +88,7 @@ func (s *Submitter) checkRoom(ctx context.Context, caller Caller, specs []*job.S
 		return nil
 	}
 	// A reservation that is not among those in progress comes after all of them, and does not count for others.
-	return s.checkActive(ctx, &reservation{specs[0].Owner, specs[0].ID, activeName(specs[0]), specs[0].APIKey}, limits, false)
+	r := newReservation(specs[0])
+	r.number = math.MaxUint64
+	return s.checkActive(ctx, r, limits, false)
 }

@@ -80,6 +80,19 @@ var Outlive = outlive
 func (s *Submitter) Inflight() int {
 	s.inflight.mu.Lock()
 	defer s.inflight.mu.Unlock()
+	n := 0
+	for _, own := range s.inflight.byOwner {
+		if len(own.inProgress) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Counts returns of how many owners something is kept.
+func (s *Submitter) Counts() int {
+	s.inflight.mu.Lock()
+	defer s.inflight.mu.Unlock()
 	return len(s.inflight.byOwner)
 }
 

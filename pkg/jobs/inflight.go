@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -26,11 +29,42 @@ func (e *TooManyActiveError) Error() string { return fmt.Sprintf("%d jobs are ac
 // jobs in the queue.
 type inflight struct {
 	mu      sync.Mutex
-	byOwner map[string][]*reservation
+	byOwner map[string]*submissions
+	// swept is when counts that are too old were last removed.
+	swept time.Time
 }
 
-// reservation is a submission in progress. name is what distinguishes it from others, and apiKey the ID of the API key, if any.
-type reservation struct{ owner, id, name, apiKey string }
+// submissions are those of one owner.
+type submissions struct {
+	inProgress []*reservation
+	// added is how many there have been.
+	added uint64
+	// last is the last count of the owner's active jobs, if any.
+	last activeCount
+}
+
+// activeCount is how many jobs of an owner were active when so many submissions had been added, or a few more than that.
+type activeCount struct {
+	active int
+	added  uint64
+	at     time.Time
+}
+
+// maxCountAge is how long a count is used. In that time, jobs that other processes submit are not counted.
+const maxCountAge = time.Second
+
+func (c activeCount) fresh(now time.Time) bool { return !c.at.IsZero() && now.Sub(c.at) < maxCountAge }
+
+// reservation is a submission in progress. number counts those of its owner, name is what distinguishes it from others, and apiKey
+// the ID of the API key, if any.
+type reservation struct {
+	owner, id, name, apiKey string
+	number                  uint64
+}
+
+func newReservation(spec *job.Spec) *reservation {
+	return &reservation{owner: spec.Owner, id: spec.ID, name: activeName(spec), apiKey: spec.APIKey}
+}
 
 // maxIdentical is up to how many active jobs of an owner identical ones count as one.
 const maxIdentical = 100
@@ -43,23 +77,37 @@ func (f *inflight) reserve(spec *job.Spec) *reservation {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.byOwner == nil {
-		f.byOwner = make(map[string][]*reservation)
+		f.byOwner = make(map[string]*submissions)
 	}
-	r := &reservation{spec.Owner, spec.ID, activeName(spec), spec.APIKey}
-	f.byOwner[r.owner] = append(f.byOwner[r.owner], r)
+	own := f.byOwner[spec.Owner]
+	if own == nil {
+		own = &submissions{}
+		f.byOwner[spec.Owner] = own
+	}
+	own.added++
+	r := newReservation(spec)
+	r.number = own.added
+	own.inProgress = append(own.inProgress, r)
 	return r
+}
+
+// of returns the submissions of an owner, to read only. mu must be held.
+func (f *inflight) of(owner string) *submissions {
+	if own := f.byOwner[owner]; own != nil {
+		return own
+	}
+	return &submissions{}
 }
 
 // release removes a submission. Its job, if any, is in the queue by then.
 func (f *inflight) release(r *reservation) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	left := slices.DeleteFunc(f.byOwner[r.owner], func(other *reservation) bool { return other == r })
-	if len(left) == 0 {
+	own := f.byOwner[r.owner]
+	own.inProgress = slices.DeleteFunc(own.inProgress, func(other *reservation) bool { return other == r })
+	if len(own.inProgress) == 0 && own.last.at.IsZero() {
 		delete(f.byOwner, r.owner)
-		return
 	}
-	f.byOwner[r.owner] = left
 }
 
 // ahead returns the names of the owner's submissions in progress that were added before r, and of those the ones with the same API key.
@@ -68,7 +116,7 @@ func (f *inflight) ahead(r *reservation) (all, ofKey map[string]bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	all, ofKey = make(map[string]bool), make(map[string]bool)
-	for _, other := range f.byOwner[r.owner] {
+	for _, other := range f.of(r.owner).inProgress {
 		if other == r {
 			break
 		}
@@ -80,12 +128,50 @@ func (f *inflight) ahead(r *reservation) (all, ofKey map[string]bool) {
 	return all, ofKey
 }
 
+// atMostBefore returns a number that the owner's active jobs that were added before r do not exceed: those of the last count and all
+// that were added since. It returns false if there is no count, or an old one.
+func (f *inflight) atMostBefore(r *reservation, now time.Time) (int, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	own := f.of(r.owner)
+	if !own.last.fresh(now) {
+		return 0, false
+	}
+	since := max(own.last.added, min(own.added, r.number-1)) - own.last.added
+	return own.last.active + int(min(since, math.MaxInt32)), true
+}
+
+// beginCount returns the count to complete with what is in the queue after the call. It counts submissions that are released in
+// between twice.
+func (f *inflight) beginCount(r *reservation, now time.Time) activeCount {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	own := f.of(r.owner)
+	return activeCount{active: len(own.inProgress), added: own.added, at: now}
+}
+
+// endCount keeps a count for the submissions that follow, unless there is a newer one.
+func (f *inflight) endCount(r *reservation, count activeCount) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if own := f.byOwner[r.owner]; own != nil && count.added >= own.last.added {
+		own.last = count
+	}
+	if count.at.Sub(f.swept) < maxCountAge {
+		return
+	}
+	f.swept = count.at
+	maps.DeleteFunc(f.byOwner, func(_ string, own *submissions) bool {
+		return len(own.inProgress) == 0 && !own.last.fresh(count.at)
+	})
+}
+
 // activeLimits are the limits of a submission; 0 means none.
 type activeLimits struct{ owner, key int }
 
 // reserve counts a submission as active until release is called, or fails with a *TooManyActiveError. A repeated submission,
-// which creates no job, is never refused. It costs one request, and up to five more when it refuses or an API key with a limit of its
-// own belongs to an owner with as many jobs.
+// which creates no job, is never refused. It costs at most one request, and up to five more when it refuses or an API key with a limit
+// of its own belongs to an owner with as many jobs.
 func (s *Submitter) reserve(ctx context.Context, key *CallerKey, spec *job.Spec, keyed bool) (release func(), err error) {
 	limits := s.activeLimits(key, spec)
 	if limits == (activeLimits{}) {
@@ -110,13 +196,9 @@ func (s *Submitter) activeLimits(key *CallerKey, spec *job.Spec) activeLimits {
 func (s *Submitter) checkActive(ctx context.Context, r *reservation, limits activeLimits, keyed bool) error {
 	ahead, _ := s.inflight.ahead(r)
 	if s.jobs.broker.Alone() {
-		// The sum is at most too high: those that are being submitted and are queued already count twice.
-		queued, err := s.jobs.queue.OwnerCount(ctx, r.owner)
-		if err != nil {
+		n, err := s.atMostActive(ctx, r, len(ahead), limits)
+		if err != nil || limits.exceeded(n, n) == nil {
 			return err
-		}
-		if n := queued + len(ahead); limits.exceeded(n, n) == nil {
-			return nil
 		}
 	}
 	queued, err := s.jobs.queue.OwnerIDs(ctx, r.owner)
@@ -159,6 +241,24 @@ func (s *Submitter) checkActive(ctx context.Context, r *reservation, limits acti
 		}
 	}
 	return refusal
+}
+
+// atMostActive returns a number that the owner's active jobs that were added before r do not exceed. It costs no request while the last
+// count and what was added since then are within the limits.
+func (s *Submitter) atMostActive(ctx context.Context, r *reservation, ahead int, limits activeLimits) (int, error) {
+	now := s.now()
+	if n, ok := s.inflight.atMostBefore(r, now); ok && limits.exceeded(n, n) == nil {
+		return n, nil
+	}
+	count := s.inflight.beginCount(r, now)
+	queued, err := s.jobs.queue.OwnerCount(ctx, r.owner)
+	if err != nil {
+		return 0, err
+	}
+	count.active += queued
+	s.inflight.endCount(r, count)
+	// Submissions that are being made and are queued already count twice.
+	return queued + ahead, nil
 }
 
 // exceeded returns a *TooManyActiveError if as many jobs of the owner, or of its API key, are active as there may be, and otherwise

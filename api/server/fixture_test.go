@@ -112,7 +112,7 @@ func (l *logBuffer) String() string {
 // setup starts a server.
 func setup(t testing.TB, changes ...change) *bundle {
 	t.Helper()
-	b := &bundle{broker: brokertest.Start(t), metrics: telemetry.NewMetrics(), log: &logBuffer{}}
+	b := &bundle{broker: brokertest.Start(t, brokertest.RecentAge(time.Hour)), metrics: telemetry.NewMetrics(), log: &logBuffer{}}
 	log, err := telemetry.NewLogger(b.log, "debug")
 	must(t, err)
 	r := jobstest.On(t, b.broker, jobs.WithMetrics(b.metrics))

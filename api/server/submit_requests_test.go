@@ -29,13 +29,15 @@ func TestRequestsPerSubmission(t *testing.T) {
 	type counts = map[string]int
 	charge := counts{minute: 1, day: 2} // The daily counters are those of the owner and of the address.
 	keyed := counts{readResults: 2}
-	// The account is read before and after, and the URL for the events of its jobs between.
-	member := counts{readAccount: 3}
+	// The account, which is looked at before and after, and the URL for the events of its jobs are read once in a while.
+	member := counts{readAccount: 2}
 	for name, tc := range map[string]struct {
 		quota, active bool
-		options       func(*bundle) []option
-		want          []counts
-		body          any // imageBody unless set
+		// again counts the second submission.
+		again   bool
+		options func(*bundle) []option
+		want    []counts
+		body    any // imageBody unless set
 	}{
 		"guest":                   {want: nil},
 		"guest, active limit":     {active: true, options: func(*bundle) []option { return []option{cookie(c)} }, want: []counts{{countQueue: 1}}},
@@ -48,6 +50,7 @@ func TestRequestsPerSubmission(t *testing.T) {
 		"member":                  {options: func(b *bundle) []option { return []option{b.newMember(t, annEmail)} }, want: []counts{member}},
 		"member, quota":           {quota: true, options: func(b *bundle) []option { return []option{b.newMember(t, annEmail)} }, want: []counts{member, charge}},
 		"member, quota and limit": {quota: true, active: true, options: func(b *bundle) []option { return []option{b.newMember(t, annEmail)} }, want: []counts{member, charge, {countQueue: 1}}},
+		"member, again":           {quota: true, active: true, again: true, options: func(b *bundle) []option { return []option{b.newMember(t, annEmail)} }, want: []counts{charge}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,13 +73,16 @@ func TestRequestsPerSubmission(t *testing.T) {
 					want[subject] += n
 				}
 			}
-			all, err := b.broker.Conn().SubscribeSync(">")
-			must(t, err)
-			must(t, b.broker.Conn().Flush())
 			body := tc.body
 			if body == nil {
 				body = imageBody
 			}
+			if tc.again {
+				b.submit(t, body, options...).expect(t, http.StatusAccepted)
+			}
+			all, err := b.broker.Conn().SubscribeSync(">")
+			must(t, err)
+			must(t, b.broker.Conn().Flush())
 			b.submit(t, body, options...).expect(t, http.StatusAccepted)
 			must(t, b.broker.Conn().Publish("end", nil))
 			got := counts{}

@@ -117,14 +117,15 @@ func tokenHash(token string) string {
 	return hexHash(token[:max(0, strings.LastIndexByte(token, '.'))])[:32]
 }
 
-// Identify returns the account and the session of a token. It returns ErrToken, ErrDisabled or ErrUnknown. It costs one
-// request.
+// Identify returns the account and the session of a token. It returns ErrToken, ErrDisabled or ErrUnknown. It costs at most one
+// request. A token that this process has revoked is never valid again; where NATS runs in it, what another process has revoked may
+// be for up to a second.
 func (a *Accounts) Identify(ctx context.Context, token string) (*User, Session, error) {
 	c, session, err := a.parse(token)
 	if err != nil {
 		return nil, Session{}, err
 	}
-	u, _, err := a.read(ctx, keyOf(c.Email))
+	u, err := a.readRecent(ctx, keyOf(c.Email))
 	if err != nil {
 		return nil, Session{}, err
 	}
@@ -139,10 +140,10 @@ func (a *Accounts) Identify(ctx context.Context, token string) (*User, Session, 
 	return u, session, nil
 }
 
-// Find returns the active account with a key, as Key returns it, and an ID. It returns ErrDisabled or ErrUnknown. It costs one
-// request.
+// Find returns the active account with a key, as Key returns it, and an ID. It returns ErrDisabled or ErrUnknown. It reads as Identify
+// does.
 func (a *Accounts) Find(ctx context.Context, key, id string) (*User, error) {
-	u, _, err := a.read(ctx, key)
+	u, err := a.readRecent(ctx, key)
 	switch {
 	case err != nil:
 		return nil, err

@@ -14,7 +14,17 @@ import (
 // read returns an account and its revision, or ErrUnknown. It reads from the stream's leader: a replica may lag behind a
 // password change.
 func (a *Accounts) read(ctx context.Context, key string) (*User, uint64, error) {
-	e, err := a.users.Get(ctx, broker.UserSubject(key))
+	return found(a.users.Get(ctx, broker.UserSubject(key)))
+}
+
+// readRecent is read for what must see the changes of this process at once, and those of others within a second. It costs no
+// request if this process has just read the account and NATS runs in it.
+func (a *Accounts) readRecent(ctx context.Context, key string) (*User, error) {
+	u, _, err := found(a.users.GetRecent(ctx, broker.UserSubject(key)))
+	return u, err
+}
+
+func found(e kv.Entry[User], err error) (*User, uint64, error) {
 	if errors.Is(err, kv.ErrNotFound) {
 		return nil, 0, ErrUnknown
 	}

@@ -92,6 +92,9 @@ func (b *Broker) dial(ctx context.Context) error {
 	}
 	b.js = js
 	buffered := checkedJetStream{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer, alone: b.Alone(), closed: b.closed}
+	if b.Alone() {
+		buffered.recent = &recentReads{age: b.cfg.hooks.RecentAge}
+	}
 	b.buffered, b.checked = buffered, buffered
 	b.checked.durable = b.Durable
 	if b.embedded != nil {

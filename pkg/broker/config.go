@@ -72,6 +72,7 @@ func (c Config) withDefaults() Config {
 	c.hooks.AckWait = cmp.Or(c.hooks.AckWait, DefaultAckWait)
 	c.hooks.ReconcileInterval = cmp.Or(c.hooks.ReconcileInterval, reconcileInterval)
 	c.hooks.RemindInterval = cmp.Or(c.hooks.RemindInterval, remindInterval)
+	c.hooks.RecentAge = cmp.Or(c.hooks.RecentAge, recentAge)
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.Sync = cmp.Or(c.Sync, syncAlways)
 	c.DataLoss = cmp.Or(c.DataLoss, lossRefuse)

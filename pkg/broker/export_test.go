@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
@@ -45,3 +46,24 @@ var StreamOfBucket = streamOfBucket
 
 // Union returns the union of two lists of subjects.
 var Union = union
+
+// RecentReads are the reads that RecentLast keeps.
+type RecentReads struct{ r recentReads }
+
+// NewRecentReads returns an empty one.
+func NewRecentReads(age time.Duration) *RecentReads { return &RecentReads{recentReads{age: age}} }
+
+// Read begins a read, of which the returned function keeps the message.
+func (r *RecentReads) Read(subject string, now time.Time) (put func(*jetstream.RawStreamMsg)) {
+	_, _, writes := r.r.get(subject, now)
+	return func(msg *jetstream.RawStreamMsg) { r.r.put(subject, msg, now, writes) }
+}
+
+// Write begins a write, which the returned function ends.
+func (r *RecentReads) Write(subject string) (end func()) { return r.r.write(subject) }
+
+// Has reports whether a message is kept.
+func (r *RecentReads) Has(subject string, now time.Time) bool {
+	_, found, _ := r.r.get(subject, now)
+	return found
+}

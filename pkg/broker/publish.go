@@ -23,6 +23,8 @@ type checkedJetStream struct {
 	closed <-chan struct{}
 	// durable, if not nil, is what a write waits for after its acknowledgement.
 	durable func(ctx context.Context, streams ...string) error
+	// recent, if not nil, is what RecentLast has read.
+	recent *recentReads
 }
 
 // WriteObserver receives every publish to a stream: the stream, the result and how long the acknowledgement took. It must
@@ -63,6 +65,9 @@ func (c checkedJetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ..
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, publishTimeout)
 		defer cancel()
+	}
+	if c.recent != nil && streamOf(msg.Subject) == UsersStream {
+		defer c.recent.write(msg.Subject)()
 	}
 	sent, err := c.send(msg, opts)
 	if err != nil {
@@ -121,10 +126,16 @@ func (s *Sent) Stored(ctx context.Context, ack *jetstream.PubAck, err error) (*j
 // Stream is jetstream.JetStream.Stream. What the stream deletes is deleted durably.
 func (c checkedJetStream) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
 	stream, err := c.JetStream.Stream(ctx, name)
-	if err != nil || c.durable == nil {
-		return stream, err
+	if err != nil {
+		return nil, err
 	}
-	return durableStream{Stream: stream, durable: c.durable}, nil
+	if c.recent != nil && name == UsersStream {
+		stream = forgettingStream{Stream: stream, recent: c.recent}
+	}
+	if c.durable != nil {
+		stream = durableStream{Stream: stream, durable: c.durable}
+	}
+	return stream, nil
 }
 
 func (c checkedJetStream) observe(subject string, err error, began time.Time) {

@@ -83,7 +83,16 @@ type Entry[T any] struct {
 // Get returns the entry of a key from the leader of the stream, so that it is never stale. It fails with ErrNotFound, in which
 // case the entry has the revision for Update. It costs one request.
 func (b *Bucket[T]) Get(ctx context.Context, key string) (Entry[T], error) {
-	e, err := b.get(ctx, key)
+	return existing(b.get(ctx, key))
+}
+
+// GetRecent is Get by broker.RecentLast: it may miss what another process has written within the last second, but nothing that this
+// one has.
+func (b *Bucket[T]) GetRecent(ctx context.Context, key string) (Entry[T], error) {
+	return existing(b.getBy(ctx, key, broker.RecentLast))
+}
+
+func existing[T any](e Entry[T], err error) (Entry[T], error) {
 	switch {
 	case err != nil:
 		return e, err
@@ -95,7 +104,13 @@ func (b *Bucket[T]) Get(ctx context.Context, key string) (Entry[T], error) {
 
 // get is like Get but reports neither a missing value nor one that cannot be decoded as an error.
 func (b *Bucket[T]) get(ctx context.Context, key string) (Entry[T], error) {
-	msg, err := broker.LeaderLast(ctx, b.js, b.streamName(), b.cfg.Prefix+key)
+	return b.getBy(ctx, key, broker.LeaderLast)
+}
+
+func (b *Bucket[T]) getBy(ctx context.Context, key string,
+	last func(ctx context.Context, js jetstream.JetStream, stream, subject string) (*jetstream.RawStreamMsg, error),
+) (Entry[T], error) {
+	msg, err := last(ctx, b.js, b.streamName(), b.cfg.Prefix+key)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return Entry[T]{Key: key}, nil

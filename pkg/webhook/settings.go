@@ -48,7 +48,10 @@ type Secret struct {
 }
 
 func (s *Service) read(ctx context.Context, owner string) (*settings, error) {
-	e, err := s.settings.Get(ctx, broker.WebhookSettingsSubject(owner))
+	return found(s.settings.Get(ctx, broker.WebhookSettingsSubject(owner)))
+}
+
+func found(e kv.Entry[settings], err error) (*settings, error) {
 	if errors.Is(err, kv.ErrNotFound) {
 		return &settings{}, nil
 	}
@@ -88,9 +91,10 @@ func (s *Service) SetEndpoint(ctx context.Context, owner, url string, events []j
 	return &Endpoint{set.URL, set.Events, set.Disabled}, nil
 }
 
-// Default returns the webhook of the jobs of an account that name none themselves, or nil. It costs one request.
+// Default returns the webhook of the jobs of an account that name none themselves, or nil. It costs at most one request; what
+// another process has changed may go unnoticed for a second where NATS runs in this one.
 func (s *Service) Default(ctx context.Context, owner string) (*job.Webhook, error) {
-	set, err := s.read(ctx, owner)
+	set, err := found(s.settings.GetRecent(ctx, broker.WebhookSettingsSubject(owner)))
 	if err != nil || set.URL == "" {
 		return nil, err
 	}

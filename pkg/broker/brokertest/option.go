@@ -22,6 +22,11 @@ func ReconcileInterval(d time.Duration) func(*broker.Config) {
 	return func(c *broker.Config) { c.SetHooks(func(h *hooks.Hooks) { h.ReconcileInterval = d }) }
 }
 
+// RecentAge sets for how long broker.RecentLast uses what it has read. An hour shows every change that goes unnoticed.
+func RecentAge(d time.Duration) func(*broker.Config) {
+	return func(c *broker.Config) { c.SetHooks(func(h *hooks.Hooks) { h.RecentAge = d }) }
+}
+
 // GroupCommit uses group commit whatever the file system, if NATS_SYNC is always.
 func GroupCommit(c *broker.Config) {
 	c.SetHooks(func(h *hooks.Hooks) { h.GroupCommit = true })

@@ -96,14 +96,9 @@ func (s *Sessions) memberByKey(c *gin.Context, key string) (*Member, error) {
 	return &Member{User: id.User, Key: id.Key, Token: key}, nil
 }
 
-// Exists returns account.ErrUnknown if the account of a member was deleted. It costs one request to NATS.
+// Exists returns account.ErrUnknown if the account of a member was deleted. It costs at most one request to NATS.
 func (s *Sessions) Exists(ctx context.Context, m *Member) error {
-	var err error
-	if m.Key != nil {
-		_, err = s.accounts.Find(ctx, m.Key.Account, m.Key.User)
-	} else {
-		_, _, err = s.accounts.Identify(ctx, m.Token)
-	}
+	_, err := s.accounts.Find(ctx, m.User.Key(), m.User.ID)
 	return err
 }
 

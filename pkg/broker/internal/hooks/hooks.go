@@ -10,8 +10,8 @@ type Hooks struct {
 	OpenPort bool
 	// NoStopSync lets a stop leave the store unsynced, so that a power failure after it may lose data, unless every write is synced.
 	NoStopSync bool
-	// AckWait, ReconcileInterval and RemindInterval replace their defaults.
-	AckWait, ReconcileInterval, RemindInterval time.Duration
+	// AckWait, ReconcileInterval, RemindInterval and RecentAge replace their defaults.
+	AckWait, ReconcileInterval, RemindInterval, RecentAge time.Duration
 	// GroupCommit uses group commit whatever the file system, and UnknownLayout takes the layout of the store for unknown.
 	GroupCommit, UnknownLayout bool
 	// SyncObserver, if not nil, receives every fsync of group commit besides the one in the configuration.

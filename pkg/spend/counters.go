@@ -28,8 +28,10 @@ const (
 	busyPause   = 20 * time.Millisecond
 	// maxAlone bounds the batches of single jobs that this process has in progress: NATS accepts fifty of a stream.
 	maxAlone = 4
-	// maxTogether bounds the jobs that are counted in one write: a batch of NATS has at most a thousand messages, and a job up to eleven.
-	maxTogether = 90
+	// maxTogether bounds the messages of one write: a batch of NATS has at most a thousand.
+	maxTogether = 900
+	// pace is the least time between the beginnings of two writes while jobs wait: NATS makes files for each batch, and removes them.
+	pace = 50 * time.Millisecond
 	// trusted is for how long after its end a job whose record this process has stored cannot be counted by another one unnoticed: NATS
 	// detects duplicates of a mark for twice as long.
 	trusted = time.Minute
@@ -174,9 +176,10 @@ func (c *Counters) together(ctx context.Context, e *entry) error {
 	if first {
 		// It is not canceled with any single one of the jobs.
 		background := context.WithoutCancel(ctx)
+		began := time.Now()
 		c.write(background, e)
-		if next := c.take(); next != nil {
-			go c.writeAll(background, next)
+		if c.waiting() {
+			go c.writeAll(background, began)
 		}
 	}
 	select {
@@ -187,22 +190,36 @@ func (c *Counters) together(ctx context.Context, e *entry) error {
 	}
 }
 
-// take returns the jobs that have arrived during a write; nil if there are none, and the next one that arrives is the first then.
+// waiting reports whether jobs have arrived during a write. If not, the next one that arrives is the first.
+func (c *Counters) waiting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy = len(c.next) > 0
+	return c.busy
+}
+
+// take returns jobs that wait.
 func (c *Counters) take() []*entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := min(len(c.next), maxTogether)
-	taken := c.next[:n:n]
-	if c.next = c.next[n:]; n == 0 {
-		c.busy, c.next = false, nil
-		return nil
+	n, messages := 0, 0
+	for _, e := range c.next {
+		if messages += len(e.marks) + len(e.changes); messages > maxTogether {
+			break
+		}
+		n++
 	}
+	taken := c.next[:n:n]
+	c.next = c.next[n:]
 	return taken
 }
 
-func (c *Counters) writeAll(ctx context.Context, next []*entry) {
-	for ; next != nil; next = c.take() {
-		c.write(ctx, next...)
+// writeAll counts the jobs that wait until there are none; began is when the write before began.
+func (c *Counters) writeAll(ctx context.Context, began time.Time) {
+	for c.waiting() {
+		lifecycle.Sleep(ctx, time.Until(began.Add(pace)))
+		began = time.Now()
+		c.write(ctx, c.take()...)
 	}
 }
 

@@ -94,6 +94,22 @@ func TestCountOnce(t *testing.T) {
 	}
 }
 
+// TestCountMany counts more jobs at the same time than fit into one batch of NATS.
+func TestCountMany(t *testing.T) {
+	t.Parallel()
+	c := spend.New(brokertest.Start(t))
+	const jobs = 1100
+	var wg sync.WaitGroup
+	for i := range jobs {
+		wg.Go(func() { add(t, c, ended(fmt.Sprint("j", i), fmt.Sprint("model", i), "0.00000003"), true) })
+	}
+	wg.Wait()
+	rows, sums, err := c.Report(t.Context(), "u1", spend.Query{Since: "20000101", Until: "29991231"})
+	if err != nil || len(sums) != 1 || sums[0].Jobs != jobs {
+		t.Errorf("%d rows, sums %+v, %v; want %d jobs", len(rows), sums, err, jobs)
+	}
+}
+
 // forgetMarks waits until NATS has forgotten the ID of the mark of a job, without which it detects no duplicate.
 func forgetMarks(t testing.TB, b *broker.Broker, of *job.Record) {
 	t.Helper()

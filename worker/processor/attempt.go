@@ -24,6 +24,8 @@ type attempt struct {
 	delivery  *queue.Delivery
 	spec      *job.Spec
 	cancel    context.CancelCauseFunc
+	// ended, if not nil, is called when the job has ended and only has to be removed from the queue.
+	ended func()
 
 	// updating is a lock for writes of the progress, held by sending to it.
 	updating chan struct{}
@@ -40,8 +42,8 @@ type attempt struct {
 	stopped <-chan struct{}
 }
 
-// work handles one delivery. A job that it does not end is redelivered.
-func (p *Processor) work(ctx context.Context, d *queue.Delivery, granted permit) {
+// work handles one delivery. A job that it does not end is redelivered. ended is as for runJob.
+func (p *Processor) work(ctx context.Context, d *queue.Delivery, granted permit, ended func()) {
 	ctx = p.tracing.WithMessage(telemetry.WithJobID(ctx, d.ID), d.Header)
 	defer func() {
 		if r := recover(); r != nil {
@@ -52,7 +54,7 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery, granted permit)
 	if d.Count > 1 {
 		p.metrics.Redeliveries.WithLabelValues(string(d.Kind)).Inc()
 	}
-	a := &attempt{processor: p, delivery: d, spec: d.Spec, permit: granted, updating: make(chan struct{}, 1)}
+	a := &attempt{processor: p, delivery: d, spec: d.Spec, permit: granted, ended: ended, updating: make(chan struct{}, 1)}
 	if d.Fault != nil {
 		a.unreadable(ctx)
 		return

@@ -19,6 +19,9 @@ const (
 	StepAck      = jobs.StepUnqueue
 )
 
+// FinishingPerSlot is finishingPerSlot.
+const FinishingPerSlot = finishingPerSlot
+
 // Causes returns the causes with which an attempt is canceled, by name.
 func Causes() map[string]error {
 	return map[string]error{

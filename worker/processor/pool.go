@@ -23,6 +23,9 @@ const (
 	checkInterval = 500 * time.Millisecond
 	// maxIdle bounds the wait while a lane may not be fetched from.
 	maxIdle = time.Second
+	// finishingPerSlot is how many jobs for each slot may be finishing at a time. Their costs are counted together, so that more of them
+	// cost less.
+	finishingPerSlot = 4
 	// outageRetryDelay is the delay after NATS could not be reached.
 	outageRetryDelay = 500 * time.Millisecond
 )
@@ -40,10 +43,13 @@ type pool struct {
 	busy int
 	// started has the jobs that have a slot, for the goroutines that run them.
 	started chan startedJob
-	// running is the number of these goroutines. They are kept, since their stacks have grown to the size that a job needs.
-	running int
-	// done receives when a slot becomes free.
-	done chan struct{}
+	// running is the number of these goroutines, of which occupied ones have a job. They are kept, since their stacks have grown to the
+	// size that a job needs.
+	running, occupied int
+	// finishing holds one value for each job that has ended and has no slot any more, but is not removed from the queue yet.
+	finishing chan struct{}
+	// done receives when a slot or a goroutine becomes free.
+	done chan freed
 	// turns counts the calls of next that found a lane.
 	turns int
 	// blocked is set while a lane may not be fetched from.
@@ -53,6 +59,9 @@ type pool struct {
 	// awaitingStore is set while a goroutine waits until results can be stored.
 	awaitingStore atomic.Bool
 }
+
+// freed is what a job no longer needs.
+type freed struct{ slots, goroutines int }
 
 // startedJob is a job that has a slot.
 type startedJob struct {
@@ -77,7 +86,10 @@ func newPool(ctx context.Context, q *queue.Queue, name string, slots int, kinds 
 	if err != nil {
 		return nil, err
 	}
-	pl := &pool{name: name, slots: slots, puller: puller, started: make(chan startedJob, slots), done: make(chan struct{}, slots)}
+	pl := &pool{
+		name: name, slots: slots, puller: puller,
+		started: make(chan startedJob, slots), finishing: make(chan struct{}, finishingPerSlot*slots), done: make(chan freed, slots),
+	}
 	for _, kind := range kinds {
 		for _, name := range job.Lanes() {
 			l, err := q.Lane(ctx, kind, name)
@@ -131,7 +143,7 @@ func (p *Processor) runPool(pulling, working context.Context, pl *pool) {
 	// A job that arrives without a free slot is returned as on a shutdown: at once and without counting.
 	returning, cancel := context.WithCancelCause(working)
 	cancel(errShutdown)
-	for stopping := pulling.Done(); pulling.Err() == nil || pl.busy > 0 || pl.puller.Open() > 0; {
+	for stopping := pulling.Done(); pulling.Err() == nil || pl.occupied > 0 || pl.puller.Open() > 0; {
 		changed := p.control.Changed()
 		if pulling.Err() == nil {
 			p.fill(pulling, pl)
@@ -150,18 +162,23 @@ func (p *Processor) runPool(pulling, working context.Context, pl *pool) {
 			}
 			granted := p.permitFor(pulling, pl, pull, d)
 			if pulling.Err() != nil || pl.busy == pl.slots {
-				p.slots.Go(func() { p.runJob(returning, d, granted) })
+				p.slots.Go(func() { p.runJob(returning, d, granted, nil) })
 				break
 			}
 			p.addBusy(pl, 1)
-			if pl.busy > pl.running {
+			if pl.occupied++; pl.occupied > pl.running {
 				pl.running++
 				p.slots.Go(func() { p.runStarted(working, pl) })
 			}
 			pl.started <- startedJob{d, granted}
-		case <-pl.done:
+		case free := <-pl.done:
 			// Slots that became free together share a pull.
-			p.addBusy(pl, -1-drain(pl.done))
+			free = drain(pl.done, free)
+			pl.occupied -= free.goroutines
+			if free.slots == 0 {
+				break
+			}
+			p.addBusy(pl, -free.slots)
 			for _, l := range pl.lanes {
 				if l.pull == nil {
 					l.emptyAt = time.Time{}
@@ -179,29 +196,49 @@ func (p *Processor) runPool(pulling, working context.Context, pl *pool) {
 	}
 }
 
-// drain receives what is in a channel, and returns how much that was.
-func drain(c <-chan struct{}) int {
-	for n := 0; ; n++ {
+// drain adds what is in a channel to what was received before.
+func drain(c <-chan freed, sum freed) freed {
+	for {
 		select {
-		case <-c:
+		case more := <-c:
+			sum.slots += more.slots
+			sum.goroutines += more.goroutines
 		default:
-			return n
+			return sum
 		}
 	}
 }
 
-// runStarted runs jobs that have a slot until there are no more.
+// runStarted runs jobs that have a slot until there are no more. A slot is free as soon as its job has ended: what is left to do may
+// wait for others, and needs no upstream.
 func (p *Processor) runStarted(ctx context.Context, pl *pool) {
 	for started := range pl.started {
-		p.runJob(ctx, started.delivery, started.granted)
-		pl.done <- struct{}{}
+		finishing := false
+		p.runJob(ctx, started.delivery, started.granted, func() {
+			if finishing {
+				return
+			}
+			select {
+			case pl.finishing <- struct{}{}:
+				finishing = true
+				pl.done <- freed{slots: 1}
+			default: // Too many are finishing already.
+			}
+		})
+		if finishing {
+			<-pl.finishing
+			pl.done <- freed{goroutines: 1}
+		} else {
+			pl.done <- freed{slots: 1, goroutines: 1}
+		}
 	}
 }
 
-func (p *Processor) runJob(ctx context.Context, d *queue.Delivery, granted permit) {
+// runJob runs a job. It calls ended, if not nil, once or more often when the job has ended and only has to be removed from the queue.
+func (p *Processor) runJob(ctx context.Context, d *queue.Delivery, granted permit, ended func()) {
 	defer p.breaker.release(granted)
 	d.Decode()
-	p.work(ctx, d, granted)
+	p.work(ctx, d, granted, ended)
 }
 
 // permitFor returns the permit for a job that a pull has brought; pull is nil if it was given up before.

@@ -134,6 +134,10 @@ func (a *attempt) finish(ctx context.Context, r *job.Record) error {
 
 // write performs the write of a settlement step. Writes of media and records update the storage state.
 func (a *attempt) write(ctx context.Context, step jobs.Step, bytes int, write func(context.Context) error) error {
+	if step == jobs.StepFollowUp && a.ended != nil && a.spec.Spending != nil {
+		// The cost is counted together with that of other jobs.
+		a.ended()
+	}
 	var state *storageState
 	if bytes > 0 || step == jobs.StepRecord {
 		state = &a.processor.storeOutage

@@ -54,9 +54,9 @@ type RecentReads struct{ r recentReads }
 func NewRecentReads(age time.Duration) *RecentReads { return &RecentReads{recentReads{age: age}} }
 
 // Read begins a read, of which the returned function keeps the message.
-func (r *RecentReads) Read(subject string, now time.Time) (put func(*jetstream.RawStreamMsg)) {
+func (r *RecentReads) Read(subject string, now time.Time) (put func(*RecentMessage)) {
 	_, _, writes := r.r.get(subject, now)
-	return func(msg *jetstream.RawStreamMsg) { r.r.put(subject, msg, now, writes) }
+	return func(msg *RecentMessage) { r.r.put(subject, msg, now, writes) }
 }
 
 // Write begins a write, which the returned function ends.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -19,18 +20,24 @@ const (
 
 // RecentLast is LeaderLast for the stream of accounts, for what every request of a member reads. Where the only server is that of this
 // process it may return what was read up to 750 ms ago, unless this process has begun to write to the subject since then: what it
-// has changed, a sign-out for example, it never reads again. Such a read costs no request. The message is shared and must not be
-// changed.
-func RecentLast(ctx context.Context, js jetstream.JetStream, stream, subject string) (*jetstream.RawStreamMsg, error) {
+// has changed, a sign-out for example, it never reads again. Such a read costs no request.
+func RecentLast(ctx context.Context, js jetstream.JetStream, stream, subject string) (*RecentMessage, error) {
 	c, ok := js.(checkedJetStream)
 	if !ok || c.recent == nil || stream != UsersStream {
-		return LeaderLast(ctx, js, stream, subject)
+		msg, err := LeaderLast(ctx, js, stream, subject)
+		if err != nil {
+			return nil, err
+		}
+		return &RecentMessage{RawStreamMsg: msg}, nil
 	}
 	began := time.Now()
 	msg, found, writes := c.recent.get(subject, began)
 	if !found {
-		var err error
-		if msg, err = LeaderLast(ctx, js, stream, subject); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		raw, err := LeaderLast(ctx, js, stream, subject)
+		switch {
+		case err == nil:
+			msg = &RecentMessage{RawStreamMsg: raw}
+		case !errors.Is(err, jetstream.ErrMsgNotFound):
 			return nil, err
 		}
 		c.recent.put(subject, msg, began, writes)
@@ -39,6 +46,13 @@ func RecentLast(ctx context.Context, js jetstream.JetStream, stream, subject str
 		return nil, jetstream.ErrMsgNotFound
 	}
 	return msg, nil
+}
+
+// RecentMessage is a message that RecentLast has read. It is shared and must not be changed.
+type RecentMessage struct {
+	*jetstream.RawStreamMsg
+	// Decoded is for the reader, who need not decode the message again.
+	Decoded atomic.Value
 }
 
 // recentReads keeps the messages that were read lately.
@@ -53,12 +67,12 @@ type recentReads struct {
 
 // recentRead is a message, nil if there was none, and when the read began.
 type recentRead struct {
-	msg  *jetstream.RawStreamMsg
+	msg  *RecentMessage
 	read time.Time
 }
 
 // get returns the message of a subject if it was read lately, and otherwise what put needs.
-func (r *recentReads) get(subject string, now time.Time) (msg *jetstream.RawStreamMsg, found bool, writes uint64) {
+func (r *recentReads) get(subject string, now time.Time) (msg *RecentMessage, found bool, writes uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	kept, ok := r.bySubject[subject]
@@ -66,7 +80,7 @@ func (r *recentReads) get(subject string, now time.Time) (msg *jetstream.RawStre
 }
 
 // put keeps a message, unless a write has begun or ended since get: the message may be the one before it.
-func (r *recentReads) put(subject string, msg *jetstream.RawStreamMsg, began time.Time, writes uint64) {
+func (r *recentReads) put(subject string, msg *RecentMessage, began time.Time, writes uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.writes != writes {

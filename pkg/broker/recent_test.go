@@ -134,7 +134,7 @@ func TestRecentLastOfOthers(t *testing.T) {
 // TestRecentReadsDuringWrites puts what was read before, during and after a write.
 func TestRecentReadsDuringWrites(t *testing.T) {
 	t.Parallel()
-	now, kept := time.Now(), &jetstream.RawStreamMsg{}
+	now, kept := time.Now(), &broker.RecentMessage{}
 	for name, tc := range map[string]struct {
 		run  func(r *broker.RecentReads)
 		want bool

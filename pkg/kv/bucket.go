@@ -87,9 +87,18 @@ func (b *Bucket[T]) Get(ctx context.Context, key string) (Entry[T], error) {
 }
 
 // GetRecent is Get by broker.RecentLast: it may miss what another process has written within the last second, but nothing that this
-// one has.
+// one has. What the value refers to is shared and must not be changed.
 func (b *Bucket[T]) GetRecent(ctx context.Context, key string) (Entry[T], error) {
-	return existing(b.getBy(ctx, key, broker.RecentLast))
+	msg, err := broker.RecentLast(ctx, b.js, b.streamName(), b.cfg.Prefix+key)
+	if err != nil {
+		return existing(b.entry(key, nil, err))
+	}
+	e, decoded := msg.Decoded.Load().(Entry[T])
+	if !decoded {
+		e = b.decode(key, msg.RawStreamMsg)
+		msg.Decoded.Store(e)
+	}
+	return existing(e, nil)
 }
 
 func existing[T any](e Entry[T], err error) (Entry[T], error) {
@@ -104,13 +113,12 @@ func existing[T any](e Entry[T], err error) (Entry[T], error) {
 
 // get is like Get but reports neither a missing value nor one that cannot be decoded as an error.
 func (b *Bucket[T]) get(ctx context.Context, key string) (Entry[T], error) {
-	return b.getBy(ctx, key, broker.LeaderLast)
+	msg, err := broker.LeaderLast(ctx, b.js, b.streamName(), b.cfg.Prefix+key)
+	return b.entry(key, msg, err)
 }
 
-func (b *Bucket[T]) getBy(ctx context.Context, key string,
-	last func(ctx context.Context, js jetstream.JetStream, stream, subject string) (*jetstream.RawStreamMsg, error),
-) (Entry[T], error) {
-	msg, err := last(ctx, b.js, b.streamName(), b.cfg.Prefix+key)
+// entry returns the entry of what was read, or the error of the read.
+func (b *Bucket[T]) entry(key string, msg *jetstream.RawStreamMsg, err error) (Entry[T], error) {
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return Entry[T]{Key: key}, nil

@@ -41,6 +41,39 @@ func TestDeadlinesTake(t *testing.T) {
 	}
 }
 
+// TestDeadlinesUnknown leaves out what was learned.
+func TestDeadlinesUnknown(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		learned []uint64
+		last    uint64
+		want    []uint64
+		// then is what is unknown up to 9 after that.
+		then []uint64
+	}{
+		"nothing":           {nil, 6, []uint64{3, 4, 5, 6}, []uint64{7, 8, 9}},
+		"all":               {[]uint64{3, 4, 5, 6}, 6, nil, []uint64{7, 8, 9}},
+		"out of order":      {[]uint64{6, 3, 5, 4, 7}, 6, nil, []uint64{8, 9}},
+		"gaps":              {[]uint64{4, 6}, 6, []uint64{3, 5}, []uint64{7, 8, 9}},
+		"gap before later":  {[]uint64{3, 8}, 6, []uint64{4, 5, 6}, []uint64{7, 9}},
+		"before the first":  {[]uint64{1, 2}, 4, []uint64{3, 4}, []uint64{5, 6, 7, 8, 9}},
+		"twice":             {[]uint64{3, 3, 4, 4}, 4, nil, []uint64{5, 6, 7, 8, 9}},
+		"beyond the last":   {[]uint64{3, 4, 5, 9}, 4, nil, []uint64{6, 7, 8}},
+		"nothing to read":   {nil, 2, nil, []uint64{3, 4, 5, 6, 7, 8, 9}},
+		"last is the first": {nil, 3, []uint64{3}, []uint64{4, 5, 6, 7, 8, 9}},
+	} {
+		var table jobs.Deadlines
+		table.Fit(queue.Extent{First: 3, Last: 9, Jobs: 7})
+		table.Learn(tc.learned...)
+		if got := table.Unknown(tc.last); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %v has to be read, want %v", name, got, tc.want)
+		}
+		if got := table.Unknown(9); !slices.Equal(got, tc.then) {
+			t.Errorf("%s: %v has to be read then, want %v", name, got, tc.then)
+		}
+	}
+}
+
 func TestDeadlinesFit(t *testing.T) {
 	t.Parallel()
 	made := time.Unix(1_700_000_000, 0)

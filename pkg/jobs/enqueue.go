@@ -83,6 +83,9 @@ func (s *Service) push(ctx context.Context, spec *job.Spec, keyed bool) (receipt
 	for tries := 0; ; tries++ {
 		receipt, err = s.queue.Push(ctx, spec, keyed || tries > 0)
 		receipt.Repeated = receipt.Repeated || tries > 0
+		if err == nil && !receipt.AlreadyThere && s.broker.Alone() {
+			s.pushed.add(entry{receipt.Sequence, spec.Deadline.Time})
+		}
 		if err != nil || !receipt.AlreadyThere {
 			return receipt, nil, err
 		}

@@ -70,6 +70,29 @@ func (t *Deadlines) Fail(sequence uint64, deadline time.Time) { t.t.fail(entry{s
 // RetryFailed adds the failed jobs again.
 func (t *Deadlines) RetryFailed(after time.Duration) { t.t.retryFailed(after) }
 
+// Learn adds jobs that need not be read.
+func (t *Deadlines) Learn(sequences ...uint64) {
+	var pushed []entry
+	for _, sequence := range sequences {
+		pushed = append(pushed, entry{sequence: sequence})
+	}
+	t.t.learn(pushed)
+}
+
+// Unknown returns the sequences that have to be read, up to last, as if they were.
+func (t *Deadlines) Unknown(last uint64) (sequences []uint64) {
+	for {
+		from, to, found := t.t.unknown(last)
+		if !found {
+			return sequences
+		}
+		for ; from <= to; from++ {
+			sequences = append(sequences, from)
+		}
+		t.t.next = to + 1
+	}
+}
+
 // Len returns the number of jobs.
 func (t *Deadlines) Len() int { return len(t.t.heap) }
 

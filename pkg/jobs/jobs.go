@@ -46,6 +46,8 @@ type Service struct {
 	spending *spend.Counters
 	// created spares List reading the times of jobs again.
 	created creationTimes
+	// pushed has the jobs that this process has put into the queue, where no other process does.
+	pushed pushed
 	// metrics count the jobs that this service ends, and log has a line for each; both may be nil.
 	metrics *telemetry.Metrics
 	log     *slog.Logger

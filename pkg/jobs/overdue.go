@@ -19,6 +19,9 @@ const (
 	// sweepBatch is how many jobs are ended before the lease is renewed, and sweepAtOnce how many of them concurrently.
 	sweepBatch  = 256
 	sweepAtOnce = 16
+	// sweepScans is how often the queue is read in one sweep: up to 8,000 jobs a second. A longer queue, such as after a start, is read
+	// beside what clients wait for.
+	sweepScans = 8
 	// sweepTimeout bounds the time for ending one job.
 	sweepTimeout = 10 * time.Second
 	// retryAfter is when the sweeper retries jobs that it could not end.
@@ -32,15 +35,13 @@ func (s *Sweeper) sweep(ctx context.Context, t *deadlines) error {
 	if err != nil {
 		return err
 	}
-	t.fit(extent)
+	// What was pushed before a stream was replaced is not in the new one.
+	if pushed := s.jobs.pushed.take(); !t.fit(extent) {
+		t.learn(pushed)
+	}
 	t.retryFailed(retryAfter)
-	for more := extent.Last >= t.next; more; {
-		if err := s.renew(ctx); err != nil {
-			return err
-		}
-		if t.next, more, err = s.jobs.queue.Scan(ctx, t.next, t.add); err != nil {
-			return err
-		}
+	if err := s.read(ctx, t, extent.Last); err != nil {
+		return err
 	}
 	for {
 		if err := s.renew(ctx); err != nil {
@@ -54,6 +55,39 @@ func (s *Sweeper) sweep(ctx context.Context, t *deadlines) error {
 			return err
 		}
 	}
+}
+
+// read reads jobs of the queue up to the sequence last; the next sweep continues where it ends. Where no other process submits jobs,
+// this one knows those that it has submitted since the last sweep; any other was submitted without an answer, and is read in the next
+// sweep.
+func (s *Sweeper) read(ctx context.Context, t *deadlines, last uint64) error {
+	to, alone := last, s.jobs.broker.Alone()
+	if alone && t.end > 0 {
+		to = min(to, t.end)
+	}
+	t.end = last
+	for range sweepScans {
+		from, until, found := t.unknown(to)
+		if !found {
+			return nil
+		}
+		if err := s.renew(ctx); err != nil {
+			return err
+		}
+		next, more, err := s.jobs.queue.Scan(ctx, from, until, t.add)
+		t.next = next
+		switch {
+		case err != nil:
+			return err
+		case more:
+		case !alone:
+			// A replica may be behind.
+			return nil
+		default:
+			t.next = until + 1
+		}
+	}
+	return nil
 }
 
 // endAll ends jobs, several concurrently. After an error it starts no more: NATS may be unavailable.

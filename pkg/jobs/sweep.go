@@ -50,7 +50,7 @@ func NewSweeper(s *Service, leases *control.Store, m *telemetry.Metrics, log *sl
 }
 
 // Start starts to compete for the lease and, while holding it, to sweep. The sweeping process costs NATS one request per second
-// and one for each 500 new jobs; every other one tries to acquire the lease every few seconds.
+// and one for each 1,000 new jobs that it has not submitted itself; every other one tries to acquire the lease every few seconds.
 func (s *Sweeper) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop

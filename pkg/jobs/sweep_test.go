@@ -1,7 +1,9 @@
 package jobs_test
 
 import (
+	"bytes"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -91,6 +93,61 @@ func TestSweepEndsLaterJobs(t *testing.T) {
 			t.Errorf("%s ended", record.Spec.ID)
 		}
 	}
+}
+
+// TestSweepReadsOnlyWhatOthersSubmit submits jobs in this process, whose deadlines it need not read, and in another one.
+func TestSweepReadsOnlyWhatOthersSubmit(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	other := on(t, r.broker)
+	ends := r.ends(t)
+	r.sweep(t, func(s *jobs.Sweeper) { s.SetInterval(100 * time.Millisecond) })
+	scans, err := r.broker.Conn().SubscribeSync("$JS.API.DIRECT.GET." + broker.StreamJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func() (n int) {
+		t.Helper()
+		if err := r.broker.Conn().Publish(scans.Subject, []byte("end")); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			m, err := scans.NextMsg(hang)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(m.Data) == "end" {
+				return n
+			}
+			if bytes.Contains(m.Data, []byte(`"batch"`)) {
+				n++
+			}
+		}
+	}
+	ended := func(specs ...*job.Spec) {
+		t.Helper()
+		for range specs {
+			record := ends.next(t)
+			if !slices.ContainsFunc(specs, func(s *job.Spec) bool { return s.ID == record.Spec.ID }) {
+				t.Errorf("%s ended", record.Spec.ID)
+			}
+		}
+	}
+	// A few are read: the first one, and any whose submission takes longer than the pause between two sweeps.
+	const each = 5
+	for range each {
+		ended(r.due(t, 0))
+	}
+	if n := count(); n > each/2 {
+		t.Errorf("the queue was read %d times for %d jobs of this process", n, each)
+	}
+	for range each {
+		ended(other.due(t, 0))
+	}
+	if n := count(); n < each {
+		t.Errorf("the queue was read %d times for %d jobs of another process", n, each)
+	}
+	ended(r.due(t, 0), other.due(t, 0), other.due(t, 0), r.due(t, 0), other.due(t, 0))
 }
 
 // TestSweepKeepsUnreadableMessages checks that messages that cannot be decoded are kept and do not delay others.

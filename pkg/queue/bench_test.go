@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"math"
 	"strconv"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func BenchmarkScan20000(b *testing.B) {
 		found := 0
 		for more := true; more; {
 			var err error
-			if next, more, err = q.Scan(b.Context(), next, func(uint64, time.Time) { found++ }); err != nil {
+			if next, more, err = q.Scan(b.Context(), next, math.MaxUint64, func(uint64, time.Time) { found++ }); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -115,7 +116,7 @@ type LaneState struct {
 	OldestAge time.Duration
 }
 
-// States returns the states of all kinds and lanes. It costs two requests for each.
+// States returns the states of all kinds and lanes. It costs a request for each, and one or two more for each with jobs.
 func (q *Queue) States(ctx context.Context) ([]LaneState, error) {
 	var states []LaneState
 	for _, kind := range job.Kinds() {
@@ -133,22 +134,43 @@ func (q *Queue) States(ctx context.Context) ([]LaneState, error) {
 // Depth returns how many jobs of a kind and lane were never delivered, and how many are running or wait for another attempt. It
 // costs one request.
 func (q *Queue) Depth(ctx context.Context, kind job.Kind, lane job.Lane) (waiting, inFlight int, err error) {
+	info, err := q.laneInfo(ctx, kind, lane)
+	if err != nil {
+		return 0, 0, err
+	}
+	waiting, inFlight = depthOf(info)
+	return waiting, inFlight, nil
+}
+
+func (q *Queue) laneInfo(ctx context.Context, kind job.Kind, lane job.Lane) (*jetstream.ConsumerInfo, error) {
 	consumer, err := q.js.Consumer(ctx, broker.StreamJobs, broker.ConsumerName(kind, lane))
 	if err != nil {
-		return 0, 0, fmt.Errorf("read depth of queue: %w", err)
+		return nil, fmt.Errorf("read depth of queue: %w", err)
 	}
 	// Consumer has just fetched the information.
-	info := consumer.CachedInfo()
-	return int(min(info.NumPending, 1<<30)), info.NumAckPending, nil
+	return consumer.CachedInfo(), nil
+}
+
+func depthOf(info *jetstream.ConsumerInfo) (waiting, inFlight int) {
+	return int(min(info.NumPending, 1<<30)), info.NumAckPending
 }
 
 func (q *Queue) state(ctx context.Context, kind job.Kind, lane job.Lane) (LaneState, error) {
-	waiting, inFlight, err := q.Depth(ctx, kind, lane)
+	info, err := q.laneInfo(ctx, kind, lane)
 	if err != nil {
 		return LaneState{}, err
 	}
-	state := LaneState{Kind: kind, Lane: lane, Waiting: waiting, InFlight: inFlight}
-	first, err := q.stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(broker.LaneSubject(kind, lane)))
+	state := LaneState{Kind: kind, Lane: lane}
+	if state.Waiting, state.InFlight = depthOf(info); state.Waiting+state.InFlight == 0 {
+		return state, nil
+	}
+	// The first message that the lane has not done with is mostly its own. To find it by its subject, NATS looks at all subjects of the
+	// lane, as many as there are jobs.
+	subject := broker.LaneSubject(kind, lane)
+	first, err := q.stream.GetMsg(ctx, info.AckFloor.Stream+1, jetstream.WithGetMsgSubject(">"))
+	if err == nil && !strings.HasPrefix(first.Subject, strings.TrimSuffix(subject, ">")) {
+		first, err = q.stream.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(subject))
+	}
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, nats.ErrNoResponders):
 		return state, nil

@@ -38,18 +38,21 @@ func (q *Queue) Extent(ctx context.Context) (Extent, error) {
 
 const (
 	// scanJobs and scanBytes bound one scan.
-	scanJobs  = 500
+	scanJobs  = 1000
 	scanBytes = 4 << 20
 )
 
-// Scan calls f with the sequence and deadline of up to 500 jobs, in order, from the sequence from on. It returns the sequence at
-// which the next scan continues and whether there are more jobs. It skips messages that cannot be decoded. It costs one request
-// to any replica; a replica that is behind only makes the next scan longer.
-func (q *Queue) Scan(ctx context.Context, from uint64, f func(sequence uint64, deadline time.Time)) (next uint64, more bool, err error) {
+// Scan calls f with the sequence and deadline of up to 1,000 jobs, in order, from one sequence to another, both included. It returns the
+// sequence at which the next scan continues and whether there are more jobs. It skips messages that cannot be decoded. It costs one
+// request to any replica; a replica that is behind only makes the next scan longer.
+func (q *Queue) Scan(ctx context.Context, from, to uint64, f func(sequence uint64, deadline time.Time)) (next uint64, more bool, err error) {
 	ctx, cancel := broker.Bounded(ctx)
 	defer cancel()
 	next = max(from, 1)
-	messages, err := jetstreamext.GetBatch(ctx, q.js, broker.StreamJobs, scanJobs,
+	if next > to {
+		return next, false, nil
+	}
+	messages, err := jetstreamext.GetBatch(ctx, q.js, broker.StreamJobs, int(min(scanJobs, to-next+1)),
 		jetstreamext.GetBatchSeq(next), jetstreamext.GetBatchMaxBytes(scanBytes))
 	if err != nil {
 		return next, false, fmt.Errorf("scan queue: %w", err)
@@ -60,9 +63,11 @@ func (q *Queue) Scan(ctx context.Context, from uint64, f func(sequence uint64, d
 			return next, false, nil
 		case err != nil:
 			return next, false, fmt.Errorf("scan queue: %w", err)
+		case msg.Sequence > to:
+			return next, false, nil
 		}
 		next = msg.Sequence + 1
-		more = msg.Header.Get("Nats-Num-Pending") != "0"
+		more = next <= to && msg.Header.Get("Nats-Num-Pending") != "0"
 		if deadline, err := job.DecodeDeadline(msg.Data); err == nil {
 			f(msg.Sequence, deadline.Time)
 		}

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func scan(t *testing.T, q *queue.Queue, from uint64) (found map[uint64]time.Time
 	var last uint64
 	for more := true; more; parts++ {
 		var err error
-		from, more, err = q.Scan(t.Context(), from, func(sequence uint64, deadline time.Time) {
+		from, more, err = q.Scan(t.Context(), from, math.MaxUint64, func(sequence uint64, deadline time.Time) {
 			if sequence <= last {
 				t.Errorf("sequence %d after %d", sequence, last)
 			}
@@ -37,7 +38,7 @@ func TestScan(t *testing.T) {
 	if found, next, _ := scan(t, q, 0); len(found) != 0 || next != 1 {
 		t.Errorf("an empty queue has %v, next %d", found, next)
 	}
-	const jobs = 1234
+	const jobs = 2000
 	want := map[uint64]time.Time{}
 	var first uint64
 	for i := range jobs {
@@ -66,6 +67,23 @@ func TestScan(t *testing.T) {
 		if !found[sequence].Equal(deadline) {
 			t.Errorf("%d: %s, want %s", sequence, found[sequence], deadline)
 		}
+	}
+	part := map[uint64]bool{}
+	from, to := first+400, first+950
+	for at, more := from, true; more; {
+		var err error
+		at, more, err = q.Scan(t.Context(), at, to, func(sequence uint64, _ time.Time) { part[sequence] = true })
+		if err != nil || at > to+1 {
+			t.Fatalf("next %d, %v", at, err)
+		}
+	}
+	for sequence := range want {
+		if part[sequence] != (sequence >= from && sequence <= to) {
+			t.Errorf("%d found in the part from %d to %d: %t", sequence, from, to, part[sequence])
+		}
+	}
+	if next, more, err := q.Scan(t.Context(), first+601, first+700, func(uint64, time.Time) { t.Error("found a job that has left") }); err != nil || more {
+		t.Errorf("next %d, more %t, %v", next, more, err)
 	}
 	if found, again, _ := scan(t, q, next); len(found) != 0 || again != next {
 		t.Errorf("a second scan finds %v, next %d", found, again)
@@ -162,7 +180,7 @@ func TestScanWithoutNATS(t *testing.T) {
 	t.Parallel()
 	q, b := start(t)
 	b.Conn().Close()
-	if _, _, err := q.Scan(t.Context(), 1, func(uint64, time.Time) { t.Error("found a job") }); err == nil {
+	if _, _, err := q.Scan(t.Context(), 1, math.MaxUint64, func(uint64, time.Time) { t.Error("found a job") }); err == nil {
 		t.Error("the scan succeeds")
 	}
 }

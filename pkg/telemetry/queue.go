@@ -7,6 +7,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// queueMaxAge is how long scrapes reuse a reading of the queue, which costs a request for each kind and lane.
+const queueMaxAge = time.Second
+
 // QueueSample is the state of one queue at one moment.
 type QueueSample struct {
 	Kind string
@@ -19,8 +22,8 @@ type QueueSample struct {
 	OldestAge time.Duration
 }
 
-// RegisterQueue registers the metrics of the queue. Each scrape calls read, which
-// returns one sample for each kind and lane. A read that fails or takes longer than
+// RegisterQueue registers the metrics of the queue. A scrape calls read, at most once a
+// second, which returns one sample for each kind and lane. A read that fails or takes longer than
 // two seconds is counted, and that scrape does without the queue's metrics; while a
 // read hangs no second one is started. RegisterQueue fails when it was called before.
 func (m *Metrics) RegisterQueue(read func(context.Context) ([]QueueSample, error)) error {
@@ -28,7 +31,8 @@ func (m *Metrics) RegisterQueue(read func(context.Context) ([]QueueSample, error
 	inFlight := m.desc(programAPI, "queue_in_flight", "Jobs that run or wait for another attempt."+shared, "kind", "lane")
 	oldest := m.desc(programAPI, "queue_oldest_age_seconds", "Age of the oldest job in the queue, 0 without one."+shared, "kind", "lane")
 	return m.register("queue", &scraper{
-		descs: []*prometheus.Desc{depth, inFlight, oldest},
+		maxAge: queueMaxAge,
+		descs:  []*prometheus.Desc{depth, inFlight, oldest},
 		read: convert(read, func(samples []QueueSample) []prometheus.Metric {
 			var metrics []prometheus.Metric
 			for _, s := range samples {

@@ -187,6 +187,8 @@ func TestStates(t *testing.T) {
 	if got := state(); got != empty {
 		t.Errorf("another lane counts: %+v", got)
 	}
+	<-time.After(20 * time.Millisecond)
+	before := time.Now()
 	push(t, q, image("j0"))
 	first := time.Now()
 	<-time.After(20 * time.Millisecond)
@@ -197,7 +199,7 @@ func TestStates(t *testing.T) {
 		<-time.After(time.Millisecond)
 	}
 	if got := state(); got.Waiting != 2 || got.InFlight != 0 || got.OldestAge < time.Since(first)-time.Second ||
-		got.OldestAge < second.Sub(first) {
+		got.OldestAge < second.Sub(first) || got.OldestAge > time.Since(before) {
 		t.Errorf("two waiting, the older one for %s: %+v", time.Since(first), got)
 	}
 	d := pull(t, images(t, q))

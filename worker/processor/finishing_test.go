@@ -10,7 +10,7 @@ import (
 )
 
 // TestFinishingJobsHoldNoSlot lets the jobs of one slot wait after their ends. Where costs are counted, the next jobs run meanwhile, up
-// to a limit. A worker that stops then removes all of them from the queue.
+// to a limit.
 func TestFinishingJobsHoldNoSlot(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -32,7 +32,7 @@ func TestFinishingJobsHoldNoSlot(t *testing.T) {
 				most = max(most, waiting)
 			}
 			arrived, proceed := make(chan struct{}, 100), make(chan struct{})
-			w := r.Start(processortest.NewGenerator(processortest.Succeed), withOneSlot, func(c *processor.Config) {
+			r.Start(processortest.NewGenerator(processortest.Succeed), withOneSlot, func(c *processor.Config) {
 				c.SetAfterStep(func(step processor.Step) error {
 					if step != processor.StepFollowUp {
 						return nil
@@ -51,6 +51,12 @@ func TestFinishingJobsHoldNoSlot(t *testing.T) {
 			for range tc.want {
 				<-arrived
 			}
+			// No other job is fetched however long they wait.
+			for range 100 {
+				if inFlight, pulls := r.load(job.KindImage); inFlight > tc.want || pulls > 0 {
+					t.Fatalf("%d jobs are fetched, want %d, and %d pulls are open", inFlight, tc.want, pulls)
+				}
+			}
 			var blocked []*job.Spec
 			for _, s := range specs {
 				if _, err := r.Store.RecordLeader(t.Context(), s.Owner, s.ID); err == nil {
@@ -60,21 +66,50 @@ func TestFinishingJobsHoldNoSlot(t *testing.T) {
 			if len(blocked) != tc.want {
 				t.Errorf("%d jobs have ended, want %d", len(blocked), tc.want)
 			}
-			stopped := make(chan struct{})
-			go func() {
-				defer close(stopped)
-				w.Shutdown()
-			}()
 			close(proceed)
-			<-stopped
-			for _, s := range blocked {
-				if r.Queued(s) {
-					t.Error("a job that has ended is left in the queue")
-				}
+			for _, s := range specs {
+				r.WaitSettled(s)
 			}
 			if most != tc.want {
 				t.Errorf("%d jobs at once were finishing or running, want %d", most, tc.want)
 			}
 		})
+	}
+}
+
+// TestStopWaitsForFinishingJobs stops a worker with jobs that have ended and hold no slot. It removes them from the queue before it ends.
+func TestStopWaitsForFinishingJobs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const jobs = processor.FinishingPerSlot - 1
+	arrived, proceed := make(chan struct{}, jobs), make(chan struct{})
+	w := r.Start(processortest.NewGenerator(processortest.Succeed), withOneSlot, func(c *processor.Config) {
+		c.SetAfterStep(func(step processor.Step) error {
+			if step == processor.StepFollowUp {
+				arrived <- struct{}{}
+				<-proceed
+			}
+			return nil
+		})
+	})
+	var specs []*job.Spec
+	for range jobs {
+		specs = append(specs, r.Submit(job.KindImage, func(s *job.Spec) { s.Spending = &job.Spending{} }))
+	}
+	for range jobs {
+		<-arrived
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		w.Shutdown()
+	}()
+	r.Eventually("nothing is fetched any more", func() bool { _, pulls := r.load(job.KindImage); return pulls == 0 })
+	close(proceed)
+	<-stopped
+	for _, s := range specs {
+		if r.Queued(s) {
+			t.Error("a job that has ended is left in the queue")
+		}
 	}
 }

@@ -34,17 +34,7 @@ func TestNoMoreJobsThanSlots(t *testing.T) {
 	r := newRig(t)
 	g, turn := onePerTurn()
 	r.Start(g, func(c *processor.Config) { c.SlotsImage, c.SlotsAudio, c.SlotsText = slots, 0, 0 })
-	load := func() (inFlight, pulls int) {
-		for _, lane := range job.Lanes() {
-			consumer, err := r.Broker.JetStream().Consumer(t.Context(), broker.StreamJobs, broker.ConsumerName(job.KindImage, lane))
-			if err != nil {
-				t.Fatal(err)
-			}
-			inFlight += consumer.CachedInfo().NumAckPending
-			pulls += consumer.CachedInfo().NumWaiting
-		}
-		return inFlight, pulls
-	}
+	load := func() (inFlight, pulls int) { return r.load(job.KindImage) }
 	r.Eventually("every slot pulls", func() bool { _, pulls := load(); return pulls == slots })
 	var specs []*job.Spec
 	for n := range jobs {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
@@ -33,6 +34,20 @@ func newRig(t *testing.T, options ...func(*broker.Config)) *rig {
 func onBroker(t *testing.T, b *broker.Broker) *rig {
 	t.Helper()
 	return &rig{t, processortest.On(t, b)}
+}
+
+// load returns how many jobs of a kind are fetched and how many pulls are open.
+func (r *rig) load(kind job.Kind) (inFlight, pulls int) {
+	r.Helper()
+	for _, lane := range job.Lanes() {
+		consumer, err := r.Broker.JetStream().Consumer(r.Context(), broker.StreamJobs, broker.ConsumerName(kind, lane))
+		if err != nil {
+			r.Fatal(err)
+		}
+		inFlight += consumer.CachedInfo().NumAckPending
+		pulls += consumer.CachedInfo().NumWaiting
+	}
+	return inFlight, pulls
 }
 
 var withShortWait = brokertest.AckWait(shortWait)

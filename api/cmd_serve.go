@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/pkg/heap"
@@ -36,6 +39,17 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
+	if cfg.Broker.SyncsWrites() {
+		addThread(environ)
+	}
 	go heap.Adapt(ctx)
 	return a.Run(ctx, stdout)
+}
+
+// addThread lets one more thread run Go code than there are processors, unless GOMAXPROCS is set: most of the time one of them waits
+// for the disk, and the scheduler does not give its turn to another one at once.
+func addThread(environ []string) {
+	if !slices.ContainsFunc(environ, func(v string) bool { return strings.HasPrefix(v, "GOMAXPROCS=") }) {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
 }

@@ -34,7 +34,8 @@ func (s *syncCounter) take() map[string]int {
 }
 
 // TestRequestsPerJob counts the messages to NATS and the fsyncs that one job with one small image costs, from its submission
-// to the removal of its progress. A step that is added shows here.
+// to its removal from the queue. A step that is added shows here. A job that takes a while also costs its progress, and the removal
+// of that.
 func TestRequestsPerJob(t *testing.T) {
 	t.Parallel()
 	syncs := &syncCounter{count: make(map[string]int)}
@@ -50,17 +51,18 @@ func TestRequestsPerJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"jobs.", "$JS.API.DIRECT.GET.KV_RESULTS.", "$KV.PROGRESS.", // submission, check for an earlier end, running
-		"$KV.RESULTS. chunk", "$KV.RESULTS. manifest", "$KV.RESULTS. record", "$JS.ACK.", "$JS.API.STREAM.PURGE.KV_PROGRESS",
+		"jobs.", "$JS.API.DIRECT.GET.KV_RESULTS.", // submission, check for an earlier end
+		"$KV.RESULTS. chunk", "$KV.RESULTS. manifest", "$KV.RESULTS. record", "$JS.ACK.",
 	}
-	exact := false
-	for round := range 3 {
+	const progress, removal = "$KV.PROGRESS.", "$JS.API.STREAM.PURGE.KV_PROGRESS"
+	exact, quick, rounds := false, 0, 3
+	for round := 0; round < rounds; round++ {
 		syncs.take()
 		resp := i.Do(t, http.MethodPost, "/api/jobs", fields{"kind": "image", "input": fields{"prompt": "a fox", "width": 64, "height": 64}})
 		var j apptest.Job
 		resp.Decode(t, &j)
 		var got []string
-		for len(got) == 0 || !strings.HasPrefix(got[len(got)-1], "$JS.API.STREAM.PURGE") {
+		for !slices.Contains(got, "$JS.ACK.") || slices.Contains(got, progress) && !slices.Contains(got, removal) {
 			m, err := all.NextMsg(hang)
 			if err != nil {
 				t.Fatalf("%v after %v", err, got)
@@ -70,6 +72,13 @@ func TestRequestsPerJob(t *testing.T) {
 			}
 		}
 		exact = exact || slices.Equal(got, want)
+		if slices.Contains(got, progress) {
+			// The machine is slow, so that another round is needed.
+			rounds = min(rounds+1, 50)
+			got = slices.DeleteFunc(got, func(step string) bool { return step == progress || step == removal })
+		} else {
+			quick++
+		}
 		// The process looks at the queue from time to time, whatever is submitted.
 		got = slices.DeleteFunc(got, func(step string) bool { return step == queueRead })
 		if !slices.Equal(got, want) {
@@ -81,7 +90,9 @@ func TestRequestsPerJob(t *testing.T) {
 			t.Errorf("round %d: the job cost %v fsyncs", round, counts)
 		}
 	}
-	if !exact {
+	if quick == 0 {
+		t.Error("the progress of every job is stored")
+	} else if !exact {
 		t.Error("the queue is read for every job")
 	}
 }

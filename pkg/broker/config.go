@@ -133,6 +133,12 @@ const (
 	lossAccept = "accept"
 )
 
+// SyncsWrites reports whether this process waits for its disk before it confirms a write.
+func (c Config) SyncsWrites() bool {
+	always, _, err := c.syncSetting()
+	return c.Embedded() && always && err == nil
+}
+
 // syncSetting returns whether every write is synced to the disk, or else the interval of syncs.
 func (c Config) syncSetting() (always bool, interval time.Duration, err error) {
 	if c.Sync == "" || c.Sync == syncAlways {

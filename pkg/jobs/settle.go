@@ -30,6 +30,9 @@ type Settlement struct {
 	// each write is performed once.
 	Write func(ctx context.Context, step Step, bytes int, write func(context.Context) error) error
 
+	// NoProgress reports that no progress of the job is stored, so that none has to be removed.
+	NoProgress bool
+
 	// fresh reports that this process has just stored the record, so that no step after it was taken yet.
 	fresh bool
 }
@@ -58,7 +61,7 @@ func (s *Service) Settle(ctx context.Context, st Settlement) (final *job.Record,
 		if err := s.remove(ctx, &st); err != nil {
 			return nil, false, err
 		}
-		s.dropProgress(ctx, record.Spec)
+		s.dropProgress(ctx, &st)
 		return nil, false, ErrNotFound
 	}
 	if err != nil {
@@ -93,7 +96,7 @@ func (s *Service) Finish(ctx context.Context, st Settlement) error {
 	if err := s.remove(ctx, &st); err != nil {
 		return err
 	}
-	s.dropProgress(ctx, st.Record.Spec)
+	s.dropProgress(ctx, &st)
 	return s.stepDone(StepProgress)
 }
 
@@ -191,7 +194,11 @@ func (s *Service) unqueue(ctx context.Context, spec *job.Spec) error {
 
 // dropProgress removes the progress of a job that has ended. A failure does no harm: readers look at the record first, and
 // progress expires.
-func (s *Service) dropProgress(ctx context.Context, spec *job.Spec) {
+func (s *Service) dropProgress(ctx context.Context, st *Settlement) {
+	if st.NoProgress {
+		return
+	}
+	spec := st.Record.Spec
 	if err := s.store.DropProgress(spec.Owner, spec.ID); err != nil && s.log != nil {
 		s.log.DebugContext(ctx, "cannot delete progress", "error", err)
 	}

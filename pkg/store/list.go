@@ -38,7 +38,13 @@ func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[st
 
 // Progresses returns the progress of up to a thousand jobs of an owner, by id, as Records does.
 func (s *Store) Progresses(ctx context.Context, owner string, ids []string) (map[string]*job.Progress, error) {
-	return lastValues(ctx, s.js, broker.ProgressStream, ids, func(id string) string { return broker.ProgressSubject(owner, id) }, job.DecodeProgress)
+	values, err := lastValues(ctx, s.js, broker.ProgressStream, ids, func(id string) string { return broker.ProgressSubject(owner, id) }, job.DecodeProgress)
+	for _, id := range ids {
+		if p := s.held.get(broker.ProgressSubject(owner, id)); p != nil {
+			values[id] = p
+		}
+	}
+	return values, err
 }
 
 func lastValues[T any](ctx context.Context, js jetstream.JetStream, stream string, ids []string, subject func(id string) string,

@@ -11,16 +11,24 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// Progress returns the progress of a job and its revision for PutProgress. It reads from any replica, which may be behind. It
+// Progress returns the progress of a job, which must not be changed, and its revision for PutProgress. It reads from any replica, which may be behind. It
 // fails with ErrNotFound.
 func (s *Store) Progress(ctx context.Context, owner, id string) (*job.Progress, uint64, error) {
-	msg, err := s.progress.GetLastMsgForSubject(ctx, broker.ProgressSubject(owner, id))
+	subject := broker.ProgressSubject(owner, id)
+	if p := s.held.get(subject); p != nil {
+		return p, 0, nil
+	}
+	msg, err := s.progress.GetLastMsgForSubject(ctx, subject)
 	return readProgress(msg, err)
 }
 
 // ProgressLeader is like Progress but reads from the leader of the stream, which is never stale.
 func (s *Store) ProgressLeader(ctx context.Context, owner, id string) (*job.Progress, uint64, error) {
-	msg, err := broker.LeaderLast(ctx, s.js, broker.ProgressStream, broker.ProgressSubject(owner, id))
+	subject := broker.ProgressSubject(owner, id)
+	if p := s.held.get(subject); p != nil {
+		return p, 0, nil
+	}
+	msg, err := broker.LeaderLast(ctx, s.js, broker.ProgressStream, subject)
 	return readProgress(msg, err)
 }
 
@@ -63,6 +71,7 @@ func (s *Store) DropProgress(owner, id string) error {
 
 // DeleteProgress removes the progress of a job that is deleted.
 func (s *Store) DeleteProgress(ctx context.Context, owner, id string) error {
+	s.ReleaseProgress(owner, id)
 	if err := s.progress.Purge(ctx, jetstream.WithPurgeSubject(broker.ProgressSubject(owner, id))); err != nil {
 		return fmt.Errorf("delete progress: %w", err)
 	}

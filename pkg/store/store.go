@@ -38,6 +38,7 @@ type Store struct {
 	results  jetstream.Stream
 	progress jetstream.Stream
 	dead     jetstream.Stream
+	held     heldProgress
 	// after is for tests: it is called after each step of Delete, and its error stops the deletion there, as a crash would.
 	after func(step) error
 }

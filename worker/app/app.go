@@ -31,8 +31,10 @@ import (
 
 // Worker is one worker.
 type Worker struct {
-	cfg        Config
-	broker     *broker.Broker
+	cfg    Config
+	broker *broker.Broker
+	// store is that of WithStore; nil if the worker opens its own.
+	store      *store.Store
 	metrics    *telemetry.Metrics
 	tracing    *telemetry.Tracing
 	log        *slog.Logger
@@ -59,6 +61,10 @@ func New(cfg Config, b *broker.Broker, m *telemetry.Metrics, log *slog.Logger, o
 
 // Option changes a new worker.
 type Option func(*Worker)
+
+// WithStore makes the worker use the store of the API in its process. Where NATS runs in the process as well, the progress of jobs that
+// end at once is only kept in that store.
+func WithStore(s *store.Store) Option { return func(w *Worker) { w.store = s } }
 
 // WithTracing makes the worker create spans for attempts and their requests.
 func WithTracing(t *telemetry.Tracing) Option { return func(w *Worker) { w.tracing = t } }
@@ -99,9 +105,11 @@ func (w *Worker) start(ctx context.Context) error {
 	if w.catalogue, err = catalogue.NewLive(ctx, w.broker, w.log); err != nil {
 		return err
 	}
-	s, err := store.New(ctx, w.broker)
-	if err != nil {
-		return err
+	s := w.store
+	if s == nil {
+		if s, err = store.New(ctx, w.broker); err != nil {
+			return err
+		}
 	}
 	generator, err := w.generator(upstreams, controls)
 	if err != nil {
@@ -118,7 +126,7 @@ func (w *Worker) start(ctx context.Context) error {
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
 		Queue: q, Store: s, Jobs: jobs.New(w.broker, q, s, jobs.WithMetrics(w.metrics), jobs.WithLog(w.log)),
 		Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log,
-		Providers: upstreams.File.Circuits(), AckWait: w.broker.AckWait(), Mode: w.cfg.Upstreams.Mode(), Version: version,
+		Providers: upstreams.File.Circuits(), HoldsProgress: w.store != nil && w.broker.Alone(), AckWait: w.broker.AckWait(), Mode: w.cfg.Upstreams.Mode(), Version: version,
 	})
 	if err != nil {
 		return err

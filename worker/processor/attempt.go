@@ -38,6 +38,9 @@ type attempt struct {
 	probes   map[string]permit
 	progress *job.Progress
 	revision uint64
+	state    progressState
+	// release stores a progress that is held back; nil if none was.
+	release *time.Timer
 	// stopped is closed when the worker stops or has lost the job; nil until a settlement begins.
 	stopped <-chan struct{}
 }
@@ -45,16 +48,18 @@ type attempt struct {
 // work handles one delivery. A job that it does not end is redelivered. ended is as for runJob.
 func (p *Processor) work(ctx context.Context, d *queue.Delivery, granted permit, ended func()) {
 	ctx = p.tracing.WithMessage(telemetry.WithJobID(ctx, d.ID), d.Header)
+	a := &attempt{processor: p, delivery: d, spec: d.Spec, permit: granted, ended: ended, updating: make(chan struct{}, 1)}
 	defer func() {
 		if r := recover(); r != nil {
 			p.metrics.Panics.WithLabelValues("processor").Inc()
 			p.log.ErrorContext(ctx, "attempt panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			a.keepProgress(ctx)
 		}
+		a.endHolding()
 	}()
 	if d.Count > 1 {
 		p.metrics.Redeliveries.WithLabelValues(string(d.Kind)).Inc()
 	}
-	a := &attempt{processor: p, delivery: d, spec: d.Spec, permit: granted, ended: ended, updating: make(chan struct{}, 1)}
 	if d.Fault != nil {
 		a.unreadable(ctx)
 		return
@@ -117,7 +122,7 @@ func (a *attempt) run(ctx context.Context) error {
 	if err != nil || !proceed {
 		return err
 	}
-	ctx, span := a.processor.tracing.StartProcess(ctx, string(a.spec.Kind), a.spec.ID, a.progress.Attempt, a.delivery.Count)
+	ctx, span := a.processor.tracing.StartProcess(ctx, string(a.spec.Kind), a.spec.ID, a.currentProgress().Attempt, a.delivery.Count)
 	// The outcome replaces the code; after a panic it remains.
 	code := job.CodeInternal
 	defer func() {
@@ -173,7 +178,7 @@ func (a *attempt) terminalRecord(ctx context.Context) (*job.Record, error) {
 // task returns the task for the generator, with the media that earlier attempts stored.
 func (a *attempt) task(ctx context.Context) (*Task, error) {
 	t := &Task{Spec: a.spec, attempt: a, media: make(map[int]job.Media)}
-	if p := a.progress; p != nil {
+	if p := a.currentProgress(); p != nil {
 		t.Optimized, t.usage, t.Last = p.Optimized, p.Usage, p.Attempt >= a.spec.MaxAttempts
 	}
 	if a.delivery.Count == 1 {
@@ -207,7 +212,7 @@ func (a *attempt) generate(ctx context.Context, task *Task) (*job.Result, outcom
 	o := judge(err, cause)
 	if o.verdict != verdictSucceed {
 		a.processor.log.InfoContext(ctx, "attempt did not succeed", "kind", string(a.spec.Kind), "verdict", string(o.verdict),
-			"code", o.code, "error", err, "attempt", a.progress.Attempt)
+			"code", o.code, "error", err, "attempt", a.currentProgress().Attempt)
 	}
 	return result, o
 }
@@ -217,6 +222,19 @@ func (a *attempt) currentPermit() permit {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.permit
+}
+
+// currentProgress returns the progress, which must not be changed; nil before the attempt has begun.
+func (a *attempt) currentProgress() *job.Progress {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.progress
+}
+
+func (a *attempt) setProgress(p *job.Progress) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.progress = p
 }
 
 func (a *attempt) setPermit(granted permit) {
@@ -262,9 +280,7 @@ func (a *attempt) observeRetryAfter(o outcome) {
 
 // conclude settles, delays or returns the job, as the outcome of the attempt requires.
 func (a *attempt) conclude(ctx context.Context, task *Task, result *job.Result, o outcome) error {
-	a.mu.Lock()
-	counts := a.progress.Counts
-	a.mu.Unlock()
+	counts := a.currentProgress().Counts
 	switch o.verdict {
 	case verdictSucceed:
 		return a.succeed(ctx, task, result, nil)

@@ -20,7 +20,7 @@ const earlyTolerance = 250 * time.Millisecond
 // clock may have been corrected.
 const maxRecheck = time.Minute
 
-// begin records that the job runs. It returns false if this delivery must not run: another worker has the job, its delay
+// begin records that the job runs, which may be held back for a moment (holdProgress). It returns false if this delivery must not run: another worker has the job, its delay
 // is not over, or it crashed too many workers and was failed.
 func (a *attempt) begin(ctx context.Context) (bool, error) {
 	previous, revision, err := a.previousProgress(ctx)
@@ -33,6 +33,11 @@ func (a *attempt) begin(ctx context.Context) (bool, error) {
 		if next.Crashes >= maxCrashes {
 			a.progress, a.revision = next, revision
 			return false, a.failWithCode(ctx, job.CodeWorkerLost)
+		}
+		if previous == nil && a.delivery.Count == 1 && a.processor.holdsProgress {
+			a.holdProgress(ctx, next)
+			a.observeStart(nil)
+			return true, nil
 		}
 		revision, err = a.processor.store.PutProgress(ctx, a.spec.Owner, next, revision)
 		if err == nil {
@@ -156,12 +161,13 @@ func firstStage(spec *job.Spec) job.Stage {
 // announceStart publishes the start of the job to its webhook. A failure does not stop the attempt, since the end of the job
 // publishes it again.
 func (a *attempt) announceStart(ctx context.Context) {
-	if a.progress.Attempt > 1 {
+	p := a.currentProgress()
+	if p.Attempt > 1 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
 	defer cancel()
-	if err := a.processor.jobs.AnnounceStart(ctx, a.spec, a.progress); err != nil {
+	if err := a.processor.jobs.AnnounceStart(ctx, a.spec, p); err != nil {
 		a.processor.log.WarnContext(ctx, "cannot publish the start of a job", "error", err)
 	}
 }

@@ -44,10 +44,13 @@ func (a *attempt) succeed(ctx context.Context, task *Task, result *job.Result, m
 
 // fail ends the job with an error, or with success if at least one image of a set is stored.
 func (a *attempt) fail(ctx context.Context, task *Task, o outcome, counts job.Counts) error {
-	if a.progress != nil {
-		a.progress.Counts = counts
+	a.endProgress()
+	if p := a.currentProgress(); p != nil {
+		counted := *p
+		counted.Counts = counts
+		a.setProgress(&counted)
 		if o.code == job.CodeDeadline {
-			o.cause = a.progress.LastError
+			o.cause = p.LastError
 		}
 	}
 	if len(task.stored()) > 0 {
@@ -60,7 +63,7 @@ func (a *attempt) fail(ctx context.Context, task *Task, o outcome, counts job.Co
 // expire ends a job whose deadline passed before this delivery.
 func (a *attempt) expire(ctx context.Context) error {
 	if p, _, err := a.fromLeader(ctx); err == nil && p != nil {
-		a.progress = p
+		a.setProgress(p)
 	}
 	return a.failWithCode(ctx, job.CodeDeadline)
 }
@@ -72,8 +75,8 @@ func (a *attempt) failWithCode(ctx context.Context, code string) error {
 		return err
 	}
 	var counts job.Counts
-	if a.progress != nil {
-		counts = a.progress.Counts
+	if p := a.currentProgress(); p != nil {
+		counts = p.Counts
 	}
 	return a.fail(ctx, task, outcome{verdict: verdictFail, code: code}, counts)
 }
@@ -100,9 +103,10 @@ func (a *attempt) settleWith(ctx context.Context, st jobs.Settlement) (won bool,
 		span.End()
 	}()
 	ctx = a.withoutCancel(ctx)
+	st.NoProgress = !a.endProgress()
 	r := st.Record
 	r.Spec, r.FinishedAt = a.spec, job.At(a.processor.now())
-	if p := a.progress; p != nil {
+	if p := a.currentProgress(); p != nil {
 		r.Attempt, r.Counts, r.StartedAt = p.Attempt, p.Counts, p.StartedAt
 	}
 	size := 0
@@ -171,7 +175,7 @@ func (a *attempt) retry(ctx context.Context, o outcome, counts job.Counts, delay
 func (a *attempt) putBack(ctx context.Context, delay time.Duration, change func(*job.Progress)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	if err := a.update(ctx, change); isGone(err) {
+	if err := a.updateNow(ctx, change); isGone(err) {
 		return nil
 	}
 	if delay == 0 {
@@ -192,7 +196,7 @@ func (a *attempt) returnUncalled(ctx context.Context) error {
 func (a *attempt) returnToQueue(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	if a.progress == nil {
+	if a.currentProgress() == nil {
 		// Without a progress the next worker would count this delivery as a failure.
 		if proceed, err := a.begin(ctx); err != nil || !proceed {
 			return err

@@ -53,7 +53,23 @@ func StartOn(t testing.TB, b *broker.Broker, g processor.Generator, options ...f
 // NewWorker returns a processor on a broker without starting it.
 func NewWorker(t testing.TB, b *broker.Broker, g processor.Generator, options ...func(*processor.Config)) *Worker {
 	t.Helper()
-	r := On(t, b)
+	return newWorker(t, On(t, b), false, g, options)
+}
+
+// StartInside is Start for a worker in the process of the API, with whose store it holds back the progress of jobs.
+func (r *Rig) StartInside(g processor.Generator, options ...func(*processor.Config)) *Worker {
+	r.t.Helper()
+	w := newWorker(r.t, r, true, g, options)
+	if err := w.Start(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(w.Shutdown)
+	return w
+}
+
+func newWorker(t testing.TB, r *Rig, holdsProgress bool, g processor.Generator, options []func(*processor.Config)) *Worker {
+	t.Helper()
+	b := r.Broker
 	w := &Worker{t: t, Metrics: telemetry.NewMetrics(), Log: &Log{}}
 	log := slog.New(slog.NewTextHandler(w.Log, nil))
 	w.Control = control.NewController(r.Control, log, nil)
@@ -64,7 +80,7 @@ func NewWorker(t testing.TB, b *broker.Broker, g processor.Generator, options ..
 	p, err := processor.New(Config(options...), processor.Deps{
 		Queue: r.Queue, Store: r.Store, Jobs: jobs.New(b, r.Queue, r.Store, jobs.WithMetrics(w.Metrics), jobs.WithLog(log)),
 		Control: w.Control, Generator: g, Metrics: w.Metrics, Log: log,
-		AckWait: b.AckWait(), Mode: "simulator", Version: "test",
+		HoldsProgress: holdsProgress, AckWait: b.AckWait(), Mode: "simulator", Version: "test",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,192 @@
+package processor_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/jobs/jobstest"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
+	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
+)
+
+func withHeldProgress(c *processor.Config)     { c.SetProgressDelay(time.Hour) }
+func withReleasedProgress(c *processor.Config) { c.SetProgressDelay(time.Millisecond) }
+
+// stored returns the progress of a job that is in NATS, nil if there is none.
+func (r *rig) stored(s *job.Spec) *job.Progress {
+	r.Helper()
+	other := jobstest.On(r, r.Broker)
+	p, _, err := other.Store.ProgressLeader(r.Context(), s.Owner, s.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		r.Fatal(err)
+	}
+	return p
+}
+
+// progressRequests returns how many messages about the progress of jobs NATS got.
+func (r *rig) progressRequests() func() int {
+	r.Helper()
+	puts := r.spy("$KV." + broker.BucketProgress + ".>")
+	purges := r.spy("$JS.API.STREAM.PURGE." + broker.ProgressStream)
+	return func() int {
+		r.Helper()
+		if err := r.Broker.Conn().Flush(); err != nil {
+			r.Fatal(err)
+		}
+		return len(puts.seen()) + len(purges.seen())
+	}
+}
+
+// The progress of a job that ends soon costs no request. The API in the same process sees that the job runs.
+func TestProgressIsHeldBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	requests := r.progressRequests()
+	hold := newGate(t)
+	g := hold.generator()
+	r.StartInside(g, withHeldProgress)
+	s := r.Submit(job.KindPrompt)
+	c := g.WaitCalls(t, 1)[0]
+	if err := c.Task.SetStage(c.Ctx, job.StageGenerating); err != nil {
+		t.Fatal(err)
+	}
+	p := r.Progress(s)
+	if p == nil || p.Status != job.StatusRunning || p.Stage != job.StageGenerating || p.Attempt != 1 || p.Delivery != 1 || p.Step != 2 || p.StartedAt == nil {
+		t.Fatalf("progress is %+v", p)
+	}
+	if p, _, err := r.Store.Progress(t.Context(), s.Owner, s.ID); err != nil || p.Status != job.StatusRunning {
+		t.Errorf("progress is %+v, %v", p, err)
+	}
+	if list, err := r.Store.Progresses(t.Context(), s.Owner, []string{s.ID}); err != nil || list[s.ID] == nil {
+		t.Errorf("progress in a list is %v, %v", list, err)
+	}
+	hold.release()
+	record := r.WaitSettled(s)
+	if record.Status != job.StatusSucceeded || record.Attempt != 1 || record.StartedAt == nil || !record.StartedAt.Equal(p.StartedAt.Time) {
+		t.Errorf("record is %+v", record)
+	}
+	if n := requests(); n != 0 {
+		t.Errorf("%d requests for the progress", n)
+	}
+}
+
+// The progress of a job that takes longer is stored with all that was held back, and removed at its end.
+func TestHeldProgressIsReleased(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	hold := newGate(t)
+	g := hold.generator()
+	r.StartInside(g, withReleasedProgress)
+	s := r.Submit(job.KindPrompt)
+	c := g.WaitCalls(t, 1)[0]
+	if err := c.Task.SetStage(c.Ctx, job.StageStoring); err != nil {
+		t.Fatal(err)
+	}
+	r.Eventually("the progress is stored", func() bool { p := r.stored(s); return p != nil && p.Stage == job.StageStoring })
+	if err := c.Task.SetStage(c.Ctx, job.StageGenerating); err != nil {
+		t.Fatal(err)
+	}
+	if p := r.stored(s); p.Stage != job.StageGenerating || p.Attempt != 1 || p.Delivery != 1 {
+		t.Errorf("progress is %+v", p)
+	}
+	hold.release()
+	r.WaitSettled(s)
+	r.Eventually("the progress is removed", func() bool { return r.stored(s) == nil })
+}
+
+// An attempt that fails while its progress is held back counts as one.
+func TestFailureWhileProgressIsHeldBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := after(throttled(0), retryable())
+	r.StartInside(g, withHeldProgress)
+	s := r.Submit(job.KindImage)
+	record := r.WaitSettled(s)
+	if want := (job.Counts{Failures: 1, Throttles: 1}); record.Counts != want || record.Attempt != 2 || g.Count(s.ID) != 3 {
+		t.Errorf("%d calls, record %+v", g.Count(s.ID), record)
+	}
+	if r.stored(s) != nil {
+		t.Error("the progress of the ended job is stored")
+	}
+}
+
+// A panic while the progress is held back counts as a crash, not as a failure of the job.
+func TestPanicWhileProgressIsHeldBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withShortWait)
+	g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
+		if c.N == 1 {
+			panic("panic of the test")
+		}
+		return processortest.Succeed(c)
+	})
+	r.StartInside(g, withHeldProgress, withShortBeat)
+	s := r.Submit(job.KindPrompt)
+	record := r.WaitSettled(s)
+	if want := (job.Counts{Crashes: 1}); record.Counts != want || record.Attempt != 1 || g.Count(s.ID) != 2 {
+		t.Errorf("%d calls, record %+v", g.Count(s.ID), record)
+	}
+}
+
+// A job that is canceled while its progress is held back was running.
+func TestCancelWhileProgressIsHeldBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	requests := r.progressRequests()
+	g := hangs()
+	r.StartInside(g, withHeldProgress, func(c *processor.Config) { c.SetHeartbeat(time.Hour) })
+	s := r.Submit(job.KindPrompt)
+	c := g.WaitCalls(t, 1)[0]
+	if _, err := r.Jobs.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	awaitDone(c.Ctx, t, "the call is canceled")
+	record := r.WaitSettled(s)
+	if record.Status != job.StatusCanceled || record.Cancel != job.CancelWhileRunning || record.Attempt != 1 || record.StartedAt == nil {
+		t.Errorf("record is %+v", record)
+	}
+	if n := requests(); n != 1 {
+		t.Errorf("%d requests for the progress, want that of the cancel", n)
+	}
+}
+
+// A job that is returned at a shutdown while its progress is held back has not failed.
+func TestShutdownWhileProgressIsHeldBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := hangs()
+	first := r.StartInside(g, withHeldProgress)
+	s := r.Submit(job.KindPrompt)
+	g.WaitCalls(t, 1)
+	first.Shutdown()
+	if p := r.stored(s); p == nil || p.Status != job.StatusRetrying || p.Counts != (job.Counts{}) {
+		t.Errorf("progress is %+v", p)
+	}
+	r.StartInside(processortest.NewGenerator(processortest.Succeed), withHeldProgress)
+	if record := r.WaitSettled(s); record.Counts != (job.Counts{}) || record.Attempt != 1 {
+		t.Errorf("record is %+v", record)
+	}
+}
+
+// A job that is deleted while its progress is held back is not found.
+func TestDeletionWhileProgressIsHeldBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	hold := newGate(t)
+	g := hold.generator()
+	r.StartInside(g, withHeldProgress)
+	s := r.Submit(job.KindPrompt)
+	g.WaitCalls(t, 1)
+	if err := r.Store.Delete(t.Context(), s.Owner, s.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	if p := r.Progress(s); p != nil {
+		t.Errorf("progress is %+v", p)
+	}
+	hold.release()
+	r.Eventually("the job leaves the queue", func() bool { return !r.Queued(s) })
+}

@@ -83,7 +83,7 @@ func (e *BatchError) Unwrap() error { return e.Err }
 // enqueueUncharged enqueues a job whose caller has no quota.
 func (s *Submitter) enqueueUncharged(ctx context.Context, spec *job.Spec, order *Order, keyed bool) (snap *job.Snapshot, replayed bool, err error) {
 	if len(order.references) == 0 && len(order.missing) == 0 {
-		return s.jobs.Enqueue(ctx, spec, keyed)
+		return s.enqueue(ctx, spec, keyed, keyed)
 	}
 	if keyed {
 		if snap, _, err := s.jobs.existing(ctx, spec); snap != nil || err != nil {
@@ -96,7 +96,7 @@ func (s *Submitter) enqueueUncharged(ctx context.Context, spec *job.Spec, order 
 	if err := s.copyReferences(ctx, spec, order.references); err != nil {
 		return nil, false, err
 	}
-	return s.jobs.Enqueue(ctx, spec, keyed)
+	return s.enqueue(ctx, spec, keyed, keyed)
 }
 
 // copyReferences copies the reference images for a new job, so that it does not depend on theirs. It fails with an *InvalidError when one

@@ -149,7 +149,7 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 		if err := s.copyReferences(ctx, spec, order.references); err != nil {
 			return nil, err
 		}
-		snap, replayed, err := s.jobs.enqueue(ctx, spec, keyed, tombstone)
+		snap, replayed, err := s.enqueue(ctx, spec, keyed, tombstone)
 		if err != nil {
 			return nil, err
 		}
@@ -194,6 +194,14 @@ func (s *Submitter) checkAccepting() error {
 	return &NotAcceptingError{Reason: sw.Reason, Until: sw.Until}
 }
 
+// enqueue is Service.enqueue for a spec that was made for this submission: unless it is keyed, its id is new.
+func (s *Submitter) enqueue(ctx context.Context, spec *job.Spec, keyed, tombstone bool) (snap *job.Snapshot, replayed bool, err error) {
+	if !keyed && s.jobs.broker.Alone() {
+		s.jobs.store.AddNew(spec.ID)
+	}
+	return s.jobs.enqueue(ctx, spec, keyed, tombstone)
+}
+
 // submitWithQuota charges a job and enqueues it. The charge is refunded if no job was created.
 func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *job.Spec, order *Order, tombstone bool) (*Submission, error) {
 	keyed := order.Key != ""
@@ -217,7 +225,7 @@ func (s *Submitter) submitWithQuota(ctx context.Context, key quota.Key, spec *jo
 	replayed, enqueued := false, false
 	if err = s.copyReferences(ctx, spec, order.references); err == nil {
 		enqueued = true
-		snap, replayed, err = s.jobs.enqueue(ctx, spec, keyed, tombstone)
+		snap, replayed, err = s.enqueue(ctx, spec, keyed, tombstone)
 	}
 	if syncErr := <-counted; syncErr != nil {
 		s.log.WarnContext(ctx, "a charge of the quota may not be on disk", slog.Any("error", syncErr))

@@ -13,6 +13,7 @@ import (
 // PutRecord stores the terminal record of a job unless there is one already, and returns the stored record; won reports whether
 // that is r. It fails with ErrDeleted, and removes the job's media, when the job was deleted.
 func (s *Store) PutRecord(ctx context.Context, r *job.Record) (final *job.Record, won bool, err error) {
+	s.TakeNew(r.Spec.ID)
 	data, err := r.Encode()
 	if err != nil {
 		return nil, false, err

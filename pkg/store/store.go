@@ -39,6 +39,7 @@ type Store struct {
 	progress jetstream.Stream
 	dead     jetstream.Stream
 	held     heldProgress
+	created  newJobs
 	// after is for tests: it is called after each step of Delete, and its error stops the deletion there, as a crash would.
 	after func(step) error
 }

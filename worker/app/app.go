@@ -62,8 +62,7 @@ func New(cfg Config, b *broker.Broker, m *telemetry.Metrics, log *slog.Logger, o
 // Option changes a new worker.
 type Option func(*Worker)
 
-// WithStore makes the worker use the store of the API in its process. Where NATS runs in the process as well, the progress of jobs that
-// end at once is only kept in that store.
+// WithStore makes the worker use the store of the API in its process, which spares requests where NATS runs in the process as well.
 func WithStore(s *store.Store) Option { return func(w *Worker) { w.store = s } }
 
 // WithTracing makes the worker create spans for attempts and their requests.
@@ -126,7 +125,7 @@ func (w *Worker) start(ctx context.Context) error {
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
 		Queue: q, Store: s, Jobs: jobs.New(w.broker, q, s, jobs.WithMetrics(w.metrics), jobs.WithLog(w.log)),
 		Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log,
-		Providers: upstreams.File.Circuits(), HoldsProgress: w.store != nil && w.broker.Alone(), AckWait: w.broker.AckWait(), Mode: w.cfg.Upstreams.Mode(), Version: version,
+		Providers: upstreams.File.Circuits(), BesideAPI: w.store != nil && w.broker.Alone(), AckWait: w.broker.AckWait(), Mode: w.cfg.Upstreams.Mode(), Version: version,
 	})
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery, granted permit,
 
 // run continues the job from its stored state. After an error the job stays in the queue.
 func (a *attempt) run(ctx context.Context) error {
-	record, err := a.terminalRecord(ctx)
+	record, err := a.recordBefore(ctx)
 	switch {
 	case err == nil:
 		return a.finish(ctx, record)
@@ -162,6 +162,15 @@ func (a *attempt) run(ctx context.Context) error {
 	}
 	code = o.code
 	return nil
+}
+
+// recordBefore is terminalRecord at the start of the attempt. It costs nothing for the first delivery of a job that this process has
+// created.
+func (a *attempt) recordBefore(ctx context.Context) (*job.Record, error) {
+	if a.processor.besideAPI && a.processor.store.TakeNew(a.spec.ID) && a.delivery.Count == 1 {
+		return nil, store.ErrNotFound
+	}
+	return a.terminalRecord(ctx)
 }
 
 // terminalRecord returns the job's terminal record. On a redelivery it reads from the leader, since a replica may lag

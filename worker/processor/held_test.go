@@ -13,6 +13,17 @@ import (
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 )
 
+// submitNew submits a job as the API does whose store the worker shares.
+func (r *rig) submitNew() *job.Spec {
+	r.Helper()
+	s := processortest.NewSpec(r, job.KindPrompt)
+	r.Store.AddNew(s.ID)
+	if _, _, err := r.Jobs.Enqueue(r.Context(), s, false); err != nil {
+		r.Fatal(err)
+	}
+	return s
+}
+
 func withHeldProgress(c *processor.Config)     { c.SetProgressDelay(time.Hour) }
 func withReleasedProgress(c *processor.Config) { c.SetProgressDelay(time.Millisecond) }
 
@@ -189,4 +200,61 @@ func TestDeletionWhileProgressIsHeldBack(t *testing.T) {
 	}
 	hold.release()
 	r.Eventually("the job leaves the queue", func() bool { return !r.Queued(s) })
+}
+
+// The first delivery of a job that the same process has created needs no look for its record.
+func TestNewJobNeedsNoRead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	reads := []*spy{r.spy("$JS.API.DIRECT.GET." + broker.ResultsStream + ".>"), r.spy("$JS.API.STREAM.MSG.GET." + broker.ResultsStream)}
+	hold := newGate(t)
+	g := hold.generator()
+	r.StartInside(g, withHeldProgress)
+	s := r.submitNew()
+	g.WaitCalls(t, 1)
+	if err := r.Broker.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range reads {
+		if n := len(s.seen()); n != 0 {
+			t.Errorf("%d reads of the record", n)
+		}
+	}
+	hold.release()
+	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded {
+		t.Errorf("record is %+v", record)
+	}
+}
+
+// A new job that was ended before its first delivery does not run. Its end was interrupted before it left the queue.
+func TestEndedNewJobDoesNotRun(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := r.submitNew()
+	record := &job.Record{Status: job.StatusCanceled, Spec: s, FinishedAt: job.At(time.Now()), Cancel: job.CancelBeforeStart}
+	if _, _, err := r.Store.PutRecord(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	g := processortest.NewGenerator(processortest.Succeed)
+	r.StartInside(g, withHeldProgress)
+	if got := r.WaitSettled(s); got.Status != job.StatusCanceled || g.Count(s.ID) != 0 {
+		t.Errorf("%d calls, record %+v", g.Count(s.ID), got)
+	}
+}
+
+// Nor does one that another worker has ended, which gets the job before this one.
+func TestNewJobEndedElsewhereDoesNotRun(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := r.submitNew()
+	r.Redeliver(s, 1)
+	record := &job.Record{Status: job.StatusSucceeded, Spec: s, FinishedAt: job.At(time.Now()), Result: &job.Result{Text: "a fox"}}
+	if _, _, err := jobstest.On(t, r.Broker).Store.PutRecord(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	g := processortest.NewGenerator(processortest.Succeed)
+	r.StartInside(g, withHeldProgress)
+	if got := r.WaitSettled(s); got.Result == nil || got.Result.Text != "a fox" || g.Count(s.ID) != 0 {
+		t.Errorf("%d calls, record %+v", g.Count(s.ID), got)
+	}
 }

@@ -32,9 +32,9 @@ type Deps struct {
 	Log       *slog.Logger
 	// Tracing creates the spans of attempts; nil creates none.
 	Tracing *telemetry.Tracing
-	// HoldsProgress reports that NATS runs in this process, and loses the progress of jobs with it. The progress of jobs that end at
-	// once is not stored then.
-	HoldsProgress bool
+	// BesideAPI reports that the API, whose Store this is, and NATS run in this process. What the process knows of a job or would lose
+	// together with NATS costs no request then.
+	BesideAPI bool
 	// AckWait is the time without a heartbeat after which the broker redelivers a job. A heartbeat is sent every third of it.
 	AckWait time.Duration
 	// Providers are the circuit breakers of the providers among which the generator chooses.
@@ -59,11 +59,11 @@ type Processor struct {
 	log       *slog.Logger
 	now       func() time.Time
 	heartbeat time.Duration
-	// holdsProgress is that of Deps.
-	holdsProgress bool
-	queueOutage   outage
-	storeOutage   storageState
-	cacheOutage   cacheOutage
+	// besideAPI is that of Deps.
+	besideAPI   bool
+	queueOutage outage
+	storeOutage storageState
+	cacheOutage cacheOutage
 
 	// Stop calls stopPulling first, and stopWork after SoftStop.
 	stopPulling context.CancelFunc
@@ -91,7 +91,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	p := &Processor{
 		cfg: cfg, id: id, providers: deps.Providers, mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, jobs: deps.Jobs, generator: deps.Generator, metrics: deps.Metrics, tracing: deps.Tracing, log: deps.Log,
-		now: time.Now, holdsProgress: deps.HoldsProgress, heartbeat: cmp.Or(cfg.hooks.heartbeat, deps.AckWait/3, broker.DefaultAckWait/3),
+		now: time.Now, besideAPI: deps.BesideAPI, heartbeat: cmp.Or(cfg.hooks.heartbeat, deps.AckWait/3, broker.DefaultAckWait/3),
 		queueOutage: outage{log: deps.Log}, storeOutage: storageState{log: deps.Log, probe: deps.Store.Probe},
 		running: make(map[*attempt]struct{}), runs: make(map[job.Kind]runTime), announceRequested: make(chan struct{}, 1),
 		control: deps.Control, breaker: &breaker{

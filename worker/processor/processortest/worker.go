@@ -67,7 +67,7 @@ func (r *Rig) StartInside(g processor.Generator, options ...func(*processor.Conf
 	return w
 }
 
-func newWorker(t testing.TB, r *Rig, holdsProgress bool, g processor.Generator, options []func(*processor.Config)) *Worker {
+func newWorker(t testing.TB, r *Rig, besideAPI bool, g processor.Generator, options []func(*processor.Config)) *Worker {
 	t.Helper()
 	b := r.Broker
 	w := &Worker{t: t, Metrics: telemetry.NewMetrics(), Log: &Log{}}
@@ -80,7 +80,7 @@ func newWorker(t testing.TB, r *Rig, holdsProgress bool, g processor.Generator, 
 	p, err := processor.New(Config(options...), processor.Deps{
 		Queue: r.Queue, Store: r.Store, Jobs: jobs.New(b, r.Queue, r.Store, jobs.WithMetrics(w.Metrics), jobs.WithLog(log)),
 		Control: w.Control, Generator: g, Metrics: w.Metrics, Log: log,
-		HoldsProgress: holdsProgress, AckWait: b.AckWait(), Mode: "simulator", Version: "test",
+		BesideAPI: besideAPI, AckWait: b.AckWait(), Mode: "simulator", Version: "test",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -166,8 +166,9 @@ func (m *Metrics) initFinished(kinds []string) {
 	for _, kind := range kinds {
 		for _, outcome := range []string{"succeeded", "failed", "canceled"} {
 			m.JobsFinished.WithLabelValues(kind, outcome)
-			m.EndToEnd.WithLabelValues(kind, outcome)
 		}
+		// The others are two dozen series each, which nothing needs before there is such a job.
+		m.EndToEnd.WithLabelValues(kind, "succeeded")
 	}
 }
 

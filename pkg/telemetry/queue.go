@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// queueMaxAge is how long scrapes reuse a reading of the queue, which costs a request for each kind and lane.
+// queueMaxAge is how long scrapes reuse a reading of the queue, which costs a request for each kind and lane, and of the dead letters.
 const queueMaxAge = time.Second
 
 // QueueSample is the state of one queue at one moment.
@@ -46,13 +46,14 @@ func (m *Metrics) RegisterQueue(read func(context.Context) ([]QueueSample, error
 	})
 }
 
-// RegisterDeadLetters registers the number of stored dead letters, which each scrape
-// reads. Failures are handled as in RegisterQueue.
+// RegisterDeadLetters registers the number of stored dead letters, which a scrape
+// reads at most once a second. Failures are handled as in RegisterQueue.
 func (m *Metrics) RegisterDeadLetters(read func(context.Context) (int, error)) error {
 	depth := m.desc(programAPI, "dead_letter_depth", "Dead letters stored."+shared)
 	return m.register("dead_letters", &scraper{
-		descs: []*prometheus.Desc{depth},
-		read:  convert(read, func(n int) []prometheus.Metric { return []prometheus.Metric{gauge(depth, float64(n))} }),
+		maxAge: queueMaxAge,
+		descs:  []*prometheus.Desc{depth},
+		read:   convert(read, func(n int) []prometheus.Metric { return []prometheus.Metric{gauge(depth, float64(n))} }),
 	})
 }
 

@@ -101,8 +101,10 @@ func TestHeldProgressIsReleased(t *testing.T) {
 	if err := c.Task.SetStage(c.Ctx, job.StageGenerating); err != nil {
 		t.Fatal(err)
 	}
-	if p := r.stored(s); p.Stage != job.StageGenerating || p.Attempt != 1 || p.Delivery != 1 {
-		t.Errorf("progress is %+v", p)
+	for _, p := range []*job.Progress{r.stored(s), r.Progress(s)} {
+		if p == nil || p.Stage != job.StageGenerating || p.Attempt != 1 || p.Delivery != 1 {
+			t.Errorf("progress is %+v", p)
+		}
 	}
 	hold.release()
 	r.WaitSettled(s)

@@ -125,7 +125,8 @@ func (w *Worker) start(ctx context.Context) error {
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
 		Queue: q, Store: s, Jobs: jobs.New(w.broker, q, s, jobs.WithMetrics(w.metrics), jobs.WithLog(w.log)),
 		Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log,
-		Providers: upstreams.File.Circuits(), BesideAPI: w.store != nil && w.broker.Alone(), AckWait: w.broker.AckWait(), Mode: w.cfg.Upstreams.Mode(), Version: version,
+		Providers: upstreams.File.Circuits(), BesideAPI: w.store != nil && w.broker.Alone(), AckWait: w.broker.AckWait(),
+		Mode: w.cfg.Upstreams.Mode(), Version: version,
 	})
 	if err != nil {
 		return err

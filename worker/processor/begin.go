@@ -20,8 +20,8 @@ const earlyTolerance = 250 * time.Millisecond
 // clock may have been corrected.
 const maxRecheck = time.Minute
 
-// begin records that the job runs, which may be held back for a moment (holdProgress). It returns false if this delivery must not run: another worker has the job, its delay
-// is not over, or it crashed too many workers and was failed.
+// begin records that the job runs; holdProgress says when it does not do so at once. It returns false if this delivery must not run:
+// another worker has the job, its delay is not over, or it crashed too many workers and was failed.
 func (a *attempt) begin(ctx context.Context) (bool, error) {
 	previous, revision, err := a.previousProgress(ctx)
 	for tries := 0; err == nil; tries++ {

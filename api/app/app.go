@@ -141,7 +141,7 @@ func (a *App) start(ctx context.Context) error {
 	sweeper.Start()
 	a.onStop("sweeper", sweeper.Stop)
 	if a.cfg.Broker.Embedded() {
-		a.worker = worker.New(a.cfg.Worker, b, a.metrics, a.log, worker.WithTracing(a.tracing), worker.WithStore(a.store))
+		a.worker = worker.New(a.cfg.Worker, b, a.metrics, a.log, worker.WithTracing(a.tracing), worker.WithAPI(a.store, live.Watched))
 		if err := a.worker.Start(ctx); err != nil {
 			return err
 		}

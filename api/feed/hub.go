@@ -78,6 +78,13 @@ func (f *Feed) watched(owner, id string) bool {
 	return f.hubs[hubKey{owner, id}] != nil
 }
 
+// Watched reports whether somebody follows a job, alone or with all jobs of its owner, and needs the events of its changes.
+func (f *Feed) Watched(owner, id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.hubs[hubKey{owner, id}] != nil || f.hubs[hubKey{owner, ""}] != nil
+}
+
 // release drops a reference and ends the hub with the last one.
 func (h *hub) release() {
 	h.feed.mu.Lock()

@@ -33,8 +33,9 @@ import (
 type Worker struct {
 	cfg    Config
 	broker *broker.Broker
-	// store is that of WithStore; nil if the worker opens its own.
+	// store and watched are those of WithAPI; nil if the worker opens its own store.
 	store      *store.Store
+	watched    func(owner, id string) bool
 	metrics    *telemetry.Metrics
 	tracing    *telemetry.Tracing
 	log        *slog.Logger
@@ -62,8 +63,11 @@ func New(cfg Config, b *broker.Broker, m *telemetry.Metrics, log *slog.Logger, o
 // Option changes a new worker.
 type Option func(*Worker)
 
-// WithStore makes the worker use the store of the API in its process, which spares requests where NATS runs in the process as well.
-func WithStore(s *store.Store) Option { return func(w *Worker) { w.store = s } }
+// WithAPI makes the worker use the store of the API in its process, which spares requests where NATS runs in the process as well. watched
+// reports whether somebody follows a job of an owner there.
+func WithAPI(s *store.Store, watched func(owner, id string) bool) Option {
+	return func(w *Worker) { w.store, w.watched = s, watched }
+}
 
 // WithTracing makes the worker create spans for attempts and their requests.
 func WithTracing(t *telemetry.Tracing) Option { return func(w *Worker) { w.tracing = t } }
@@ -125,7 +129,7 @@ func (w *Worker) start(ctx context.Context) error {
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
 		Queue: q, Store: s, Jobs: jobs.New(w.broker, q, s, jobs.WithMetrics(w.metrics), jobs.WithLog(w.log)),
 		Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log,
-		Providers: upstreams.File.Circuits(), BesideAPI: w.store != nil && w.broker.Alone(), AckWait: w.broker.AckWait(),
+		Providers: upstreams.File.Circuits(), BesideAPI: w.store != nil && w.broker.Alone(), Watched: w.watched, AckWait: w.broker.AckWait(),
 		Mode: w.cfg.Upstreams.Mode(), Version: version,
 	})
 	if err != nil {

@@ -55,7 +55,7 @@ func (p *Processor) work(ctx context.Context, d *queue.Delivery, granted permit,
 			p.log.ErrorContext(ctx, "attempt panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 			a.keepProgress(ctx)
 		}
-		a.endHolding()
+		a.dropHeldProgress(ctx)
 	}()
 	if d.Count > 1 {
 		p.metrics.Redeliveries.WithLabelValues(string(d.Kind)).Inc()

@@ -34,7 +34,7 @@ func (a *attempt) begin(ctx context.Context) (bool, error) {
 			a.progress, a.revision = next, revision
 			return false, a.failWithCode(ctx, job.CodeWorkerLost)
 		}
-		if previous == nil && a.delivery.Count == 1 && a.processor.besideAPI {
+		if previous == nil && a.delivery.Count == 1 && a.mayHoldProgress() {
 			a.holdProgress(ctx, next)
 			a.observeStart(nil)
 			return true, nil

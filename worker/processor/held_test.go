@@ -194,6 +194,54 @@ func TestCancelWhileProgressIsHeldBack(t *testing.T) {
 	}
 }
 
+// What a canceled job would have stored later is not left behind.
+func TestCancelLeavesNoHeldProgress(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := hangs()
+	w := r.StartInside(g, func(c *processor.Config) {
+		c.SetHeartbeat(time.Hour)
+		c.SetProgressDelay(20 * time.Millisecond)
+	})
+	var canceled []*job.Spec
+	for range 20 {
+		s := r.Submit(job.KindPrompt)
+		c := g.WaitCalls(t, len(canceled)+1)[len(canceled)]
+		if _, err := r.Jobs.Cancel(t.Context(), []string{s.Owner}, s.ID); err != nil {
+			t.Fatal(err)
+		}
+		awaitDone(c.Ctx, t, "the call is canceled")
+		canceled = append(canceled, s)
+	}
+	w.Shutdown()
+	for _, s := range canceled {
+		r.Eventually("the progress of a canceled job is removed", func() bool { return r.stored(s) == nil })
+	}
+}
+
+// Whoever follows a job is told of its start at once.
+func TestWatchedProgressIsStored(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	hold := newGate(t)
+	g := hold.generator()
+	s := processortest.NewSpec(r, job.KindPrompt)
+	r.Watched = func(owner, id string) bool { return owner == s.Owner && id == s.ID }
+	r.StartInside(g, withHeldProgress)
+	if _, _, err := r.Jobs.Enqueue(t.Context(), s, false); err != nil {
+		t.Fatal(err)
+	}
+	g.WaitCalls(t, 1)
+	if p := r.stored(s); p == nil || p.Status != job.StatusRunning {
+		t.Errorf("progress is %+v", p)
+	}
+	hold.release()
+	r.WaitSettled(s)
+	if p := r.stored(s); p != nil {
+		t.Errorf("progress after the end is %+v", p)
+	}
+}
+
 // A job that is returned at a shutdown while its progress is held back has not failed.
 func TestShutdownWhileProgressIsHeldBack(t *testing.T) {
 	t.Parallel()

@@ -35,6 +35,9 @@ type Deps struct {
 	// BesideAPI reports that the API, whose Store this is, and NATS run in this process. What the process knows of a job or would lose
 	// together with NATS costs no request then.
 	BesideAPI bool
+	// Watched reports whether somebody follows a job of an owner; nil if nobody ever does in this process. It is not used without
+	// BesideAPI, and must not block.
+	Watched func(owner, id string) bool
 	// AckWait is the time without a heartbeat after which the broker redelivers a job. A heartbeat is sent every third of it.
 	AckWait time.Duration
 	// Providers are the circuit breakers of the providers among which the generator chooses.
@@ -59,8 +62,9 @@ type Processor struct {
 	log       *slog.Logger
 	now       func() time.Time
 	heartbeat time.Duration
-	// besideAPI is that of Deps.
+	// besideAPI and watched are those of Deps.
 	besideAPI   bool
+	watched     func(owner, id string) bool
 	queueOutage outage
 	storeOutage storageState
 	cacheOutage cacheOutage
@@ -91,7 +95,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	p := &Processor{
 		cfg: cfg, id: id, providers: deps.Providers, mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, jobs: deps.Jobs, generator: deps.Generator, metrics: deps.Metrics, tracing: deps.Tracing, log: deps.Log,
-		now: time.Now, besideAPI: deps.BesideAPI, heartbeat: cmp.Or(cfg.hooks.heartbeat, deps.AckWait/3, broker.DefaultAckWait/3),
+		now: time.Now, besideAPI: deps.BesideAPI, watched: deps.Watched, heartbeat: cmp.Or(cfg.hooks.heartbeat, deps.AckWait/3, broker.DefaultAckWait/3),
 		queueOutage: outage{log: deps.Log}, storeOutage: storageState{log: deps.Log, probe: deps.Store.Probe},
 		running: make(map[*attempt]struct{}), runs: make(map[job.Kind]runTime), announceRequested: make(chan struct{}, 1),
 		control: deps.Control, breaker: &breaker{

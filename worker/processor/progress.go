@@ -10,9 +10,9 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-// progressDelay is how long the progress of a first delivery is held back where the worker runs in the process of NATS: a crash
-// loses it there whether it is stored or not, and most of the jobs that end sooner never need it. The process itself sees it at
-// once; watchers are told of the start so much later.
+// progressDelay is how long the progress of a first delivery is held back where the worker runs in the process of NATS, if nobody follows
+// the job: a crash loses it there whether it is stored or not, and most of the jobs that end sooner never need it. Reads in the process
+// see it at once.
 const progressDelay = 200 * time.Millisecond
 
 // progressState says whether the progress of an attempt is stored.
@@ -25,6 +25,12 @@ const (
 	// progressUnneeded is the state of a progress that was held back until the job ended.
 	progressUnneeded
 )
+
+// mayHoldProgress reports whether nobody needs the progress of a first delivery in NATS yet.
+func (a *attempt) mayHoldProgress() bool {
+	p := a.processor
+	return p.besideAPI && (p.watched == nil || !p.watched(a.spec.Owner, a.spec.ID))
+}
 
 // holdProgress sets the progress with which the attempt starts, and stores it after progressDelay.
 func (a *attempt) holdProgress(ctx context.Context, p *job.Progress) {
@@ -79,6 +85,20 @@ func (a *attempt) setState(from, to progressState) bool {
 	}
 	a.state = to
 	return true
+}
+
+// dropHeldProgress ends the holding back at the end of the attempt. A progress that was released while another process or the API ended
+// the job is removed, since they may have removed it before that.
+func (a *attempt) dropHeldProgress(ctx context.Context) {
+	if a.release == nil {
+		return
+	}
+	if stored := a.endProgress(); stored && errors.Is(context.Cause(ctx), errEnded) {
+		if err := a.processor.store.DropProgress(a.spec.Owner, a.spec.ID); err != nil {
+			a.processor.log.DebugContext(ctx, "cannot delete progress", "error", err)
+		}
+	}
+	a.endHolding()
 }
 
 // endHolding makes the store forget a progress that was held back: it is in NATS now, or its job has ended.

@@ -31,6 +31,8 @@ const Timeout = 40 * time.Second
 type Rig struct {
 	*jobstest.Rig
 	Control *control.Store
+	// Watched is that of the workers that StartInside starts.
+	Watched func(owner, id string) bool
 
 	t testing.TB
 }

@@ -87,8 +87,8 @@ func (a *attempt) setState(from, to progressState) bool {
 	return true
 }
 
-// dropHeldProgress ends the holding back at the end of the attempt. A progress that was released while another process or the API ended
-// the job is removed, since they may have removed it before that.
+// dropHeldProgress ends the holding back at the end of the attempt. If somebody else has ended the job meanwhile, they may have removed
+// the progress before it was stored, so that it is removed once more.
 func (a *attempt) dropHeldProgress(ctx context.Context) {
 	if a.release == nil {
 		return

@@ -49,6 +49,21 @@ func (r *rig) state(t *testing.T, spec *job.Spec) state {
 	}
 }
 
+// stateBecomes waits for the state of a job, whose progress the service removes without waiting for the answer.
+func (r *rig) stateBecomes(t *testing.T, spec *job.Spec, want state) {
+	t.Helper()
+	var got state
+	defer func() {
+		if got != want {
+			t.Errorf("the state is %+v, want %+v", got, want)
+		}
+	}()
+	eventually(t, "the state after the step", func() bool {
+		got = r.state(t, spec)
+		return got == want
+	})
+}
+
 // stateAfter returns the stored state after a step: the message is removed only when all else is stored.
 func stateAfter(step jobs.Step, failed bool) state {
 	switch step {
@@ -190,9 +205,7 @@ func TestCancelStoppedInEachGap(t *testing.T) {
 				if _, err := r.crashes(step).Cancel(t.Context(), owners, spec.ID); !errors.Is(err, errCrash) {
 					t.Fatal(err)
 				}
-				if got, want := r.state(t, spec), stateAfter(step, false); got != want {
-					t.Errorf("after the step: %+v, want %+v", got, want)
-				}
+				r.stateBecomes(t, spec, stateAfter(step, false))
 				if step == jobs.StepMedia {
 					if got := r.read(t, spec).Status(); got != job.StatusRunning {
 						t.Errorf("reads as %s", got)
@@ -251,9 +264,7 @@ func TestExpiryStoppedInEachGap(t *testing.T) {
 				spec := r.due(t, -time.Second)
 				r.progress(t, spec, job.StatusRunning)
 				first(t, r, spec)
-				if got, want := r.state(t, spec), stateAfter(step, true); got != want {
-					t.Errorf("after the step: %+v, want %+v", got, want)
-				}
+				r.stateBecomes(t, spec, stateAfter(step, true))
 				before, err := r.store.RecordLeader(t.Context(), "u1", spec.ID)
 				if (err == nil) != (step != jobs.StepMedia) {
 					t.Fatal(err)

@@ -129,7 +129,8 @@ func TestConcurrentBudgets(t *testing.T) {
 func TestReleasedBudgets(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
-	now := time.Now()
+	// The jobs are from an hour ago, which was the day before if it has just begun.
+	now := time.Now().UTC().Truncate(24 * time.Hour).Add(12 * time.Hour)
 	q, counters := quota.New(b, quota.Plans{}, nil), spend.New(b)
 	budgets := quota.Budgets(quota.BudgetOfAccount, "ann", job.Budget{PerDay: 1000, PerMonth: 1000}, "pollen", now)
 	expect := func(what, want string) {

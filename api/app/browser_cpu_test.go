@@ -52,14 +52,14 @@ func (p *tab) longestTask(t *testing.T, action func()) time.Duration {
 			for {
 				// Compressed, it is encoded as base64, and an eighth as much for the race detector to watch.
 				part, eof, err := cdpio.Read(e.Stream).WithSize(1 << 20).Do(ctx)
-				if err != nil || eof {
-					return err
-				}
-				data, err := base64.StdEncoding.DecodeString(part)
 				if err != nil {
 					return err
 				}
+				data, err := base64.StdEncoding.DecodeString(part)
 				trace.Write(data)
+				if err != nil || eof {
+					return err
+				}
 			}
 		}
 	}))
@@ -82,7 +82,8 @@ func longestTask(t *testing.T, trace io.Reader) time.Duration {
 		line := bytes.TrimSuffix(lines.Bytes(), []byte(","))
 		ofPage := func(tid []byte) bool { return bytes.Contains(line, tid) }
 		named := bytes.Contains(line, []byte(`"thread_name"`))
-		if !named && !(bytes.Contains(line, []byte(`"ThreadControllerImpl::RunTask"`)) && slices.ContainsFunc(pages, ofPage)) {
+		task := bytes.Contains(line, []byte(`"ThreadControllerImpl::RunTask"`)) && slices.ContainsFunc(pages, ofPage)
+		if !named && !task {
 			continue
 		}
 		var event struct {
@@ -97,7 +98,7 @@ func longestTask(t *testing.T, trace io.Reader) time.Duration {
 		switch {
 		case named && event.Args.Name == "CrRendererMain":
 			pages = append(pages, fmt.Appendf(nil, `"tid":%d,`, event.Tid))
-		case event.Ph == "X":
+		case task && event.Ph == "X":
 			longest = max(longest, event.CPU)
 		}
 	}

@@ -13,7 +13,8 @@ const (
 	manyStored  = 1_000_000
 	manyWaiting = 100_000
 	growthJobs  = 5000
-	// growthBursts are measured one after the other, since a collection of the garbage of many stored jobs falls into some of them.
+	// growthBursts are measured one after the other: a collection of the garbage of many stored jobs falls into some of them, and many
+	// waiting jobs are read during the first. A burst ends as many jobs as it submits, so that as many wait in the next one.
 	growthBursts = 3
 	// maxQueued leaves room for a burst beside all that wait.
 	maxQueued = 2 * manyWaiting
@@ -23,7 +24,7 @@ const (
 // store.
 func measureGrowth(ctx context.Context, b *bench) error {
 	b.upstream.size.Store(small)
-	none, err := b.burstsOn(ctx, b.path("empty"), growthBursts)
+	none, err := b.burstsOn(ctx, b.path("empty"))
 	if err != nil {
 		return err
 	}
@@ -31,7 +32,7 @@ func measureGrowth(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	onStored, err := b.burstsOn(ctx, b.path("stored"), growthBursts)
+	onStored, err := b.burstsOn(ctx, b.path("stored"))
 	if err != nil {
 		return err
 	}
@@ -39,8 +40,7 @@ func measureGrowth(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	// The first burst ends with all that wait, so that there is no second one.
-	onWaiting, err := b.burstsOn(ctx, b.path("waiting"), 1)
+	onWaiting, err := b.burstsOn(ctx, b.path("waiting"))
 	if err != nil {
 		return err
 	}
@@ -57,9 +57,9 @@ func measureGrowth(ctx context.Context, b *bench) error {
 // growth are the rates of a burst.
 type growth struct{ accepted, ended float64 }
 
-// burstsOn starts the API on a store and submits one burst after the other. It returns the medians of how many of its jobs were
-// accepted per second, and how many jobs ended per second, those of the store included.
-func (b *bench) burstsOn(ctx context.Context, dir string, bursts int) (*growth, error) {
+// burstsOn starts the API on a store and submits one burst after the other. It returns the medians of how many jobs were accepted per
+// second, and how many ended per second, those of the store included.
+func (b *bench) burstsOn(ctx context.Context, dir string) (*growth, error) {
 	// What filled the store is not to be written to the disk during the bursts.
 	syscall.Sync()
 	a, err := b.startAPI(ctx, syncAlways, dir, "MAX_QUEUED_JOBS="+strconv.Itoa(maxQueued))
@@ -72,7 +72,7 @@ func (b *bench) burstsOn(ctx context.Context, dir string, bursts int) (*growth, 
 		return nil, fmt.Errorf("warm up: %w", err)
 	}
 	var accepted, ended []float64
-	for range bursts {
+	for range growthBursts {
 		r, err := a.burst(ctx, b.cfg.count(growthJobs, 16), nil)
 		if err != nil {
 			return nil, err

@@ -85,12 +85,12 @@ image: ## Build both container images (needs Docker with BuildKit)
 vulnerabilities: $(VULNCHECK) ## Look for known vulnerabilities in reachable code (needs vuln.go.dev)
 	$(VULNCHECK) ./...
 
-# Libraries of pure functions over pixels, samples, texts and secrets, which take up to eight times as long under the race detector.
+# Libraries of pure functions over pixels, samples, texts and hashes, which take up to eight times as long under the race detector.
 # It still watches everything that has goroutines.
 FIPS := crypto/internal/fips140
 PURE := image/... golang.org/x/image/... compress/... regexp/... github.com/andybalholm/brotli/... \
 	github.com/hajimehoshi/go-mp3/... github.com/mewkiz/flac/... github.com/icza/bitio/... \
-	crypto/pbkdf2 crypto/hmac $(FIPS)/pbkdf2 $(FIPS)/hmac $(FIPS)/sha256 $(FIPS)/sha512 $(FIPS)/bigmod $(FIPS)/nistec/... \
+	crypto/pbkdf2 crypto/hmac $(FIPS)/pbkdf2 $(FIPS)/hmac $(FIPS)/sha256 $(FIPS)/sha512 \
 	./worker/upstream/timestretch
 
 # The tests spend a seventh of their CPU time less with fewer garbage collections. Each of the test binaries would sleep for a

@@ -50,7 +50,7 @@ func (p *tab) longestTask(t *testing.T, action func()) time.Duration {
 				t.Error("the trace is not complete")
 			}
 			for {
-				// Compressed, it is encoded as base64, and an eighth as much for the race detector to watch.
+				// Compressed, and encoded as base64, it is a tenth of what the race detector would watch.
 				part, eof, err := cdpio.Read(e.Stream).WithSize(1 << 20).Do(ctx)
 				if err != nil {
 					return err

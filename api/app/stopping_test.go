@@ -17,7 +17,7 @@ import (
 // connection is closed and the worker still has time to return the job to the queue.
 func TestStuckConnectionDoesNotDelayWorkerStop(t *testing.T) {
 	t.Parallel()
-	const limit = 15 * time.Second
+	const limit = 6 * time.Second
 	cfg := apptest.Config(t, t.TempDir(), "STOP_TIMEOUT="+limit.String(), "WORKER_SOFT_STOP=500ms")
 	i := run(t, cfg)
 	if err := i.Simulator().Script(simulator.Rule{Kind: simulator.KindImage, Hold: true}); err != nil {

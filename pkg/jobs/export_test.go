@@ -37,6 +37,9 @@ func (s *Service) SetAfter(f func(Step) error) { s.after = f }
 // SetInterval sets how often the sweeper looks for jobs past their deadline.
 func (s *Sweeper) SetInterval(d time.Duration) { s.interval = d }
 
+// SetReading sets after how long a sweep leaves the rest of the queue to the next one.
+func (s *Sweeper) SetReading(d time.Duration) { s.reading = d }
+
 // SetHold sets how long the lease is valid after its last renewal.
 func (s *Sweeper) SetHold(d time.Duration) { s.hold = d }
 

@@ -19,9 +19,6 @@ const (
 	// sweepBatch is how many jobs are ended before the lease is renewed, and sweepAtOnce how many of them concurrently.
 	sweepBatch  = 256
 	sweepAtOnce = 16
-	// sweepScans is how often the queue is read in one sweep: up to 8,000 jobs a second. A longer queue, such as after a start, is read
-	// beside what clients wait for.
-	sweepScans = 8
 	// sweepTimeout bounds the time for ending one job.
 	sweepTimeout = 10 * time.Second
 	// retryAfter is when the sweeper retries jobs that it could not end.
@@ -59,14 +56,15 @@ func (s *Sweeper) sweep(ctx context.Context, t *deadlines) error {
 
 // read reads jobs of the queue up to the sequence last; the next sweep continues where it ends. Where no other process submits jobs,
 // this one knows those that it has submitted since the last sweep; any other was submitted without an answer, and is read in the next
-// sweep.
+// sweep. A long queue, such as after a start, is read by many sweeps, which leaves the CPU to workers and clients: each costs one request
+// for up to 1,000 jobs, and more as long as all of them take less than s.reading.
 func (s *Sweeper) read(ctx context.Context, t *deadlines, last uint64) error {
 	to, alone := last, s.jobs.broker.Alone()
 	if alone && t.end > 0 {
 		to = min(to, t.end)
 	}
 	t.end = last
-	for range sweepScans {
+	for start := time.Now(); ; {
 		from, until, found := t.unknown(to)
 		if !found {
 			return nil
@@ -86,8 +84,10 @@ func (s *Sweeper) read(ctx context.Context, t *deadlines, last uint64) error {
 		default:
 			t.next = until + 1
 		}
+		if time.Since(start) >= s.reading {
+			return nil
+		}
 	}
-	return nil
 }
 
 // endAll ends jobs, several concurrently. After an error it starts no more: NATS may be unavailable.

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
@@ -346,6 +349,66 @@ func TestSweepOfMany(t *testing.T) {
 		t.Errorf("%d dead letters, %v", n, err)
 	}
 	eventually(t, "all are counted", func() bool { return s.ended(t) == jobs })
+}
+
+// TestSweepReadsLongQueueInParts has sweeps read a queue of more jobs than one request returns: one request for each sweep when reading
+// takes longer than a sweep may take, and all in one sweep otherwise.
+func TestSweepReadsLongQueueInParts(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		reading time.Duration
+		want    []int
+	}{"slow": {0, []int{1, 1, 1}}, "quick": {hang, []int{3}}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t)
+			group, ctx := errgroup.WithContext(t.Context())
+			group.SetLimit(16)
+			for range 2001 {
+				spec := fresh(t, "u1")
+				group.Go(func() error {
+					_, err := r.queue.Push(ctx, spec, false)
+					return err
+				})
+			}
+			if err := group.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			const extent, scan = "$JS.API.STREAM.INFO." + broker.StreamJobs, "$JS.API.DIRECT.GET." + broker.StreamJobs
+			requests := make(chan *nats.Msg, 1024)
+			for _, subject := range []string{extent, scan} {
+				if _, err := r.broker.Conn().ChanSubscribe(subject, requests); err != nil {
+					t.Fatal(err)
+				}
+			}
+			last := r.due(t, 0)
+			ends := r.ends(t)
+			r.sweep(t, func(s *jobs.Sweeper) { s.SetReading(test.reading) })
+			if record := ends.next(t); record.Spec.ID != last.ID {
+				t.Errorf("%s ended", record.Spec.ID)
+			}
+			// The requests of each sweep that has sent any.
+			var batches []int
+			for sum := 0; sum < 3; {
+				select {
+				case m := <-requests:
+					n := len(batches)
+					switch {
+					case m.Subject == extent && (n == 0 || batches[n-1] > 0):
+						batches = append(batches, 0)
+					case m.Subject == scan && bytes.Contains(m.Data, []byte(`"batch"`)):
+						batches[n-1]++
+						sum++
+					}
+				case <-time.After(hang):
+					t.Fatalf("the sweeps have sent only %v requests", batches)
+				}
+			}
+			if !slices.Equal(batches, test.want) {
+				t.Errorf("the sweeps have sent %v requests, want %v", batches, test.want)
+			}
+		})
+	}
 }
 
 // TestSweepRacesSettlement has workers and the sweeper end the same jobs concurrently.

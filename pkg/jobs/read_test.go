@@ -9,6 +9,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
 func TestReadInEachState(t *testing.T) {
@@ -97,9 +98,11 @@ func TestExpireAtRead(t *testing.T) {
 		if r.queued(t, spec) {
 			t.Errorf("%s: still in the queue", name)
 		}
-		if _, _, err := r.store.ProgressLeader(t.Context(), "u1", spec.ID); err == nil {
-			t.Errorf("%s: the progress is still there", name)
-		}
+		// Nobody waits for its removal.
+		eventually(t, name+": the progress is removed", func() bool {
+			_, _, err := r.store.ProgressLeader(t.Context(), "u1", spec.ID)
+			return errors.Is(err, store.ErrNotFound)
+		})
 		msg, err := broker.LeaderLast(t.Context(), r.broker.JetStream(), broker.StreamDead, broker.DeadSubject(spec.Kind, "u1", spec.ID))
 		if err != nil {
 			t.Fatalf("%s: dead letter: %v", name, err)

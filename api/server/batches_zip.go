@@ -168,7 +168,7 @@ func zipName(index int, snap *job.Snapshot, m job.Media) string {
 
 // writeFile adds a file to a ZIP file, uncompressed, since images and audio are compressed. It skips one whose job was deleted meanwhile.
 func (h *batchHandler) writeFile(ctx context.Context, archive *zip.Writer, index int, snap *job.Snapshot, m job.Media) error {
-	reader, err := h.store.OpenMedia(ctx, snap.Spec.Owner, snap.Spec.ID, m.Index)
+	reader, err := h.store.OpenMedia(ctx, snap.Spec.Owner, snap.Spec.ID, m)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

@@ -212,7 +212,7 @@ func (h *imageHandler) imageOfJob(c *gin.Context, id string, index int) (gallery
 	case m.Bytes > gallery.MaxBytes:
 		return none, nil, imageProblem(gallery.ErrTooLarge)
 	}
-	reader, err := h.store.OpenMedia(ctx, snap.Spec.Owner, id, m.Index)
+	reader, err := h.store.OpenMedia(ctx, snap.Spec.Owner, id, m)
 	if err != nil {
 		return none, nil, mediaProblem(err)
 	}

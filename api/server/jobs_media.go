@@ -58,7 +58,7 @@ func (h *jobHandler) getMedia(c *gin.Context) error {
 	}
 	transfer, opened, end := lifetime.Opening(c.Request.Context())
 	defer end()
-	reader, err := h.store.OpenMedia(transfer, snap.Spec.Owner, id, m.Index)
+	reader, err := h.store.OpenMedia(transfer, snap.Spec.Owner, id, m)
 	opened()
 	if err != nil {
 		return mediaProblem(err)
@@ -94,7 +94,7 @@ func (h *jobHandler) thumbnail(ctx context.Context, spec *job.Spec, m job.Media,
 	}
 	key := fmt.Sprintf("%s-%d", m.SHA256, width)
 	return h.thumbnails.Get(ctx, key, width, func(ctx context.Context) (io.Reader, error) {
-		return h.store.OpenMedia(ctx, spec.Owner, spec.ID, m.Index)
+		return h.store.OpenMedia(ctx, spec.Owner, spec.ID, m)
 	})
 }
 

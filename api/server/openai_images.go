@@ -45,22 +45,22 @@ func (h *openAIHandler) generateImages(c *gin.Context) error {
 func (h *openAIHandler) respondImages(c *gin.Context, r *job.Record, format, output string) error {
 	images := openai.NewImages(r.Spec)
 	for _, m := range r.Result.Media {
-		image := openai.Image{Seed: m.Seed}
+		image, served := openai.Image{Seed: m.Seed}, m
 		if format != openai.FormatBase64 {
 			image.URL = h.imageURL(c, r.Spec, m, output)
 			if openai.Convertible(m.ContentType, output) {
-				m.ContentType = "image/" + output
+				served.ContentType = "image/" + output
 			}
 		}
 		if format != openai.FormatURL {
 			var data []byte
 			var err error
-			if m, data, err = h.readImage(c, r.Spec, m.Index, output); err != nil {
+			if served, data, err = h.readImage(c, r.Spec, m, output); err != nil {
 				return err
 			}
 			image.B64JSON = base64.StdEncoding.EncodeToString(data)
 		}
-		images.Add(image, m)
+		images.Add(image, served)
 	}
 	if missing := len(r.Result.Missing); missing > 0 {
 		warn(c, "%d of %d images could not be generated; the job has the reasons.", missing, missing+len(r.Result.Media))
@@ -71,8 +71,8 @@ func (h *openAIHandler) respondImages(c *gin.Context, r *job.Record, format, out
 }
 
 // readImage returns an image of a job with its content, in an output format if there is one.
-func (h *openAIHandler) readImage(c *gin.Context, spec *job.Spec, index int, output string) (job.Media, []byte, error) {
-	m, data, err := readMedia(c, h.store, spec, index)
+func (h *openAIHandler) readImage(c *gin.Context, spec *job.Spec, m job.Media, output string) (job.Media, []byte, error) {
+	data, err := readMedia(c, h.store, spec, m)
 	if err != nil {
 		return job.Media{}, nil, err
 	}

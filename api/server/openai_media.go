@@ -53,14 +53,14 @@ func (h *openAIHandler) getLinkedMedia(c *gin.Context) error {
 		return serveContent(c, size, content)
 	}
 	if openai.Convertible(m.ContentType, link.Format) {
-		converted, data, err := h.readImage(c, snap.Spec, m.Index, link.Format)
+		converted, data, err := h.readImage(c, snap.Spec, m, link.Format)
 		if err != nil {
 			return mediaProblem(err)
 		}
 		converted.SHA256 += "-" + link.Format
 		return serve(converted, int64(len(data)), bytes.NewReader(data))
 	}
-	reader, err := h.store.OpenMedia(transfer, link.Owner, link.Job, m.Index)
+	reader, err := h.store.OpenMedia(transfer, link.Owner, link.Job, m)
 	opened()
 	if err != nil {
 		return mediaProblem(err)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 
@@ -9,7 +8,6 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/openai"
-	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
@@ -47,19 +45,11 @@ func (h *openAIHandler) speak(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	m, data, err := h.speechOf(c, record)
+	m, data, err := firstMedia(c, h.store, record)
 	if err != nil {
 		return err
 	}
 	c.Header("Cache-Control", "no-store")
 	respond.Bytes(c, http.StatusOK, openai.SpeechType(m, safeType(m.ContentType)), data)
 	return nil
-}
-
-// speechOf returns the audio file of a job with its content.
-func (h *openAIHandler) speechOf(c *gin.Context, r *job.Record) (job.Media, []byte, error) {
-	if r.Result == nil || len(r.Result.Media) == 0 {
-		return job.Media{}, nil, &problem.Problem{Code: problem.CodeInternal, Cause: errors.New("job succeeded without media")}
-	}
-	return readMedia(c, h.store, r.Spec, r.Result.Media[0].Index)
 }

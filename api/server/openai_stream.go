@@ -111,7 +111,7 @@ func (h *openAIHandler) streamImages(c *gin.Context, call *call, name, output st
 			if sent[m.Index] {
 				continue
 			}
-			m, data, err := h.readImage(c, snap.Spec, m.Index, output)
+			m, data, err := h.readImage(c, snap.Spec, m, output)
 			if err != nil {
 				return err
 			}
@@ -130,7 +130,7 @@ func (h *openAIHandler) streamSpeech(c *gin.Context, call *call) error {
 		if !ended(snap) {
 			return nil
 		}
-		_, data, err := h.speechOf(c, snap.Record)
+		_, data, err := firstMedia(c, h.store, snap.Record)
 		if err != nil {
 			return err
 		}

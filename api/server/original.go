@@ -140,28 +140,30 @@ func (h *originalHandler) runForMedia(
 	if err != nil {
 		return job.Media{}, nil, err
 	}
-	return h.firstMedia(c, record)
+	return firstMedia(c, h.store, record)
 }
 
 // firstMedia returns the first image or audio file of a job with its content.
-func (h *originalHandler) firstMedia(c *gin.Context, r *job.Record) (job.Media, []byte, error) {
+func firstMedia(c *gin.Context, st *store.Store, r *job.Record) (job.Media, []byte, error) {
 	if r.Result == nil || len(r.Result.Media) == 0 {
 		return job.Media{}, nil, &problem.Problem{Code: problem.CodeInternal, Cause: errors.New("job succeeded without media")}
 	}
-	return readMedia(c, h.store, r.Spec, r.Result.Media[0].Index)
+	m := r.Result.Media[0]
+	data, err := readMedia(c, st, r.Spec, m)
+	return m, data, err
 }
 
-// readMedia returns an image or audio file of a job with its content.
-func readMedia(c *gin.Context, st *store.Store, spec *job.Spec, index int) (job.Media, []byte, error) {
+// readMedia returns the content of an image or audio file of a job.
+func readMedia(c *gin.Context, st *store.Store, spec *job.Spec, m job.Media) ([]byte, error) {
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
-	reader, err := st.OpenMedia(ctx, spec.Owner, spec.ID, index)
+	reader, err := st.OpenMedia(ctx, spec.Owner, spec.ID, m)
 	if err != nil {
-		return job.Media{}, nil, fmt.Errorf("open media: %w", err)
+		return nil, fmt.Errorf("open media: %w", err)
 	}
-	data := make([]byte, reader.Media().Bytes)
+	data := make([]byte, m.Bytes)
 	if _, err := io.ReadFull(reader, data); err != nil {
-		return job.Media{}, nil, fmt.Errorf("read media: %w", err)
+		return nil, fmt.Errorf("read media: %w", err)
 	}
-	return reader.Media(), data, nil
+	return data, nil
 }

@@ -78,5 +78,5 @@ func (s *submissions) findReference(ctx context.Context, caller session.Caller, 
 	case !strings.HasPrefix(safeType(m.ContentType), "image/"):
 		return store.Reference{}, errNotImage
 	}
-	return s.store.MediaReference(ctx, snap.Spec.Owner, snap.Spec.ID, m.Index)
+	return s.store.MediaReference(ctx, snap.Spec.Owner, snap.Spec.ID, m)
 }

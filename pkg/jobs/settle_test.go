@@ -77,7 +77,7 @@ func TestSettle(t *testing.T) {
 	if err != nil || won || !equal(t, again, stored) {
 		t.Errorf("the repetition: %+v, won %t, %v", again, won, err)
 	}
-	m, err := r.store.OpenMedia(t.Context(), "u1", "j1", 0)
+	m, err := r.store.OpenMedia(t.Context(), "u1", "j1", stored.Result.Media[0])
 	if err != nil {
 		t.Fatal(err)
 	}

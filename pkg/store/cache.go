@@ -81,18 +81,16 @@ func (s *Store) eraseCache(ctx context.Context, owner string) error {
 }
 
 // CopyMedia copies a medium of one job of an owner to another, as PutMedia stores one: if that has a medium with this index, it is kept
-// and its description returned. It fails with ErrGone. It holds one chunk in memory, and costs a request, a read and an acknowledged
-// publish for each 512 KiB, and one publish for the manifest.
+// and its description returned. It fails with ErrGone. It holds one chunk in memory, and costs a read and an acknowledged publish
+// for each 512 KiB, one publish for the manifest, and one request if there are several chunks.
 func (s *Store) CopyMedia(ctx context.Context, owner, from, to string, m job.Media) (job.Media, error) {
-	original, err := s.manifest(ctx, owner, from, m.Index)
+	blob, err := s.blob(ctx, owner, from, m)
 	if errors.Is(err, ErrNotFound) {
 		return job.Media{}, ErrGone
 	}
 	if err != nil {
 		return job.Media{}, err
 	}
-	m.SHA256, m.Bytes = original.SHA256, original.Bytes
-	blob := chunk.Blob{Subject: chunkSubject(owner, from, original.Media), Bytes: original.Bytes, ChunkBytes: original.ChunkBytes}
 	content, subject, sum := chunk.New(s.js, s.results).Open(ctx, blob), chunkSubject(owner, to, m), sha256.New()
 	part := make([]byte, min(chunk.Size, m.Bytes))
 	for n := 0; int64(n)*chunk.Size < m.Bytes; n++ {

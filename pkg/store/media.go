@@ -99,26 +99,42 @@ func decodeManifest(data []byte) (*manifest, error) {
 	return &m, nil
 }
 
-// OpenMedia opens a media file for reading from any offset. Its bytes are read on demand, one chunk at a time; ctx bounds these
-// reads too. It fails with ErrNotFound.
-func (s *Store) OpenMedia(ctx context.Context, owner, id string, index int) (*MediaReader, error) {
-	m, err := s.manifest(ctx, owner, id, index)
+// OpenMedia opens a media file, as a job's record or MediaInfo describes it, for reading from any offset. Its bytes are read on demand, one
+// chunk at a time; ctx bounds these reads too. It fails with ErrNotFound. It costs one request, to any replica: for the content of a file
+// of up to 512 KiB, and for the manifest of a larger one.
+func (s *Store) OpenMedia(ctx context.Context, owner, id string, m job.Media) (*io.SectionReader, error) {
+	blob, err := s.blob(ctx, owner, id, m)
 	if err != nil {
 		return nil, err
 	}
-	data := chunk.New(s.js, s.results).Open(ctx, chunk.Blob{Subject: chunkSubject(owner, id, m.Media), Bytes: m.Bytes, ChunkBytes: m.ChunkBytes})
-	return &MediaReader{SectionReader: data, media: m.Media, chunkBytes: m.ChunkBytes}, nil
+	data := chunk.New(s.js, s.results).Open(ctx, blob)
+	if m.Bytes == 0 || m.Bytes > chunk.Size {
+		return data, nil
+	}
+	// The chunk stays with the reader.
+	if _, err := data.ReadAt(make([]byte, 1), 0); err != nil {
+		return nil, fmt.Errorf("open media: %w", chunkError(err))
+	}
+	return data, nil
 }
 
-// MediaReader reads a media file.
-type MediaReader struct {
-	*io.SectionReader
-	media      job.Media
-	chunkBytes int
+// blob locates the chunks of a media file. A file of one chunk is found without its manifest, so that a later version need not write one;
+// any other costs a request. It fails with ErrNotFound.
+func (s *Store) blob(ctx context.Context, owner, id string, m job.Media) (chunk.Blob, error) {
+	if m.Bytes < 0 || len(m.SHA256) < hashLength {
+		return chunk.Blob{}, errors.New("locate media: incomplete description")
+	}
+	blob := chunk.Blob{Subject: chunkSubject(owner, id, m), Bytes: m.Bytes, ChunkBytes: chunk.Size}
+	if m.Bytes <= chunk.Size {
+		return blob, nil
+	}
+	stored, err := s.manifest(ctx, owner, id, m.Index)
+	if err != nil {
+		return chunk.Blob{}, err
+	}
+	blob.ChunkBytes = stored.ChunkBytes
+	return blob, nil
 }
-
-// Media returns the description of the file.
-func (r *MediaReader) Media() job.Media { return r.media }
 
 // chunkSubject returns a function that returns the subject of chunk n of a media file.
 func chunkSubject(owner, id string, m job.Media) func(n int) string {

@@ -67,12 +67,9 @@ func TestMediaOfEverySize(t *testing.T) {
 			if info, err := s.MediaInfo(t.Context(), "u1", "j1", i); err != nil || info != want {
 				t.Errorf("info %+v, %v", info, err)
 			}
-			r, err := s.OpenMedia(t.Context(), "u1", "j1", i)
+			r, err := s.OpenMedia(t.Context(), "u1", "j1", m)
 			if err != nil {
 				t.Fatal(err)
-			}
-			if r.Media() != want {
-				t.Errorf("opened as %+v", r.Media())
 			}
 			got, err := io.ReadAll(r)
 			if err != nil || !bytes.Equal(got, data) {
@@ -82,8 +79,69 @@ func TestMediaOfEverySize(t *testing.T) {
 	}
 	_, err := s.MediaInfo(t.Context(), "u1", "j1", 99)
 	missing(t, "info of nothing", err)
-	_, err = s.OpenMedia(t.Context(), "u2", "j1", 0)
-	missing(t, "media of another owner", err)
+	for _, size := range []int{1, chunk, chunk + 1} {
+		m := put(t, s, 10+size, noise(1, size))
+		_, err = s.OpenMedia(t.Context(), "u2", "j1", m)
+		missing(t, "media of another owner", err)
+	}
+	if _, err := s.OpenMedia(t.Context(), "u1", "j1", job.Media{Bytes: 1, SHA256: "ab"}); err == nil || errors.Is(err, store.ErrNotFound) {
+		t.Errorf("an incomplete description: %v", err)
+	}
+}
+
+// TestOpenMediaRequests counts the requests of opening and reading media: media of one chunk do not need their manifest.
+func TestOpenMediaRequests(t *testing.T) {
+	t.Parallel()
+	s, b := start(t)
+	stream, err := b.JetStream().Stream(t.Context(), broker.ResultsStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests, err := b.Conn().SubscribeSync("$JS.API.DIRECT.GET.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = requests.Unsubscribe() }()
+	for size, test := range map[int]struct {
+		manifest     bool
+		opened, read int
+	}{
+		0: {}, 1: {opened: 1, read: 1}, chunk: {opened: 1, read: 1}, chunk + 1: {manifest: true, opened: 1, read: 3}, 3 * chunk: {manifest: true, opened: 1, read: 4},
+	} {
+		data := noise(1, size)
+		m := put(t, s, size, data)
+		manifest := broker.ManifestSubject("u1", "j1", size)
+		count := func() int {
+			t.Helper()
+			if err := b.Conn().Flush(); err != nil {
+				t.Fatal(err)
+			}
+			pending, _, err := requests.Pending()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pending
+		}
+		before := count()
+		r, err := s.OpenMedia(t.Context(), "u1", "j1", m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened := count() - before
+		got, err := io.ReadAll(r)
+		if read := count() - before; err != nil || !bytes.Equal(got, data) || opened != test.opened || read != test.read {
+			t.Errorf("%d bytes: %d requests to open, %d to read, %v", size, opened, read, err)
+		}
+		if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(manifest)); err != nil {
+			t.Fatal(err)
+		}
+		switch _, err := s.OpenMedia(t.Context(), "u1", "j1", m); {
+		case test.manifest:
+			missing(t, "manifest", err)
+		case err != nil:
+			t.Errorf("%d bytes without a manifest: %v", size, err)
+		}
+	}
 }
 
 // TestMediaReadsLikeAFile compares the reader with bytes.Reader and the rules of io.Reader and io.Seeker.
@@ -91,9 +149,9 @@ func TestMediaReadsLikeAFile(t *testing.T) {
 	t.Parallel()
 	s, _ := start(t)
 	data := noise(1, 2*chunk+chunk/2)
-	put(t, s, 0, data)
-	open := func() *store.MediaReader {
-		r, err := s.OpenMedia(t.Context(), "u1", "j1", 0)
+	m := put(t, s, 0, data)
+	open := func() *io.SectionReader {
+		r, err := s.OpenMedia(t.Context(), "u1", "j1", m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +193,7 @@ func TestFirstMediaWins(t *testing.T) {
 			t.Errorf("%q became %+v", data, got)
 		}
 	}
-	r, err := s.OpenMedia(t.Context(), "u1", "j1", 0)
+	r, err := s.OpenMedia(t.Context(), "u1", "j1", first)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +219,11 @@ func TestConcurrentMedia(t *testing.T) {
 	}
 	wg.Wait()
 	close(hashes)
-	r, err := s.OpenMedia(t.Context(), "u1", "j1", 0)
+	stored, err := s.MediaInfo(t.Context(), "u1", "j1", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.OpenMedia(t.Context(), "u1", "j1", stored)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +247,7 @@ func TestBrokenMedia(t *testing.T) {
 	if _, err := b.JetStream().Publish(t.Context(), subject, []byte("short")); err != nil {
 		t.Fatal(err)
 	}
-	r, err := s.OpenMedia(t.Context(), "u1", "j1", 0)
+	r, err := s.OpenMedia(t.Context(), "u1", "j1", m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +261,7 @@ func TestBrokenMedia(t *testing.T) {
 	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(subject)); err != nil {
 		t.Fatal(err)
 	}
-	if r, err = s.OpenMedia(t.Context(), "u1", "j1", 0); err != nil {
+	if r, err = s.OpenMedia(t.Context(), "u1", "j1", m); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := io.Copy(io.Discard, r); err == nil {
@@ -210,8 +272,13 @@ func TestBrokenMedia(t *testing.T) {
 			t.Fatal(err)
 		}
 		index, _ := strconv.Atoi(name)
-		if _, err := s.OpenMedia(t.Context(), "u1", "j1", index); err == nil || errors.Is(err, store.ErrNotFound) {
+		if _, err := s.MediaInfo(t.Context(), "u1", "j1", index); err == nil || errors.Is(err, store.ErrNotFound) {
 			t.Errorf("manifest %s: %v", body, err)
+		}
+		of := m
+		of.Index = index
+		if _, err := s.OpenMedia(t.Context(), "u1", "j1", of); err == nil || errors.Is(err, store.ErrNotFound) {
+			t.Errorf("media with manifest %s: %v", body, err)
 		}
 	}
 }

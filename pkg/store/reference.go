@@ -38,19 +38,16 @@ func (s *Store) UploadReference(owner string, u Upload) Reference {
 	}
 }
 
-// MediaReference returns a reference to a medium of a job. It fails with ErrNotFound, and costs one request.
-func (s *Store) MediaReference(ctx context.Context, owner, id string, index int) (Reference, error) {
-	m, err := s.OpenMedia(ctx, owner, id, index)
+// MediaReference returns a reference to a medium of a job, as its record or MediaInfo describes it. A medium of more than 512 KiB costs a
+// request, and fails with ErrNotFound; that any other is missing is seen when it is copied.
+func (s *Store) MediaReference(ctx context.Context, owner, id string, m job.Media) (Reference, error) {
+	blob, err := s.blob(ctx, owner, id, m)
 	if err != nil {
 		return Reference{}, err
 	}
-	media := m.Media()
 	return Reference{
-		job.ReferenceImage{ContentType: media.ContentType, Bytes: media.Bytes, SHA256: media.SHA256},
-		func(ctx context.Context) io.Reader {
-			blob := chunk.Blob{Subject: chunkSubject(owner, id, media), Bytes: media.Bytes, ChunkBytes: m.chunkBytes}
-			return chunk.New(s.js, s.results).Open(ctx, blob)
-		},
+		job.ReferenceImage{ContentType: m.ContentType, Bytes: m.Bytes, SHA256: m.SHA256},
+		func(ctx context.Context) io.Reader { return chunk.New(s.js, s.results).Open(ctx, blob) },
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -157,14 +158,19 @@ func (r *Rig) WaitProgress(s *job.Spec, message string, matches func(*job.Progre
 	return p
 }
 
-// Media returns the bytes of a medium.
+// Media returns the bytes of a medium of a job that has ended.
 func (r *Rig) Media(s *job.Spec, index int) []byte {
 	r.t.Helper()
-	m, err := r.Store.OpenMedia(r.t.Context(), s.Owner, s.ID, index)
+	media := r.WaitRecord(s).Result.Media
+	at := slices.IndexFunc(media, func(m job.Media) bool { return m.Index == index })
+	if at < 0 {
+		r.t.Fatalf("the result has no medium %d: %+v", index, media)
+	}
+	content, err := r.Store.OpenMedia(r.t.Context(), s.Owner, s.ID, media[at])
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	data, err := io.ReadAll(m)
+	data, err := io.ReadAll(content)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -75,6 +75,10 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%s: %v", query, f.Errors.list())
 		}
 	}
+	early := b.get(t, "/api/usage?since=2026-01-01&until=2026-04-03", who).problem(t, http.StatusBadRequest, "invalid_request")
+	if want := "since must be between 2026-01-02 and 2026-04-03"; early.Detail != want {
+		t.Errorf("%q, want %q", early.Detail, want)
+	}
 	b.usage(t, "?since=2026-01-01&until=2026-04-02", who)
 	b.get(t, "/api/usage").problem(t, http.StatusUnauthorized, "sign_in_required")
 	must(t, b.deps.Eraser.Erase(t.Context(), ann.User.ID))

@@ -26,14 +26,17 @@ type Binder struct {
 	Faults []job.FieldError
 }
 
-// Add adds an error of a field; args are the name and value of at most one argument.
+// Add adds an error of a field; args are the names and values of the arguments of its sentence.
 func (b *Binder) Add(pointer, code string, args ...string) {
 	if len(b.Faults) == MaxFaults {
 		return
 	}
 	e := job.FieldError{Pointer: pointer, Code: code}
-	if len(args) == 2 {
-		e.Args = map[string]string{args[0]: args[1]}
+	for pair := range slices.Chunk(args, 2) {
+		if e.Args == nil {
+			e.Args = map[string]string{}
+		}
+		e.Args[pair[0]] = pair[1]
 	}
 	b.Faults = append(b.Faults, e)
 }

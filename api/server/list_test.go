@@ -212,6 +212,8 @@ func TestUnknownQueryParameters(t *testing.T) {
 		{"DELETE", "/api/jobs/job-a?wait=1", "[?wait unknown_field]"},
 		{"GET", "/api/models?kind=image", "[?kind unknown_field]"},
 		{"GET", "/api/events?a~/b", "[?a~0~1b unknown_field]"},
+		{"GET", "/api/jobs?limit=%zz&kind=image", "[?limit invalid_value]"},
+		{"GET", "/api/jobs?limit=2;q=fox", "[?limit invalid_value]"},
 	} {
 		resp := b.request(t, tc.method, tc.target, nil, cookie(c))
 		if tc.faults == "" {

@@ -3,7 +3,9 @@ package server
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -45,7 +47,8 @@ var queries = map[string][]string{
 // repeatable are the parameters that may appear more than once.
 var repeatable = []string{"kind", "status", "state", "tag", "group_by", "model", "api_key"}
 
-// checkQuery rejects unknown and repeated parameters.
+// checkQuery rejects unknown, repeated and malformed parameters. url.URL.Query leaves out the malformed ones, so that a filter
+// with an invalid escape would select everything.
 func (m *middleware) checkQuery(c *gin.Context) {
 	if c.Request.URL.RawQuery == "" {
 		return
@@ -59,6 +62,12 @@ func (m *middleware) checkQuery(c *gin.Context) {
 	}
 	given := c.Request.URL.Query()
 	var b bind.Binder
+	for pair := range strings.SplitSeq(c.Request.URL.RawQuery, "&") {
+		if _, err := url.ParseQuery(pair); err != nil {
+			name, _, _ := strings.Cut(pair, "=")
+			b.Add("?"+bind.Escape(name), "invalid_value")
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		pointer := "?" + bind.Escape(name)
 		switch {

@@ -182,7 +182,9 @@ func TestBatch(t *testing.T) {
 	} {
 		b.post(t, "/api/batches", body, ann).problem(t, http.StatusBadRequest, code)
 	}
-	b.post(t, "/api/batches", " \n", ann, jsonLines).problem(t, http.StatusBadRequest, "body_required")
+	if p := b.post(t, "/api/batches", " \n", ann, jsonLines).problem(t, http.StatusBadRequest, "body_required"); !strings.Contains(p.Detail, "one job per line") {
+		t.Errorf("%q", p.Detail)
+	}
 	b.post(t, "/api/batches", imageBody, ann, header("Content-Type", "text/csv")).problem(t, http.StatusUnsupportedMediaType, "unsupported_media_type")
 }
 

@@ -177,7 +177,7 @@ func imageInBody(contentType string, body []byte) ([]byte, error) {
 	mediaType, params, err := mime.ParseMediaType(contentType)
 	if err != nil || mediaType != "multipart/form-data" {
 		if len(body) == 0 {
-			return nil, problem.New(problem.CodeBodyRequired)
+			return nil, problem.Because(problem.CodeBodyRequired, "image")
 		}
 		return body, nil
 	}

@@ -138,7 +138,7 @@ func TestUploads(t *testing.T) {
 		status int
 		code   string
 	}{
-		"nothing":         {nil, 400, "body_required"},
+		"nothing":         {nil, 400, "The request has no body; send a PNG, JPEG, or WebP image."},
 		"no image":        {[]byte(`{"file":"x"}`), 400, "invalid_picture"},
 		"cut off":         {data[:len(data)-20], 400, "invalid_picture"},
 		"damaged":         {bytes.Replace(data, []byte("IDAT"), []byte("IDAT\x00\x00\x00"), 1)[:len(data)], 400, "invalid_picture"},

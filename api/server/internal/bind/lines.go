@@ -46,7 +46,7 @@ func Lines(c *gin.Context) ([]Line, error) {
 		}
 	}
 	if len(lines) == 0 {
-		return nil, problem.New(problem.CodeBodyRequired)
+		return nil, problem.Because(problem.CodeBodyRequired, "lines")
 	}
 	return lines, nil
 }

@@ -104,8 +104,11 @@ var codes = map[string]definition{
 		"trailing": {"Unexpected data after the JSON object, at byte {offset}.", "JSON 对象之后有多余数据，位于第 {offset} 字节。"},
 		"depth":    {"The body is nested too deeply.", "请求体嵌套层级过深。"},
 	}},
-	CodeBodyRequired: {status: http.StatusBadRequest, sentence: Words{"The request has no body; send a JSON object.", "请求体为空，请发送一个 JSON 对象。"}},
-	CodeTooLarge:     {status: http.StatusRequestEntityTooLarge, sentence: Words{"The body is larger than {max} bytes.", "请求体超过 {max} 字节。"}},
+	CodeBodyRequired: {status: http.StatusBadRequest, sentence: Words{"The request has no body; send a JSON object.", "请求体为空，请发送一个 JSON 对象。"}, reasons: map[string]Words{
+		"image": {"The request has no body; send a PNG, JPEG, or WebP image.", "请求体为空，请发送 PNG、JPEG 或 WebP 图片。"},
+		"lines": {"The request has no body; send one job per line, each as a JSON object.", "请求体为空，请每行发送一个任务，每个任务为一个 JSON 对象。"},
+	}},
+	CodeTooLarge: {status: http.StatusRequestEntityTooLarge, sentence: Words{"The body is larger than {max} bytes.", "请求体超过 {max} 字节。"}},
 	CodeMediaType: {status: http.StatusUnsupportedMediaType, sentence: Words{"Send the body as application/json, without compression.", "请以 application/json 发送未压缩的请求体。"}, reasons: map[string]Words{
 		"form":  {"Send the body as multipart/form-data, with the images as files.", "请以 multipart/form-data 发送请求体，并以文件形式附上图片。"},
 		"lines": {"Send the body as application/json or application/jsonl, without compression.", "请以 application/json 或 application/jsonl 发送未压缩的请求体。"},

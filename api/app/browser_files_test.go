@@ -3,10 +3,15 @@ package app_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"io"
 	"slices"
 	"testing"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
 )
 
 // archiveScript packs pictures of three formats and sound with their settings inside, reads the settings back, and returns
@@ -77,4 +82,14 @@ func checkArchive(t *testing.T, p *tab) {
 	if want := []string{"灯塔.bin", "灯塔 (2).bin", "灯塔 (3).bin", "灯塔 (4).bin", "灯塔 (5).bin", "灯塔 (6).bin"}; !slices.Equal(names, want) {
 		t.Errorf("the archive has %q, want %q", names, want)
 	}
+}
+
+// showWithoutThumbnails makes an image while no thumbnail can be had, as from a busy server: the file itself is shown.
+func showWithoutThumbnails(ctx context.Context, t *testing.T, i *instance) {
+	p := newTab(ctx, t, desktop)
+	p.expected = "ERR_BLOCKED_BY_CLIENT"
+	p.open(t, i.URL()+"/")
+	p.do(t, "make an image", network.SetBlockedURLs([]string{"*?w=*"}), chromedp.SendKeys("#image-prompt", "A lighthouse in fog", chromedp.ByID),
+		press("Enter", input.ModifierCtrl), chromedp.WaitVisible(`.frame[data-state="image"] img.loaded:not([src*="?w="])`))
+	p.check(t, "gallery/without-thumbnails")
 }

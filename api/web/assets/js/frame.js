@@ -56,7 +56,18 @@ const thumbnailWidth = 640;
 
 const tileWidth = 320;
 
-const thumbnailOf = ({ url, width }, wanted = thumbnailWidth) => (width > wanted ? `${url}?w=${wanted}` : url);
+const thumbnailOf = ({ url, width }, wanted) => (width > wanted ? `${url}?w=${wanted}` : url);
+
+// pictureOf returns an image that is not much wider than wanted. A busy server may have no time for a thumbnail; then it is the file itself.
+function pictureOf(media, wanted, properties) {
+  const image = el('img', { loading: 'lazy', decoding: 'async', src: thumbnailOf(media, wanted), ...properties });
+  image.addEventListener('error', (event) => {
+    if (image.getAttribute('src') === media.url) return;
+    event.stopImmediatePropagation();
+    image.src = media.url;
+  });
+  return image;
+}
 
 function ratioOf({ job, index }) {
   if (job.batch && job.kind === 'image') {
@@ -201,7 +212,7 @@ export class Frame {
     switch (this.#state) {
       case 'image': {
         const alt = count > 1 ? t('result.alt', { prompt, n, count }) : prompt;
-        const image = el('img', { alt, width: media.width, height: media.height, loading: 'lazy', decoding: 'async', src: thumbnailOf(media) });
+        const image = pictureOf(media, thumbnailWidth, { alt, width: media.width, height: media.height });
         image.addEventListener('load', () => image.classList.add('loaded'));
         image.addEventListener('error', () => image.replaceWith(el('p', { class: 'state', text: t('result.expired') })));
         return [el('a', { class: 'open', href: workPath(job.id, index) }, image)];
@@ -251,7 +262,7 @@ export class Frame {
         const state = media ? media.url : stateOf(part);
         const known = this.#tiles.get(part.key);
         if (known?.state === state && known.tile.parentNode === box && box.children[n] === known.tile) continue;
-        const tile = media ? el('img', { alt: '', loading: 'lazy', decoding: 'async', src: thumbnailOf(media, tileWidth) }) : el('i', { class: `tile ${state}` });
+        const tile = media ? pictureOf(media, tileWidth, { alt: '' }) : el('i', { class: `tile ${state}` });
         if (box.children[n]) box.children[n].replaceWith(tile);
         else box.append(tile);
         this.#tiles.set(part.key, { state, tile });

@@ -38,6 +38,7 @@ func TestPageInBrowser(t *testing.T) {
 		{"phone", func(ctx context.Context, t *testing.T, i *instance) { visitEveryView(ctx, t, i, phone) }},
 		{"keyboard", createAndDeleteByKeyboard},
 		{"long speech", readLongText},
+		{"long text", openLongText},
 		{"no thumbnails", showWithoutThumbnails},
 		{"API keys", manageKeys},
 		{"webhooks", manageWebhooks},

@@ -47,3 +47,19 @@ func readLongText(ctx context.Context, t *testing.T, i *instance) {
 	p.do(t, "load the page again", chromedp.Reload(), until(isReady), chromedp.WaitReady(ended))
 	oneFrame("after a reload")
 }
+
+// openLongText opens the work of a text that is longer than the screen: what can be done with it is in view.
+func openLongText(ctx context.Context, t *testing.T, i *instance) {
+	p := newTab(ctx, t, desktop)
+	p.open(t, i.URL()+"/voice")
+	p.do(t, "read a long text", chromedp.SetValue("#audio-text", strings.Repeat("The tide comes in twice a day. ", 200), chromedp.ByID),
+		chromedp.SendKeys("#audio-text", "End.", chromedp.ByID), press("Enter", input.ModifierCtrl),
+		chromedp.WaitReady(`.frame[data-state="audio"] .pick`))
+	// The text was not typed, so that the box grows by itself.
+	p.do(t, "open it", chromedp.Evaluate("seen.moved = 0", nil), chromedp.Click(`.frame[data-state="audio"] .open`), chromedp.WaitVisible("#work-actions button"))
+	if !value[bool](p, t, `document.querySelector('#work-actions').getBoundingClientRect().bottom <= innerHeight`) {
+		t.Error("the buttons are below a text that is longer than the screen")
+	}
+	p.check(t, "gallery/long-text")
+	p.accessible(t, "gallery/long-text")
+}

@@ -187,8 +187,7 @@ class Work {
     }
     this.#series.show(job);
     const counts = countText(job.batch);
-    setText(byId('work-prompt'), t('batch.title', { text: textOf(job), n: formatNumber(job.batch.count - 1) }));
-    byId('work-prompt').classList.toggle('long', textOf(job).length > 160);
+    this.#showPrompt(job, t('batch.title', { text: textOf(job), n: formatNumber(job.batch.count - 1) }));
     setText(byId('work-facts'), [formatTime(new Date(job.created_at)), counts].join(' · '));
     const { left, failed, done } = job.batch;
     const shown = `${part.key} ${left > 0} ${failed > 0} ${done > 0}`;
@@ -202,6 +201,17 @@ class Work {
     byId('work-actions').replaceChildren(...this.#batchButtons(part));
     if (focused) (byId('work-actions').querySelector('button, a') ?? byId('work-close')).focus();
     if (first && before && !before.startsWith('batch-')) this.#series.focus(before);
+  }
+
+  // A text that scrolls can have the focus, so that the keys scroll it.
+  #showPrompt(job, text) {
+    const prompt = byId('work-prompt');
+    const { length } = textOf(job);
+    setText(prompt, text);
+    prompt.classList.toggle('long', length > 160);
+    prompt.classList.toggle('scrolls', length > 1000);
+    if (length > 1000) prompt.tabIndex = 0;
+    else prompt.removeAttribute('tabindex');
   }
 
   #showRecipe(job, index) {
@@ -229,8 +239,7 @@ class Work {
     const { job, index } = part;
     stopSound();
     byId('work-stage').replaceChildren(...this.#stage(part));
-    setText(byId('work-prompt'), textOf(job));
-    byId('work-prompt').classList.toggle('long', textOf(job).length > 160);
+    this.#showPrompt(job, textOf(job));
     this.#showRecipe(job, index);
     byId('work-texts').replaceChildren(...this.#texts(job));
     const media = mediaAt(part);

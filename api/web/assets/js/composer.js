@@ -209,6 +209,11 @@ export class Composer {
     this.#form.querySelector('.foot').append(this.#alert, el('div', { class: 'foot-row' }, this.#button, this.#stop, this.#again), this.#line);
   }
 
+  // Nothing is sent while a request is on its way, or while the text is still being rewritten.
+  get #waits() {
+    return this.#busy || this.#box.readOnly;
+  }
+
   #showButtons() {
     const latest = this.#jobs.get(this.#latest);
     const running = Boolean(latest) && !isEnded(latest) && !isUnsent(latest);
@@ -217,6 +222,7 @@ export class Composer {
     setText(this.#button.firstElementChild, this.#busy ? t('compose.sending') : n > 1 ? t('compose.create_n', { n }) : t('compose.create'));
     setText(this.#stop.lastElementChild, t('action.stop'));
     setText(this.#again, t('compose.another'));
+    this.#button.setAttribute('aria-disabled', String(this.#waits));
     this.#button.hidden = running;
     this.#stop.hidden = !running;
     this.#again.hidden = !running;
@@ -270,7 +276,7 @@ export class Composer {
 
   /** submit checks the fields and sends the request. */
   async submit() {
-    if (this.#busy) return;
+    if (this.#waits) return;
     this.#clearErrors();
     const lines = this.#lines;
     const faults = checkLines(lines, Number(this.#box.dataset.max));
@@ -377,7 +383,6 @@ export class Composer {
 
   #setBusy(busy) {
     this.#busy = busy;
-    this.#button.setAttribute('aria-disabled', String(busy));
     this.#form.setAttribute('aria-busy', String(busy));
     this.#showButtons();
   }

@@ -41,6 +41,8 @@ export class Verbs {
   }
 
   #do(verb) {
+    // Only the verb that runs can be pressed, to stop it.
+    if (this.#running && this.#running.verb !== verb) return;
     if (verb === 'undo') this.#undo();
     else if (verb === 'clear') this.#replace('');
     else this.#run(verb);
@@ -85,8 +87,9 @@ export class Verbs {
       this.#composer.showAlert(t('invalid.too_long', { max: formatNumber(max) }));
       return;
     }
-    this.#running = { verb, text, id: '' };
+    this.#running = { verb, text, id: '', shown: text };
     this.#box.readOnly = true;
+    this.#composer.show();
     this.#show();
     try {
       const job = await this.#jobs.submit({ kind: kinds[verb], input: { text } }, newKey());
@@ -105,9 +108,15 @@ export class Verbs {
 
   #follow(job) {
     const { text } = this.#running;
+    // The box was filled with something else meanwhile, which stays.
+    if (this.#box.value !== this.#running.shown) {
+      this.#end(this.#box.value, '');
+      return;
+    }
     if (!isEnded(job)) {
       if (job.partial_text) {
         this.#box.value = job.partial_text;
+        this.#running.shown = this.#box.value;
         this.#box.scrollTop = this.#box.scrollHeight;
       }
       return;

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
@@ -20,6 +21,20 @@ func loseConnection(ctx context.Context, t *testing.T, i *instance) {
 		t.Errorf("the page says %q", got)
 	}
 	p.do(t, "look again", offline(false), until(isLive), chromedp.WaitVisible("#examples .example"))
+}
+
+// sendFromOtherTab creates something without a connection and has another tab of the visitor send it: this one does not keep it
+// waiting.
+func sendFromOtherTab(ctx context.Context, t *testing.T, i *instance) {
+	p := newTab(ctx, t, desktop)
+	p.expected = "ERR_INTERNET_DISCONNECTED"
+	p.open(t, i.URL()+"/")
+	p.do(t, "create without a connection", until(isLive), offline(true), chromedp.SendKeys("#image-prompt", "A ferry in the fog", chromedp.ByID),
+		press("Enter", input.ModifierCtrl), chromedp.WaitReady(`.frame[data-state="unsent"]`))
+	other := p.another(ctx, t)
+	other.open(t, i.URL()+"/")
+	other.do(t, "send it", chromedp.WaitVisible(`.frame[data-state="image"]`))
+	p.do(t, "notice", chromedp.WaitNotPresent(`.frame[data-state="unsent"]`))
 }
 
 // offline cuts the browser off, or connects it again.

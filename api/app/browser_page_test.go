@@ -34,6 +34,7 @@ func TestPageInBrowser(t *testing.T) {
 		{"first load is small", firstLoadIsSmall},
 		{"first view is fast", firstViewIsFast},
 		{"lost connection", loseConnection},
+		{"sent by another tab", sendFromOtherTab},
 		{"improve", improveInPeace},
 		{"desktop", func(ctx context.Context, t *testing.T, i *instance) { visitEveryView(ctx, t, i, desktop) }},
 		{"phone", func(ctx context.Context, t *testing.T, i *instance) { visitEveryView(ctx, t, i, phone) }},

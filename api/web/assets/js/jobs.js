@@ -63,6 +63,7 @@ export class Jobs extends EventTarget {
     super();
     this.#maxText = maxText;
     addEventListener('storage', ({ key }) => {
+      if (this.#outbox.keeps(key)) this.#forgetSent();
       if (key !== null && key !== longKey) return;
       this.#groups.reload();
       this.#works.clear();
@@ -70,6 +71,12 @@ export class Jobs extends EventTarget {
       this.#emit('list', {});
     });
     for (const job of this.#outbox.jobs()) this.put(job);
+  }
+
+  // Another tab has sent or stopped what waited here too.
+  #forgetSent() {
+    const waiting = new Set(this.#outbox.jobs().map(({ id }) => id));
+    for (const job of this.#each()) if (isUnsent(job) && !waiting.has(job.id)) this.forget(job.id);
   }
 
   #each() {

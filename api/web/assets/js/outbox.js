@@ -23,6 +23,11 @@ export class Outbox {
     this.#drop = drop;
   }
 
+  /** keeps reports whether a change of a key of the browser's storage may have changed it. */
+  keeps(key) {
+    return key === null || key === storeKey;
+  }
+
   /** jobs returns what is in it. */
   jobs() {
     return readList(storeKey).filter((entry) => entry?.key && entry.request?.input).map(jobOf);

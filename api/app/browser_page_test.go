@@ -230,6 +230,9 @@ func createAndDeleteByKeyboard(ctx context.Context, t *testing.T, i *instance) {
 	p.tabTo(t, `.frame-tools button:last-child`)
 	p.do(t, "delete", press("Enter", 0), chromedp.WaitNotPresent(".frame"), chromedp.WaitVisible("#toasts button"))
 	p.do(t, "undo", press("z", input.ModifierCtrl), chromedp.WaitVisible(".frame"), chromedp.WaitNotPresent("#toasts button"))
+	p.do(t, "delete what is selected", chromedp.Focus("#select"), press("Enter", 0), chromedp.Focus("#picked-all"), press("Enter", 0),
+		chromedp.Focus("#picked-delete"), press("Enter", 0), chromedp.WaitNotPresent(".frame"), focusIs("#picked-clear"))
+	p.do(t, "undo", press("z", input.ModifierCtrl), chromedp.WaitVisible(".frame"))
 	p.check(t, "keyboard")
 }
 

@@ -235,6 +235,8 @@ byId('stop-all').addEventListener('click', () => Promise.all(jobs.active().map((
 
 sheet.addEventListener('picked', () => {
   const n = sheet.picked.length;
+  // The focused button is hidden when what was selected is deleted.
+  if (n === 0 && sheet.picking && byId('picked').contains(document.activeElement)) byId('picked-clear').focus();
   byId('picked').hidden = !sheet.picking;
   byId('select').setAttribute('aria-pressed', String(sheet.picking));
   for (const id of ['picked-download', 'picked-delete']) byId(id).hidden = n === 0;

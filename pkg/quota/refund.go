@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,10 +12,16 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
-// codeDuplicate is the NATS error code for a batch with a duplicate message.
-const codeDuplicate = 10201
+const (
+	// codeDuplicate is the NATS error code for a batch with a duplicate message.
+	codeDuplicate = 10201
+	// codeTooMany is that for a batch while too many others are in progress, and busyPause the pause before the next attempt.
+	codeTooMany = 10210
+	busyPause   = 20 * time.Millisecond
+)
 
 // Refund refunds the units that a job did not produce for reasons outside its owner's control, and charges those of a deferred charge
 // that are due, whatever the limits are. It is idempotent and may be called concurrently: the write also marks the job. It costs nothing
@@ -50,10 +57,15 @@ func refundUnits(ctx context.Context, b *broker.Broker, mark string, charge *job
 	if job.ValidToken(charge.Key) {
 		batch = append(batch, change(broker.UsageSubject(broker.UsageDay, charge.Key, charge.Day), -units, mark+".key"))
 	}
-	_, err = jetstreamext.PublishMsgBatch(ctx, b.JetStream(), batch)
-	var api *jetstream.APIError
-	if err == nil || (errors.As(err, &api) && int(api.ErrorCode) == codeDuplicate) {
-		return b.Durable(ctx, broker.StreamUsage)
+	for {
+		_, err = jetstreamext.PublishMsgBatch(ctx, b.JetStream(), batch)
+		api, refused := errors.AsType[*jetstream.APIError](err)
+		switch {
+		case err == nil, refused && int(api.ErrorCode) == codeDuplicate:
+			return b.Durable(ctx, broker.StreamUsage)
+		case refused && int(api.ErrorCode) == codeTooMany && lifecycle.Sleep(ctx, busyPause):
+			continue
+		}
+		return fmt.Errorf("refund: %w", err)
 	}
-	return fmt.Errorf("refund: %w", err)
 }

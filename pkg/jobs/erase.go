@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -59,7 +60,6 @@ func (s *Service) eraseJobs(ctx context.Context, owner string) (left int, err er
 	}
 	ids := slices.Concat(queued, ended)
 	slices.Sort(ids)
-	owners := []string{owner}
 	for _, id := range slices.Compact(ids) {
 		if !slices.Contains(queued, id) {
 			// After the first round, most ids are those of tombstones.
@@ -67,16 +67,45 @@ func (s *Service) eraseJobs(ctx context.Context, owner string) (left int, err er
 				continue
 			}
 		}
-		if _, err := s.Cancel(ctx, owners, id); err != nil && !errors.Is(err, ErrFinished) && !errors.Is(err, ErrNotFound) {
+		erased, err := s.eraseJob(ctx, owner, id)
+		if errors.Is(err, job.ErrNewer) {
+			erased, err = true, s.eraseUnread(ctx, owner, id)
+		}
+		if err != nil {
 			return 0, err
 		}
-		err := s.Delete(ctx, owners, id)
-		switch {
-		case errors.Is(err, ErrNotFinished):
+		if !erased {
 			left++
-		case err != nil && !errors.Is(err, ErrNotFound):
-			return 0, err
 		}
 	}
 	return left, nil
+}
+
+// eraseJob ends and deletes a job. It reports false if it could not be deleted yet.
+func (s *Service) eraseJob(ctx context.Context, owner, id string) (erased bool, err error) {
+	owners := []string{owner}
+	snap, err := s.Cancel(ctx, owners, id)
+	if err != nil && !errors.Is(err, ErrFinished) && !errors.Is(err, ErrNotFound) {
+		return false, err
+	}
+	err = s.Delete(ctx, owners, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return true, nil
+	case errors.Is(err, ErrNotFinished) && snap != nil && snap.Record != nil:
+		// The worker that was settling it may be dead, and while its kind is paused no other one gets it.
+		return false, s.resume(ctx, snap.Record)
+	}
+	return err == nil, err
+}
+
+// eraseUnread removes a job that a newer version of the program has stored. The tombstone keeps its worker from storing a result.
+func (s *Service) eraseUnread(ctx context.Context, owner, id string) error {
+	if err := s.store.Delete(ctx, owner, id, true); err != nil {
+		return err
+	}
+	if err := s.queue.AnnounceCancel(id); err != nil {
+		return err
+	}
+	return s.queue.Remove(ctx, owner, id)
 }

@@ -161,6 +161,19 @@ func (q *Queue) Delete(ctx context.Context, sequence uint64) error {
 	return fmt.Errorf("delete job from queue: %w", err)
 }
 
+// Remove removes the job with an owner and id from the queue if it is there, even if it cannot be decoded. It costs a request more than
+// Delete.
+func (q *Queue) Remove(ctx context.Context, owner, id string) error {
+	msg, err := q.lastFromLeader(ctx, broker.AnyJobSubject(owner, id))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("find job: %w", err)
+	}
+	return q.Delete(ctx, msg.Sequence)
+}
+
 // AnnounceCancel notifies the worker that has a job that the job was canceled. The message may be lost; workers also check
 // periodically.
 func (q *Queue) AnnounceCancel(id string) error {

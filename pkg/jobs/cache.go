@@ -141,7 +141,7 @@ func (s *Service) copyMedia(ctx context.Context, st *Settlement) (*job.Record, e
 // For a request that may be repeated, it costs one request, and one or two more if there was an identical job. If that has a result,
 // it costs as much as Settle. A job that is under an idempotency key, or whose end a webhook is told, is put into the queue before, so
 // that its key is taken and a crash does not lose the event.
-func (s *Submitter) fromCache(ctx context.Context, spec *job.Spec, order *Order) (*Submission, error) {
+func (s *Submitter) fromCache(ctx context.Context, caller Caller, spec *job.Spec, order *Order) (*Submission, error) {
 	if spec.CacheKey == "" {
 		return nil, nil
 	}
@@ -175,6 +175,10 @@ func (s *Submitter) fromCache(ctx context.Context, spec *job.Spec, order *Order)
 	created := &job.Snapshot{Spec: spec}
 	if order.Key != "" || spec.Webhook != nil {
 		remove = nil
+		// A worker has to make the call if the result is deleted before it is copied.
+		if plan := s.quota.Plan(s.names.quotaKey(caller, quota.GroupOf(spec.Kind)), spec.ID, spec.CreatedAt.Time, spec.Units()); plan != nil {
+			spec.DeferredCharge = plan.Charge
+		}
 		snap, replayed, err := s.jobs.enqueue(ctx, spec, order.Key != "", tombstone)
 		if err != nil || snap.Record != nil || replayed {
 			return &Submission{Job: snap, Replayed: replayed}, err

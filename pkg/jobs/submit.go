@@ -97,7 +97,7 @@ func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*S
 	if refusal := s.checkAccepting(); refusal != nil {
 		return s.replayOr(ctx, spec, keyed, refusal)
 	}
-	if submission, err := s.fromCache(ctx, spec, order); submission != nil || err != nil {
+	if submission, err := s.fromCache(ctx, caller, spec, order); submission != nil || err != nil {
 		return submission, err
 	}
 	if refusal := s.checkPriced(caller, order); refusal != nil {

@@ -206,11 +206,17 @@ func TestAcceptStoppedInEachGap(t *testing.T) {
 // finish ends a queued job as a worker does.
 func (r *rig) finish(t *testing.T, owner, id string) {
 	t.Helper()
+	r.finishAt(t, owner, id, time.Now())
+}
+
+// finishAt is finish at a time.
+func (r *rig) finishAt(t *testing.T, owner, id string, at time.Time) {
+	t.Helper()
 	entry, err := r.Queue.FindLeader(t.Context(), owner, id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	record := &job.Record{Spec: entry.Spec, Status: job.StatusSucceeded, FinishedAt: job.At(time.Now()), Result: &job.Result{}}
+	record := &job.Record{Spec: entry.Spec, Status: job.StatusSucceeded, FinishedAt: job.At(at), Result: &job.Result{}}
 	product := store.Product{Media: job.Media{ContentType: "image/png"}, Data: []byte("x")}
 	if _, _, err := r.Jobs.Settle(t.Context(), jobs.Settlement{Record: record, Products: []store.Product{product}}); err != nil {
 		t.Fatal(err)
@@ -393,4 +399,33 @@ func (r *rig) limitQueue(t *testing.T, jobs int64) {
 	if _, err := r.Broker.JetStream().UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestDeletedJobIsNotEnqueuedAgain completes a batch long after one of its jobs has ended and was deleted.
+func TestDeletedJobIsNotEnqueuedAgain(t *testing.T) {
+	t.Parallel()
+	const n = 5
+	r := start(t)
+	var published atomic.Int32
+	r.first.SetAfter(func(at batch.Step) error {
+		if at == batch.StepPublish && published.Add(1) == 2 {
+			return errCrash
+		}
+		return nil
+	})
+	if _, err := r.first.Accept(t.Context(), r.submitters[0], r.request(t, "u1", "k", n)); err != nil {
+		t.Fatal(err)
+	}
+	ids, err := r.Queue.OwnerIDs(t.Context(), "u1")
+	if err != nil || len(ids) == 0 {
+		t.Fatalf("in the queue: %v, %v", ids, err)
+	}
+	r.finishAt(t, "u1", ids[0], time.Now().Add(-2*jobs.WorkerDrain))
+	if err := r.Jobs.Delete(t.Context(), []string{"u1"}, ids[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.second.Sweep(t.Context()); err != nil {
+		t.Error(err)
+	}
+	r.expect(t, "u1", n-1, n)
 }

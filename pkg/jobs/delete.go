@@ -33,7 +33,8 @@ func (s *Service) Delete(ctx context.Context, owners []string, id string) error 
 	if err := s.stepDone(stepDeletable); err != nil {
 		return err
 	}
-	keepTombstone := s.mayRun(snap.Record)
+	// Without the tombstone, a batch that is not in the queue as a whole yet would put the job there again.
+	keepTombstone := s.mayRun(snap.Record) || snap.Spec.Batch != ""
 	defer s.created.forget(snap.Spec.Owner, id) // The key may be used again.
 	if err := s.store.Delete(ctx, snap.Spec.Owner, id, keepTombstone); err != nil || !keepTombstone {
 		return err

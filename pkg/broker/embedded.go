@@ -228,6 +228,7 @@ func (e *embedded) options() (*server.Options, error) {
 		SyncInterval:      interval,
 		NoSigs:            true,
 		DontListen:        true,
+		JetStreamLimits:   server.JSLimitOpts{MaxBatchInflightPerStream: e.cfg.hooks.MaxBatches},
 	}
 	if e.cfg.Listen != "" {
 		host, port, err := splitListen(e.cfg.Listen)

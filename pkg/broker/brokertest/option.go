@@ -27,6 +27,11 @@ func RecentAge(d time.Duration) func(*broker.Config) {
 	return func(c *broker.Config) { c.SetHooks(func(h *hooks.Hooks) { h.RecentAge = d }) }
 }
 
+// MaxBatches sets how many atomic batches of a stream may be in progress.
+func MaxBatches(n int) func(*broker.Config) {
+	return func(c *broker.Config) { c.SetHooks(func(h *hooks.Hooks) { h.MaxBatches = n }) }
+}
+
 // GroupCommit uses group commit whatever the file system, if NATS_SYNC is always.
 func GroupCommit(c *broker.Config) {
 	c.SetHooks(func(h *hooks.Hooks) { h.GroupCommit = true })

@@ -12,6 +12,8 @@ type Hooks struct {
 	NoStopSync bool
 	// AckWait, ReconcileInterval, RemindInterval and RecentAge replace their defaults.
 	AckWait, ReconcileInterval, RemindInterval, RecentAge time.Duration
+	// MaxBatches replaces how many atomic batches of a stream may be in progress.
+	MaxBatches int
 	// GroupCommit uses group commit whatever the file system, and UnknownLayout takes the layout of the store for unknown.
 	GroupCommit, UnknownLayout bool
 	// SyncObserver, if not nil, receives every fsync of group commit besides the one in the configuration.

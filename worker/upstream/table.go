@@ -65,6 +65,7 @@ func table() []rule {
 
 		{408, 408, nil, timedOut},
 		{425, 425, nil, unavailable},
+		{429, 429, (*envelope).withoutBalance, misconfigured},
 		{429, 429, nil, throttled},
 		{400, 499, nil, rejected},
 
@@ -112,6 +113,12 @@ func (e *envelope) prohibited() bool { return e.contains("content is prohibited"
 
 // queueFull reports whether too many requests of this account wait, whatever the status.
 func (e *envelope) queueFull() bool { return e.contains("queue full") }
+
+// withoutBalance reports whether the account has no balance, which OpenAI sends with the status of a throttle.
+func (e *envelope) withoutBalance() bool {
+	const code = "insufficient_quota"
+	return e.code == code || e.kind == code
+}
 
 // aboutModel reports whether the key is not allowed to use the model, but may use others.
 func (e *envelope) aboutModel() bool {

@@ -202,3 +202,14 @@ func TestSiliconFlowFaults(t *testing.T) {
 		})
 	}
 }
+
+// OpenAI sends the status of a throttle for an account without balance, which only an operator can fix.
+func TestAccountWithoutBalance(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTooManyRequests)
+		_, _ = io.WriteString(w, `{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`)
+	}, func(c *deepseek.Config) { c.Plain, c.Model = true, "gpt-5" })
+	_, err := client.Improve(t.Context(), "fox", nil)
+	requireFault(t, err, fault.Misconfigured, job.CodeMisconfigured)
+}

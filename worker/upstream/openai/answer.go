@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/ipaddr"
+	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/media"
 )
@@ -97,6 +99,7 @@ func (c *Client) download(ctx context.Context, a *answer, r ImageRequest, privat
 	}
 	return caller.Do(ctx, upstream.Request{
 		Method: http.MethodGet, URL: u.String(), Accept: "image/*", Private: append(private, a.url), MaxBytes: maxImageBytes,
+		Amend: amendDownload,
 	}, func(resp *upstream.Response) error {
 		if resp.Compressed() {
 			return upstream.InvalidResponse("response is compressed, although not requested")
@@ -109,6 +112,14 @@ func (c *Client) download(ctx context.Context, a *answer, r ImageRequest, privat
 		}
 		return c.check(a, r)
 	})
+}
+
+// amendDownload reclassifies the error of a host that refuses the URL of an image: it says nothing about the request for the image, nor
+// about the key. Another attempt gets another URL.
+func amendDownload(f *fault.Error) {
+	if f.Status != http.StatusOK && (f.Class == fault.Permanent || f.Class == fault.Misconfigured) {
+		f.Class, f.Code = fault.Retryable, job.CodeUnavailable
+	}
 }
 
 func (c *Client) invalidURL(reason string) error {

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/worker/fault"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/media"
 )
@@ -139,7 +137,7 @@ func (c *Client) Image(ctx context.Context, r ImageRequest) (*media.Media, error
 	err = c.caller.Do(ctx, upstream.Request{
 		Method: http.MethodPost, URL: c.route("/images/generations"), Accept: "application/json", JSON: body, Private: private,
 		// Of the image in base64.
-		MaxBytes: maxImageBytes/3*4 + 64<<10, Amend: amend,
+		MaxBytes: maxImageBytes/3*4 + 64<<10,
 	}, func(resp *upstream.Response) error {
 		if found, err = readAnswer(resp); err != nil || found.url != "" {
 			return err
@@ -210,7 +208,7 @@ func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*media.Media, err
 	var m *media.Media
 	err = c.caller.Do(ctx, upstream.Request{
 		Method: http.MethodPost, URL: c.route("/audio/speech"), Accept: "audio/*", JSON: body, Private: []string{d.Input, r.Text},
-		MaxBytes: maxSpeechBytes, Amend: amend,
+		MaxBytes: maxSpeechBytes,
 	}, func(resp *upstream.Response) error {
 		m, err = readSpeech(resp, d.ResponseFormat)
 		return err
@@ -223,13 +221,6 @@ func (c *Client) Speech(ctx context.Context, r SpeechRequest) (*media.Media, err
 }
 
 func (c *Client) route(path string) string { return c.base.String() + path }
-
-// amend reclassifies the error of an account without balance, which OpenAI sends with the status of a throttle.
-func amend(f *fault.Error) {
-	if f.Class == fault.Throttled && strings.Contains(f.Detail, "insufficient_quota") {
-		f.Class, f.Code = fault.Misconfigured, job.CodeMisconfigured
-	}
-}
 
 // isGPTImage reports whether a model is of OpenAI's family that has a quality and transparency, and no seed.
 func isGPTImage(model string) bool {

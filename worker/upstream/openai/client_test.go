@@ -39,16 +39,18 @@ type service struct {
 	// asked is the last request, with its key.
 	asked map[string]any
 	key   string
-	// files counts the requests for files.
-	files atomic.Int32
+	// files counts the requests for files, and fileStatus is the status of the responses.
+	files      atomic.Int32
+	fileStatus int
 }
 
 func serve(t *testing.T, body string) *service {
 	t.Helper()
-	s := &service{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: body}
+	s := &service{status: http.StatusOK, fileStatus: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: body}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
 			s.files.Add(1)
+			w.WriteHeader(s.fileStatus)
 			_, _ = w.Write(pngOf(t, 20, 10))
 			return
 		}
@@ -173,6 +175,23 @@ func TestUselessImages(t *testing.T) {
 			}
 			if s.files.Load() != 0 {
 				t.Error("it was downloaded")
+			}
+		})
+	}
+}
+
+// The host of a file refuses the URL, not the request or the key: another attempt may get one that works.
+func TestRefusedDownload(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{401, 402, 403, 404, 410} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, `{"data":[{"url":"/files/1.png"}]}`)
+			s.fileStatus = status
+			_, err := s.client.Image(t.Context(), request())
+			upstreamtest.RequireError(t, err, fault.Retryable, job.CodeUnavailable)
+			if f := upstreamtest.Error(t, err); f.Status != status || s.files.Load() != 1 {
+				t.Errorf("got %+v after %d downloads", f, s.files.Load())
 			}
 		})
 	}

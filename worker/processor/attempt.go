@@ -143,7 +143,7 @@ func (a *attempt) run(ctx context.Context) error {
 		return a.returnUncalled(ctx)
 	}
 	refused := task.Refused()
-	complete := task.complete(refused)
+	complete, before := task.complete(refused), len(task.stored())
 	started := a.processor.now()
 	result, o := a.generate(ctx, task)
 	run := a.processor.now().Sub(started)
@@ -154,7 +154,7 @@ func (a *attempt) run(ctx context.Context) error {
 		if o.verdict == verdictSucceed {
 			a.processor.measure(a.spec.Kind, run)
 		}
-		reported = a.report(ctx, o, refused)
+		reported = a.report(ctx, o, refused, len(task.stored()) > before)
 	}
 	span.Verdict(string(o.verdict))
 	if err := a.conclude(ctx, task, result, o); err != nil {
@@ -253,13 +253,14 @@ func (a *attempt) setPermit(granted permit) {
 }
 
 // report reports the outcome to the circuit breaker of the job's upstream. It returns false if the outcome does not
-// involve that upstream. Images refused in earlier attempts are left out, since they were reported then.
-func (a *attempt) report(ctx context.Context, o outcome, refused map[int]*fault.Error) bool {
+// involve that upstream. Images refused in earlier attempts are left out, since they were reported then, and so are those for which
+// the gate allowed no call; made is set if the attempt has made an image of a set.
+func (a *attempt) report(ctx context.Context, o outcome, refused map[int]*fault.Error, made bool) bool {
 	b, granted := a.processor.breaker, a.currentPermit()
 	faults := maps.Clone(o.faults)
-	maps.DeleteFunc(faults, func(index int, _ *fault.Error) bool { return refused[index] != nil })
+	maps.DeleteFunc(faults, func(index int, f *fault.Error) bool { return refused[index] != nil || refusedByGate(f) })
 	switch {
-	case o.verdict == verdictSucceed, len(o.faults) > 0 && len(faults) == 0:
+	case o.verdict == verdictSucceed, made && len(o.faults) > 0 && len(faults) == 0:
 		b.report(ctx, granted, nil, true)
 	case len(faults) > 0:
 		// Each image of a set is a separate call; the worst error counts.

@@ -201,7 +201,7 @@ func (b *breaker) report(ctx context.Context, p permit, f *fault.Error, known bo
 }
 
 func (b *breaker) record(ctx context.Context, p permit, f *fault.Error, known bool) error {
-	if !known {
+	if !known || (f != nil && refusedByGate(f)) {
 		if p.probe {
 			return b.control.ReleaseProbe(ctx, p.upstream, b.worker)
 		}
@@ -219,9 +219,6 @@ func (b *breaker) record(ctx context.Context, p permit, f *fault.Error, known bo
 			return b.close(ctx, p)
 		}
 		return nil
-	case f.Class == fault.Throttled && f.Code == job.CodeThrottled && f.Status == 0:
-		// The error is from this program's own gate for a legacy service; its jobs are retried without a circuit breaker.
-		return b.succeeded(ctx, p)
 	case f.Class == fault.Throttled, f.Class == fault.Misconfigured:
 		trip.Code, trip.Status = f.Code, f.Status
 	case p.provider && b.avoided(p):
@@ -369,6 +366,12 @@ func unreachable(f *fault.Error) bool {
 		return true
 	}
 	return false
+}
+
+// refusedByGate reports whether an error is from this program's own gate for a legacy service. The upstream was not called then, so
+// that nothing follows for its circuit breaker.
+func refusedByGate(f *fault.Error) bool {
+	return f.Class == fault.Throttled && f.Code == job.CodeThrottled && f.Status == 0
 }
 
 // timedOut reports whether a call timed out without a response. It opens no circuit breaker, since the job may have been

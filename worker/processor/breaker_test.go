@@ -3,6 +3,7 @@ package processor_test
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -421,4 +422,94 @@ func TestThrottledWorkerBacksOffAtOnce(t *testing.T) {
 	if c := r.Circuit(job.UpstreamImage); c.Trips != 0 {
 		t.Errorf("the circuit is %+v", c)
 	}
+}
+
+// A call that this program's own gate for a legacy service refused says nothing about the upstream: it neither closes the circuit
+// as a probe, nor ends a row of calls that did not reach the upstream.
+func TestRefusalByTheGateIsNoCall(t *testing.T) {
+	t.Parallel()
+	busy := of(job.UpstreamImage, fault.Throttled, 0, 50*time.Millisecond)
+	t.Run("as a probe", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		r.OpenCircuit(job.UpstreamImage)
+		states := make(chan control.Circuit, 1)
+		g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
+			if c.N == 1 {
+				return nil, busy
+			}
+			states <- r.Circuit(job.UpstreamImage)
+			return processortest.Succeed(c)
+		})
+		r.Start(g)
+		if record := r.WaitSettled(r.Submit(job.KindImage)); record.Status != job.StatusSucceeded || record.Failures != 0 {
+			t.Errorf("record is %+v", record)
+		}
+		if c := <-states; c.State != control.CircuitHalfOpen {
+			t.Errorf("the circuit is %+v before any call was made", c)
+		}
+		if c := r.Circuit(job.UpstreamImage); c.Open() {
+			t.Errorf("the circuit is %+v after a call that succeeded", c)
+		}
+	})
+	t.Run("in an outage", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		var calls atomic.Int32
+		g := processortest.NewGenerator(func(processortest.Call) (*job.Result, error) {
+			if calls.Add(1)%2 == 0 {
+				return nil, busy
+			}
+			return nil, of(job.UpstreamImage, fault.Retryable, 0, 0)
+		})
+		r.Start(g)
+		for range 10 {
+			r.Submit(job.KindImage, processortest.MaxAttempts(10))
+		}
+		r.Eventually("the circuit opens", func() bool { return r.Circuit(job.UpstreamImage).Trips > 0 })
+	})
+	t.Run("in a set", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		r.OpenCircuit(job.UpstreamImage)
+		states := make(chan control.Circuit, 1)
+		g := set(func(index, attempt int) *fault.Error {
+			switch {
+			case attempt == 1 && index == 0:
+				return of(job.UpstreamImage, fault.Retryable, 0, 0)
+			case attempt == 1:
+				return busy
+			case index == 0:
+				states <- r.Circuit(job.UpstreamImage)
+			}
+			return nil
+		})
+		r.Start(g)
+		r.WaitSettled(r.Submit(job.KindImage, processortest.Images(3, 1)))
+		if c := <-states; !c.Open() || c.Trips != 2 {
+			t.Errorf("the circuit is %+v after a probe that did not reach the upstream", c)
+		}
+	})
+	t.Run("in a set with an image that was made", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		r.OpenCircuit(job.UpstreamImage)
+		states := make(chan control.Circuit, 1)
+		g := set(func(index, attempt int) *fault.Error {
+			switch {
+			case index == 0:
+				return nil
+			case attempt == 1:
+				return busy
+			case index == 1:
+				states <- r.Circuit(job.UpstreamImage)
+			}
+			return nil
+		})
+		r.Start(g)
+		r.WaitSettled(r.Submit(job.KindImage, processortest.Images(3, 1)))
+		if c := <-states; c.Open() {
+			t.Errorf("the circuit is %+v after a call that succeeded", c)
+		}
+	})
 }

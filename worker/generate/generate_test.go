@@ -194,6 +194,22 @@ func TestImageWithoutTheLanguageModel(t *testing.T) {
 	}
 }
 
+// The second call for a prompt at once is none against the Retry-After of the first.
+func TestOptimizedImageRespectsRetryAfter(t *testing.T) {
+	t.Parallel()
+	r := processortest.New(t)
+	u, sim := simulate(t)
+	r.Start(u)
+	simulatortest.Script(t, sim, simulator.Rule{Kind: simulator.KindChat, Fault: "unavailable", RetryAfter: time.Hour})
+	record := r.WaitSettled(r.Submit(job.KindImage, processortest.Input(optimizing())))
+	if record.Status != job.StatusSucceeded || record.Result.Prompt.Optimized != "a cat" || record.Failures != 0 {
+		t.Errorf("record is %+v", record)
+	}
+	if n := len(sim.Calls(simulator.KindChat)); n != 1 {
+		t.Errorf("%d calls of the language model, which asked to wait an hour after the first", n)
+	}
+}
+
 // Jobs recover from temporary faults of an upstream.
 func TestJobsRecoverFromFaults(t *testing.T) {
 	t.Parallel()

@@ -80,7 +80,7 @@ func (g *Generator) imagePrompt(ctx context.Context, t *processor.Task, in *job.
 }
 
 // optimize optimizes a prompt within half of the attempt's time; the other half is for the image. A retryable failure is
-// retried once at once, since another attempt would count as a failure of the job.
+// retried once at once, since another attempt would count as a failure of the job, unless the model asks for a wait.
 func (g *Generator) optimize(ctx context.Context, t *processor.Task, prompt string) (c deepseek.Completion, err error) {
 	err = t.Guard(ctx, job.UpstreamLanguage, func() error {
 		ctx := ctx
@@ -91,7 +91,7 @@ func (g *Generator) optimize(ctx context.Context, t *processor.Task, prompt stri
 		}
 		c, _, err = g.improve(ctx, t, prompt, t.TextProgress(ctx, 0))
 		var f *fault.Error
-		if errors.As(err, &f) && f.Class == fault.Retryable && ctx.Err() == nil {
+		if errors.As(err, &f) && f.Class == fault.Retryable && f.RetryAfter == 0 && ctx.Err() == nil {
 			c, _, err = g.improve(ctx, t, prompt, t.TextProgress(ctx, 0))
 		}
 		return err

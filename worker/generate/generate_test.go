@@ -2,6 +2,8 @@ package generate_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"image"
 	_ "image/jpeg" // The simulator sends JPEG.
 	_ "image/png"  // It sends PNG for transparent images.
@@ -9,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +21,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator"
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
+	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/worker/generate"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
@@ -207,6 +211,28 @@ func TestOptimizedImageRespectsRetryAfter(t *testing.T) {
 	}
 	if n := len(sim.Calls(simulator.KindChat)); n != 1 {
 		t.Errorf("%d calls of the language model, which asked to wait an hour after the first", n)
+	}
+}
+
+// A reference image that our own store cannot read at the moment is no failure of the job.
+func TestUnreadableReferenceIsNoFailure(t *testing.T) {
+	t.Parallel()
+	r := processortest.New(t)
+	u, _ := simulate(t)
+	var reads atomic.Int32
+	u.Reference = func(context.Context, *job.Spec, job.ReferenceImage) ([]byte, error) {
+		if reads.Add(1) <= 3 {
+			return nil, errors.New("no answer")
+		}
+		return nil, store.ErrNotFound
+	}
+	r.Start(u)
+	in := &job.ImageInput{Prompt: "a cat", ReferenceImages: []string{"upload:a"}}
+	record := r.WaitSettled(r.Submit(job.KindImage, processortest.Input(in), processortest.MaxAttempts(2), func(s *job.Spec) {
+		s.References = []job.ReferenceImage{{ContentType: "image/png", Bytes: 4, SHA256: strings.Repeat("0a", 32), ChunkBytes: 512}}
+	}))
+	if record.Status != job.StatusFailed || record.Error.Code != job.CodeRejected || record.Failures != 1 || record.Throttles != 3 {
+		t.Errorf("record is %+v, error %+v", record, record.Error)
 	}
 }
 

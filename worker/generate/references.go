@@ -8,6 +8,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
 	"github.com/text2image-audio/text2image-audio/worker/upstream"
 )
 
@@ -39,7 +40,7 @@ func (g *Generator) references(ctx context.Context, spec *job.Spec, in *job.Imag
 			return list, upstream.Rejected(job.UpstreamImage, "a reference image is no longer stored")
 		}
 		if err != nil {
-			return list, err
+			return list, processor.StoreError(err)
 		}
 		list.images[r.Index] = "data:" + r.ContentType + ";base64," + base64.StdEncoding.EncodeToString(data)
 		list.size += r.Bytes

@@ -30,9 +30,6 @@ func Causes() map[string]error {
 	}
 }
 
-// StoreError returns an error of the store.
-func StoreError(err error) error { return &storeError{err} }
-
 // Outcome is the outcome of an attempt.
 type Outcome struct {
 	Verdict, Code string

@@ -164,6 +164,9 @@ func (t *Task) putMedia(ctx context.Context, p store.Product) (stored job.Media,
 // storeError is an error of our own store; it does not count as a failure of the job.
 type storeError struct{ err error }
 
+// StoreError marks an error of our own store that is not about the job, so that the attempt does not count as a failure of it.
+func StoreError(err error) error { return &storeError{err} }
+
 func (f *storeError) Error() string { return "store: " + f.err.Error() }
 func (f *storeError) Unwrap() error { return f.err }
 

@@ -139,7 +139,7 @@ func (s *Server) listen(ctx context.Context) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", s.cfg.MetricsAddr)
 	if err != nil {
-		return fmt.Errorf("listen for metrics: %w", err)
+		return fmt.Errorf("listen for metrics on METRICS_ADDR: %w", err)
 	}
 	// No WriteTimeout: the caller of a profile chooses its duration.
 	s.http = &http.Server{

@@ -113,7 +113,7 @@ func TestServerNamesAddressInUse(t *testing.T) {
 	cfg := telemetry.Config{MetricsEnabled: true, MetricsAddr: "127.0.0.1:0"}
 	cfg.MetricsAddr = start(t, cfg, telemetry.NewMetrics()).Addr()
 	err := telemetry.NewServer(cfg, telemetry.NewMetrics(), slog.New(slog.DiscardHandler)).Start(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "listen for metrics: ") || !strings.Contains(err.Error(), cfg.MetricsAddr) {
+	if err == nil || !strings.Contains(err.Error(), "METRICS_ADDR: ") || !strings.Contains(err.Error(), cfg.MetricsAddr) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -96,7 +96,7 @@ func (b *Broker) dial(ctx context.Context) error {
 		buffered.recent = &recentReads{age: b.cfg.hooks.RecentAge}
 	}
 	b.buffered, b.checked = buffered, buffered
-	b.checked.durable = b.Durable
+	b.checked.durable, b.checked.server = b.durableSince, b.GroupCommitServer
 	if b.embedded != nil {
 		if err := b.answerDurable(); err != nil {
 			return err

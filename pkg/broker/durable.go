@@ -66,26 +66,45 @@ func (b *Broker) Durability() (Durability, string) {
 	return DurableAlways, b.embedded.noGroupCommit
 }
 
+// errRestarted is returned for a write that one server has acknowledged and that another should make durable: a power failure between
+// the two may have lost it. The write can be repeated, as after a lost connection.
+var errRestarted = fmt.Errorf("the server was restarted before the write was on disk: %w", nats.ErrDisconnected)
+
 // Durable returns when everything that streams acknowledged before the call is on disk. It returns at once when NATS_SYNC is
-// an interval, and when NATS is external or syncs every write by itself. It fails with ErrDiskFull or ErrDiskFailed, and with
-// the error of ctx when the process that runs NATS does not answer. It costs an fsync for each stream, shared with all
-// concurrent callers, and one request for each if NATS runs in another process.
+// an interval, and when NATS is external or syncs every write by itself. It fails with ErrDiskFull or ErrDiskFailed, with
+// the error of ctx when the process that runs NATS does not answer, and with nats.ErrDisconnected when that process was restarted. It
+// costs an fsync for each stream, shared with all concurrent callers, and one request for each if NATS runs in another process.
 func (b *Broker) Durable(ctx context.Context, streams ...string) error {
+	return b.durableSince(ctx, b.GroupCommitServer(), streams...)
+}
+
+// GroupCommitServer returns the ID of the server in another process with which acknowledged writes may be lost in a power failure as long
+// as Durable has not returned; each start has another ID. It is empty while there is no connection, and where writes are not lost that
+// way: NATS runs in this process, which is lost with it, or makes writes durable by itself.
+func (b *Broker) GroupCommitServer() string {
+	if b.embedded != nil || b.nc.ConnectedServerName() != groupCommitName {
+		return ""
+	}
+	return b.nc.ConnectedServerId()
+}
+
+// durableSince is Durable for writes before which GroupCommitServer returned since.
+func (b *Broker) durableSince(ctx context.Context, since string, streams ...string) error {
 	if len(streams) == 1 {
-		return b.durable(ctx, streams[0])
+		return b.durable(ctx, since, streams[0])
 	}
 	errs := make([]error, len(streams))
 	var wg sync.WaitGroup
 	for i, stream := range streams {
-		wg.Go(func() { errs[i] = b.durable(ctx, stream) })
+		wg.Go(func() { errs[i] = b.durable(ctx, since, stream) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
-func (b *Broker) durable(ctx context.Context, stream string) error {
+func (b *Broker) durable(ctx context.Context, since, stream string) error {
 	if b.embedded == nil {
-		return b.requestDurable(ctx, stream)
+		return b.requestDurable(ctx, since, stream)
 	}
 	commits := b.embedded.commits.Load()
 	if commits == nil {
@@ -99,26 +118,35 @@ func (b *Broker) durable(ctx context.Context, stream string) error {
 }
 
 // requestDurable asks the process that runs NATS, if that is an API with group commit.
-func (b *Broker) requestDurable(ctx context.Context, stream string) error {
+func (b *Broker) requestDurable(ctx context.Context, since, stream string) error {
 	ctx, cancel := Bounded(ctx)
 	defer cancel()
-	for b.nc.ConnectedServerName() == groupCommitName || !b.nc.IsConnected() {
+	for {
+		switch server := b.nc.ConnectedServerId(); {
+		case server == "": // There is no connection at the moment.
+		case since != "" && server != since:
+			return fmt.Errorf("make writes durable: %w", errRestarted)
+		case b.nc.ConnectedServerName() != groupCommitName:
+			return nil
+		}
 		attempt, cancel := context.WithTimeout(ctx, durableTimeout)
-		reply, err := b.nc.RequestWithContext(attempt, durableSubject+stream, nil)
+		reply, err := b.nc.RequestWithContext(attempt, durableSubject+stream, []byte(since))
 		cancel()
 		switch {
 		case err == nil && len(reply.Data) == 0:
 			return nil
+		case err == nil && string(reply.Data) == errRestarted.Error():
+			return fmt.Errorf("make writes durable: %w", errRestarted)
 		case err == nil:
 			return fmt.Errorf("make writes durable: %w", classifyFault(errors.New(string(reply.Data))))
 		case !lifecycle.Sleep(ctx, durablePause):
 			return fmt.Errorf("make writes durable: %w", context.Cause(ctx))
 		}
 	}
-	return nil
 }
 
-// answerDurable answers the requests of other processes until the connection is closed.
+// answerDurable answers the requests of other processes until the connection is closed. A request has the ID of the server that has
+// acknowledged the writes; those of the release before, and of a process that had no connection, have none.
 func (b *Broker) answerDurable() error {
 	_, err := b.nc.Subscribe(durableSubject+"*", func(m *nats.Msg) {
 		stream := m.Subject[len(durableSubject):]
@@ -126,8 +154,12 @@ func (b *Broker) answerDurable() error {
 		go func() {
 			ctx, cancel := context.WithTimeout(context.Background(), durableTimeout)
 			defer cancel()
+			err := b.durable(ctx, "", stream)
+			if since := string(m.Data); err == nil && since != "" && since != b.embedded.serverID() {
+				err = errRestarted
+			}
 			var response []byte
-			if err := b.durable(ctx, stream); err != nil {
+			if err != nil {
 				response = []byte(err.Error())
 			}
 			_ = m.Respond(response)
@@ -242,23 +274,25 @@ func (b *Broker) ensureGroupCommit(ctx context.Context) error {
 // durableStream is a stream whose deletions are durable when they return.
 type durableStream struct {
 	jetstream.Stream
-	durable func(ctx context.Context, streams ...string) error
+	checked checkedJetStream
 }
 
 // Purge is jetstream.Stream.Purge.
 func (s durableStream) Purge(ctx context.Context, opts ...jetstream.StreamPurgeOpt) error {
+	since := s.checked.server()
 	if err := s.Stream.Purge(ctx, opts...); err != nil {
 		return err
 	}
-	return s.durable(ctx, s.name())
+	return s.checked.durable(ctx, since, s.name())
 }
 
 // DeleteMsg is jetstream.Stream.DeleteMsg.
 func (s durableStream) DeleteMsg(ctx context.Context, sequence uint64) error {
+	since := s.checked.server()
 	if err := s.Stream.DeleteMsg(ctx, sequence); err != nil {
 		return err
 	}
-	return s.durable(ctx, s.name())
+	return s.checked.durable(ctx, since, s.name())
 }
 
 func (s durableStream) name() string { return s.CachedInfo().Config.Name }

@@ -182,6 +182,14 @@ func (e *embedded) InProcessConn() (net.Conn, error) {
 	return srv.InProcessConn()
 }
 
+// serverID returns the ID of the server that runs now, which each start changes; empty while none runs.
+func (e *embedded) serverID() string {
+	if srv := e.srv.Load(); srv != nil {
+		return srv.ID()
+	}
+	return ""
+}
+
 // clientURL returns the URL for clients in other processes.
 func (e *embedded) clientURL() string {
 	if srv := e.srv.Load(); srv != nil {

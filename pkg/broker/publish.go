@@ -21,8 +21,9 @@ type checkedJetStream struct {
 	alone bool
 	// closed is closed with the connection, which leaves publishes without an answer.
 	closed <-chan struct{}
-	// durable, if not nil, is what a write waits for after its acknowledgement.
-	durable func(ctx context.Context, streams ...string) error
+	// durable, if not nil, is what a write waits for after its acknowledgement; since is what server returned before the write.
+	durable func(ctx context.Context, since string, streams ...string) error
+	server  func() string
 	// recent, if not nil, is what RecentLast has read.
 	recent *recentReads
 }
@@ -90,7 +91,9 @@ type Sent struct {
 	jetstream.PubAckFuture
 	checked checkedJetStream
 	subject string
-	began   time.Time
+	// server is what checked.server returned before.
+	server string
+	began  time.Time
 }
 
 // send publishes a message and does not wait for its acknowledgement.
@@ -99,6 +102,9 @@ func (c checkedJetStream) send(msg *nats.Msg, opts []jetstream.PublishOpt) (*Sen
 		return nil, err
 	}
 	sent := &Sent{checked: c, subject: msg.Subject, began: time.Now()}
+	if c.durable != nil {
+		sent.server = c.server()
+	}
 	future, err := c.PublishMsgAsync(msg, opts...)
 	if err != nil && c.Conn().IsClosed() {
 		err = nats.ErrConnectionClosed // The first asynchronous publish of the client hides it.
@@ -115,7 +121,7 @@ func (c checkedJetStream) send(msg *nats.Msg, opts []jetstream.PublishOpt) (*Sen
 // the caller may rely on it. It fails with err, and with that of ctx when the message is not durable yet.
 func (s *Sent) Stored(ctx context.Context, ack *jetstream.PubAck, err error) (*jetstream.PubAck, error) {
 	if s.checked.durable != nil && (err == nil || Conflict(err)) {
-		if failed := s.checked.durable(ctx, streamOf(s.subject)); failed != nil {
+		if failed := s.checked.durable(ctx, s.server, streamOf(s.subject)); failed != nil {
 			ack, err = nil, failed
 		}
 	}
@@ -133,7 +139,7 @@ func (c checkedJetStream) Stream(ctx context.Context, name string) (jetstream.St
 		stream = forgettingStream{Stream: stream, recent: c.recent}
 	}
 	if c.durable != nil {
-		stream = durableStream{Stream: stream, durable: c.durable}
+		stream = durableStream{Stream: stream, checked: c}
 	}
 	return stream, nil
 }

@@ -30,6 +30,10 @@ type Settlement struct {
 	// each write is performed once.
 	Write func(ctx context.Context, step Step, bytes int, write func(context.Context) error) error
 
+	// Server is what broker.GroupCommitServer returned before the media of the result were stored; Settle looks whether they are stored if it
+	// returns something else now.
+	Server string
+
 	// NoProgress reports that no progress of the job is stored, so that none has to be removed.
 	NoProgress bool
 
@@ -44,18 +48,12 @@ type Settlement struct {
 // Every step can be repeated, so that a crash between any two loses and duplicates nothing: as long as the message is in the
 // queue, the remaining steps are taken by a worker or the sweeper.
 //
-// It fails with ErrNotFound, and stores nothing, when the job was deleted meanwhile, and with store.ErrGone when the media to copy are
-// no longer stored. When a step after the record fails, the
-// record is returned together with the error.
+// It fails with ErrNotFound, and stores nothing, when the job was deleted meanwhile, and with store.ErrGone when the media to copy, or
+// those of the result, are no longer stored. When a step after the record fails, the record is returned together with the error.
 func (s *Service) Settle(ctx context.Context, st Settlement) (final *job.Record, won bool, err error) {
-	record, err := s.putMedia(ctx, &st)
-	if err != nil {
-		return nil, false, err
+	for restarted := true; restarted && err == nil; {
+		final, won, restarted, err = s.storeEnd(ctx, &st)
 	}
-	err = s.write(ctx, &st, StepRecord, 0, func(ctx context.Context) error {
-		final, won, err = s.store.PutRecord(ctx, record)
-		return err
-	})
 	if errors.Is(err, store.ErrDeleted) {
 		// Only the message is left to remove.
 		if err := s.remove(ctx, &st); err != nil {
@@ -75,6 +73,9 @@ func (s *Service) Settle(ctx context.Context, st Settlement) (final *job.Record,
 	st.Record, st.fresh = final, won
 	return final, won, s.Finish(ctx, st)
 }
+
+// Server returns what broker.GroupCommitServer does, for a Settlement. It costs no request.
+func (s *Service) Server() string { return s.broker.GroupCommitServer() }
 
 // Finish takes the steps that follow a stored terminal record: it notifies the worker, stores the dead letter, publishes the
 // event to the webhook, refunds the quota, counts the cost, and removes the message from the queue and then the progress, which is no longer read.
@@ -98,6 +99,44 @@ func (s *Service) Finish(ctx context.Context, st Settlement) error {
 	}
 	s.dropProgress(ctx, &st)
 	return s.stepDone(StepProgress)
+}
+
+// storeEnd stores the media and then the record. It reports restarted instead of storing the record when the server that has acknowledged
+// the media was restarted meanwhile: a power failure may have lost them, and the record would be on disk without them.
+func (s *Service) storeEnd(ctx context.Context, st *Settlement) (final *job.Record, won, restarted bool, err error) {
+	server := s.broker.GroupCommitServer()
+	if server != "" && server != st.Server {
+		if err := s.checkMedia(ctx, st); err != nil {
+			return nil, false, false, err
+		}
+		st.Server = server
+	}
+	record, err := s.putMedia(ctx, st)
+	if err != nil {
+		return nil, false, false, err
+	}
+	err = s.write(ctx, st, StepRecord, 0, func(ctx context.Context) (err error) {
+		if restarted = s.broker.GroupCommitServer() != server; restarted {
+			return nil
+		}
+		final, won, err = s.store.PutRecord(ctx, record)
+		return err
+	})
+	return final, won, restarted, err
+}
+
+// checkMedia fails with store.ErrGone if media of the result that putMedia does not store are not stored.
+func (s *Service) checkMedia(ctx context.Context, st *Settlement) error {
+	r := st.Record
+	if r.Result == nil || st.CopyOf != "" {
+		return nil
+	}
+	for _, m := range r.Result.Media {
+		if err := s.store.CheckMedia(ctx, r.Spec.Owner, r.Spec.ID, m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // putMedia stores the products and returns a copy of the record that includes them.

@@ -17,8 +17,8 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
-// ErrGone is returned when media to copy are no longer stored, or are damaged.
-var ErrGone = errors.New("the media to copy are gone")
+// ErrGone is returned when media to copy, or those of a job that is about to end, are no longer stored, or are damaged.
+var ErrGone = errors.New("the media are gone")
 
 // cacheEntry names the job that generates, or has generated, the result of identical requests.
 type cacheEntry struct {

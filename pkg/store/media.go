@@ -118,6 +118,21 @@ func (s *Store) OpenMedia(ctx context.Context, owner, id string, m job.Media) (*
 	return data, nil
 }
 
+// CheckMedia reads a media file. It fails with ErrGone when it, or a part of it, is not stored. It costs as much as reading it.
+func (s *Store) CheckMedia(ctx context.Context, owner, id string, m job.Media) error {
+	content, err := s.OpenMedia(ctx, owner, id, m)
+	if err == nil {
+		_, err = io.Copy(io.Discard, content)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrNotFound), errors.Is(err, chunk.ErrMissing), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return fmt.Errorf("check media: %w", err)
+}
+
 // blob locates the chunks of a media file. A file of one chunk is found without its manifest, so that a later version need not write one;
 // any other costs a request. It fails with ErrNotFound.
 func (s *Store) blob(ctx context.Context, owner, id string, m job.Media) (chunk.Blob, error) {

@@ -24,6 +24,8 @@ type attempt struct {
 	delivery  *queue.Delivery
 	spec      *job.Spec
 	cancel    context.CancelCauseFunc
+	// server is what broker.GroupCommitServer returned before the attempt stored anything.
+	server string
 	// ended, if not nil, is called when the job has ended and only has to be removed from the queue.
 	ended func()
 
@@ -48,7 +50,9 @@ type attempt struct {
 // work handles one delivery. A job that it does not end is redelivered. ended is as for runJob.
 func (p *Processor) work(ctx context.Context, d *queue.Delivery, granted permit, ended func()) {
 	ctx = p.tracing.WithMessage(telemetry.WithJobID(ctx, d.ID), d.Header)
-	a := &attempt{processor: p, delivery: d, spec: d.Spec, permit: granted, ended: ended, updating: make(chan struct{}, 1)}
+	a := &attempt{
+		processor: p, delivery: d, spec: d.Spec, server: p.jobs.Server(), permit: granted, ended: ended, updating: make(chan struct{}, 1),
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			p.metrics.Panics.WithLabelValues("processor").Inc()

@@ -103,7 +103,7 @@ func (a *attempt) settleWith(ctx context.Context, st jobs.Settlement) (won bool,
 		span.End()
 	}()
 	ctx = a.withoutCancel(ctx)
-	st.NoProgress = !a.endProgress()
+	st.NoProgress, st.Server = !a.endProgress(), a.server
 	r := st.Record
 	r.Spec, r.FinishedAt = a.spec, job.At(a.processor.now())
 	if p := a.currentProgress(); p != nil {

@@ -321,7 +321,7 @@ func (s *Service) readMany(ctx context.Context, owner string, ids []string, ende
 		case r != nil:
 			snap = &job.Snapshot{Spec: r.Spec, Record: r}
 		case e != nil && !ended[id]:
-			snap, _, err = s.expire(ctx, &job.Snapshot{Spec: e.Spec, Progress: progresses[id], Sequence: e.Sequence})
+			snap, err = s.expireIfStored(ctx, &job.Snapshot{Spec: e.Spec, Progress: progresses[id], Sequence: e.Sequence})
 		default:
 			snap, err = s.Read(ctx, []string{owner}, id)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -13,17 +14,34 @@ import (
 type reader func(ctx context.Context, owner, id string) (*job.Snapshot, error)
 
 // Read returns the job with the given id that belongs to one of the owners, which are tried in order. It fails with ErrNotFound
-// only if the leaders of the streams do not have the job. A job whose deadline has passed is ended first.
+// only if the leaders of the streams do not have the job. A job whose deadline has passed is ended first, unless nothing can be stored.
 func (s *Service) Read(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
-	return s.readAs(ctx, owners, id, s.readDirect, s.readLeader)
+	return s.readAs(ctx, owners, id, s.expireIfStored, s.readDirect, s.readLeader)
 }
 
-// readCurrent is Read from the leaders only, for decisions.
+// readCurrent is Read from the leaders only, for decisions. It fails if a job whose deadline has passed cannot be ended.
 func (s *Service) readCurrent(ctx context.Context, owners []string, id string) (*job.Snapshot, error) {
-	return s.readAs(ctx, owners, id, s.readLeader)
+	end := func(ctx context.Context, snap *job.Snapshot) (*job.Snapshot, error) {
+		snap, _, err := s.expire(ctx, snap)
+		return snap, err
+	}
+	return s.readAs(ctx, owners, id, end, s.readLeader)
 }
 
-func (s *Service) readAs(ctx context.Context, owners []string, id string, readers ...reader) (*job.Snapshot, error) {
+// expireIfStored is expire for a reader: while the store is full or its disk has failed, it returns the job as it is, which the sweeper
+// will end.
+func (s *Service) expireIfStored(ctx context.Context, snap *job.Snapshot) (*job.Snapshot, error) {
+	ended, _, err := s.expire(ctx, snap)
+	if errors.Is(err, store.ErrFull) || errors.Is(err, broker.ErrDiskFull) || errors.Is(err, broker.ErrDiskFailed) {
+		// The record may be stored, without what follows it.
+		return s.readLeader(ctx, snap.Spec.Owner, snap.Spec.ID)
+	}
+	return ended, err
+}
+
+func (s *Service) readAs(
+	ctx context.Context, owners []string, id string, end func(context.Context, *job.Snapshot) (*job.Snapshot, error), readers ...reader,
+) (*job.Snapshot, error) {
 	if !job.ValidToken(id) {
 		return nil, ErrNotFound
 	}
@@ -33,10 +51,10 @@ func (s *Service) readAs(ctx context.Context, owners []string, id string, reader
 			if errors.Is(err, ErrNotFound) {
 				continue
 			}
-			if err == nil {
-				snap, _, err = s.expire(ctx, snap)
+			if err != nil {
+				return nil, err
 			}
-			return snap, err
+			return end(ctx, snap)
 		}
 	}
 	return nil, ErrNotFound

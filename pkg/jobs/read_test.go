@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -121,5 +122,42 @@ func TestExpireAtRead(t *testing.T) {
 	r.finish(t, spec)
 	if got := r.read(t, spec).Status(); got != job.StatusSucceeded {
 		t.Errorf("an ended job became %s", got)
+	}
+}
+
+// TestReadsWhileNothingCanBeStored reads and lists a job past its deadline while the store is full. It ends when there is room.
+func TestReadsWhileNothingCanBeStored(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *broker.Config) { c.MaxStoreMB = 1 })
+	spec := fresh(t, "u1")
+	spec.Deadline = job.At(time.Now().Add(-time.Second))
+	r.submitSpec(t, spec)
+	js := r.broker.JetStream()
+	var full error
+	for n := 0; n < 100 && full == nil; n++ {
+		_, full = js.Publish(t.Context(), broker.DeadSubject(job.KindImage, "other", strconv.Itoa(n)), make([]byte, 64<<10))
+	}
+	if !broker.NoRoom(full) {
+		t.Fatalf("the store does not fill: %v", full)
+	}
+	if snap := r.read(t, spec); snap.Record != nil || snap.Spec.ID != spec.ID {
+		t.Errorf("read %+v", snap)
+	}
+	page, err := r.List(t.Context(), []string{"u1"}, jobs.Filter{Limit: 10})
+	if err != nil || len(page.Jobs) != 1 || page.Jobs[0].Record != nil {
+		t.Errorf("listed %+v, %v", page, err)
+	}
+	if _, err := r.Cancel(t.Context(), []string{"u1"}, spec.ID); !errors.Is(err, store.ErrFull) {
+		t.Errorf("canceled: %v", err)
+	}
+	dead, err := js.Stream(t.Context(), broker.StreamDead)
+	if err == nil {
+		err = dead.Purge(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if snap := r.read(t, spec); snap.Status() != job.StatusFailed {
+		t.Errorf("with room, read %+v", snap)
 	}
 }

@@ -347,7 +347,7 @@ func TestKeyLimits(t *testing.T) {
 		t.Errorf("the quota of a key: %+v", v)
 	}
 	b.submitImage(t, minute).expect(t, http.StatusAccepted)
-	b.submitImage(t, minute).keyProblem(t, http.StatusTooManyRequests, "rate_limited", "This API key has reached its limit of 2", "")
+	b.submitImage(t, minute).keyProblem(t, http.StatusTooManyRequests, "rate_limited", "This API key has reached its limit for images and audio files, which is 2 per minute", "")
 
 	// What is refunded to the member is refunded to the key.
 	first := b.submitImage(t, day).job(t, http.StatusAccepted)
@@ -368,7 +368,7 @@ func TestKeyLimits(t *testing.T) {
 	// The limits of the member hold for its keys too.
 	b.submitImage(t, ann).problem(t, http.StatusPaymentRequired, "quota_exceeded")
 	unlimited := bearer(b.newKey(t, ann, fields{"scopes": both, "per_day": 100}).Key)
-	b.submitImage(t, unlimited).keyProblem(t, http.StatusPaymentRequired, "quota_exceeded", "You have used today's quota of 6", "")
+	b.submitImage(t, unlimited).keyProblem(t, http.StatusPaymentRequired, "quota_exceeded", "You have used today's quota for images and audio files, which is 6", "")
 	b.auth(t, "delete-account", fields{"password": annPassword}, ann).expect(t, http.StatusOK)
 	stream, err := b.broker.JetStream().Stream(t.Context(), broker.StreamUsage)
 	must(t, err)

@@ -69,7 +69,7 @@ func TestBatch(t *testing.T) {
 	}
 	var bad batchProblem
 	b.post(t, "/api/batches", lines.String(), ann, jsonLines).expect(t, http.StatusBadRequest).decode(t, &bad)
-	if bad.Code != "invalid_request" || bad.Detail != "20 of 1000 jobs are invalid; none was accepted." || len(bad.Lines) != 20 {
+	if bad.Code != "invalid_request" || bad.Detail != "Invalid jobs: 20 of 1000; none was accepted." || len(bad.Lines) != 20 {
 		t.Fatalf("%+v", bad)
 	}
 	for i, line := range bad.Lines {

@@ -57,7 +57,7 @@ var fieldSentences = map[string]words{
 		"必须是完整的 https 地址，指向公网主机的 443 或 8443 端口，不含空格、用户名或片段，不超过 2048 个字符",
 	},
 	"invalid_amount":  {"must be a decimal number above 0 with at most eight decimals, such as \"1.5\"", "必须是大于 0、至多八位小数的十进制数，例如 \"1.5\""},
-	"too_many_items":  {"must have at most {max} entries", "最多只能有 {max} 项"},
+	"too_many_items":  {"has too many entries; the maximum is {max}", "最多只能有 {max} 项"},
 	"not_for_model":   {"is not supported by the model {model}", "不适用于模型 {model}"},
 	"unknown_field":   {"is not a known field", "未知字段"},
 	"duplicate_field": {"appears more than once", "重复出现"},

@@ -96,7 +96,7 @@ type definition struct {
 // codes is the table of all codes except those of failed jobs.
 var codes = map[string]definition{
 	CodeInvalid: {status: http.StatusBadRequest, sentence: Words{"The request is invalid.", "请求无效。"}, reasons: map[string]Words{
-		"lines": {"{bad} of {all} jobs are invalid; none was accepted.", "有 {bad} 个任务无效，共 {all} 个；没有接受任何任务。"},
+		"lines": {"Invalid jobs: {bad} of {all}; none was accepted.", "有 {bad} 个任务无效，共 {all} 个；没有接受任何任务。"},
 	}},
 	CodeInvalidJSON: {status: http.StatusBadRequest, sentence: Words{"The body is not valid JSON: syntax error at byte {offset}.", "请求体不是有效的 JSON：第 {offset} 字节处有语法错误。"}, reasons: map[string]Words{
 		"encoding": {"The body is not valid UTF-8: invalid byte at offset {offset}.", "请求体不是有效的 UTF-8：第 {offset} 字节无效。"},
@@ -141,7 +141,7 @@ var codes = map[string]definition{
 	CodeTooManyUploads: {status: http.StatusTooManyRequests, sentence: Words{"You already have {max} uploads in progress, the maximum; wait until one has finished.", "您已有 {max} 个上传正在进行，达到上限；请等其中一个完成后再试。"}, reasons: map[string]Words{
 		"stored": {"You have {max} uploaded images, the maximum; delete one, or wait until one has expired.", "您已有 {max} 张上传的图片，达到上限；请删除其中一张，或等其中一张过期。"},
 	}},
-	CodeTooManyStreams: {status: http.StatusTooManyRequests, sentence: Words{"You already have {max} event streams open, the maximum; close some, follow all jobs on one stream with GET /api/events, or poll with ?wait=.", "您已打开 {max} 个事件流，达到上限；请关闭部分事件流，或用 GET /api/events 在一个流中接收所有任务的事件，或用 ?wait= 轮询。"}, reasons: map[string]Words{
+	CodeTooManyStreams: {status: http.StatusTooManyRequests, sentence: Words{"You already have the maximum number of event streams open ({max}); close some, follow all jobs on one stream with GET /api/events, or poll with ?wait=.", "您已打开 {max} 个事件流，达到上限；请关闭部分事件流，或用 GET /api/events 在一个流中接收所有任务的事件，或用 ?wait= 轮询。"}, reasons: map[string]Words{
 		"wait": {"You already have {max} requests waiting for jobs, the maximum; wait until some have finished, or follow all jobs on one stream with GET /api/events.", "您已有 {max} 个请求在等待任务，达到上限；请等其中一些结束，或用 GET /api/events 在一个流中接收所有任务的事件。"},
 	}},
 	CodeFinished: {status: http.StatusConflict, sentence: Words{"The job has already finished.", "任务已经结束。"}},
@@ -158,36 +158,36 @@ var codes = map[string]definition{
 	CodeTooManyGuesses:    {status: http.StatusTooManyRequests, sentence: Words{"Too many wrong keys from this address; try again later.", "该地址发送错误密钥的次数过多，请稍后重试。"}},
 	CodeThrottledUpstream: {status: http.StatusConflict, sentence: Words{"The generation service asked us to wait until then; it is not called earlier.", "生成服务要求在此之前不再请求，因此不会提前重试。"}},
 	CodeStillRunning:      {status: http.StatusGatewayTimeout, sentence: Words{"The job has not finished yet; it keeps running and can be read at its URL.", "任务尚未完成，仍在运行，可通过其 URL 查询。"}},
-	CodeTooManyActive: {status: http.StatusTooManyRequests, sentence: Words{"You already have {max} jobs waiting or running, the maximum; cancel one, or wait until one has finished.", "您已有 {max} 个任务在等待或运行，达到上限；请取消其中一个，或等其中一个结束。"}, reasons: map[string]Words{
-		"key": {"This API key already has {max} jobs waiting or running, its maximum; cancel one, or wait until one has finished.", "该 API 密钥已有 {max} 个任务在等待或运行，达到其上限；请取消其中一个，或等其中一个结束。"},
+	CodeTooManyActive: {status: http.StatusTooManyRequests, sentence: Words{"You already have the maximum number of jobs waiting or running ({max}); cancel one, or wait until one has finished.", "您已有 {max} 个任务在等待或运行，达到上限；请取消其中一个，或等其中一个结束。"}, reasons: map[string]Words{
+		"key": {"This API key already has its maximum number of jobs waiting or running ({max}); cancel one, or wait until one has finished.", "该 API 密钥已有 {max} 个任务在等待或运行，达到其上限；请取消其中一个，或等其中一个结束。"},
 	}},
-	CodeRateLimited: {status: http.StatusTooManyRequests, sentence: Words{"You have reached the limit of {max} images and audio files per minute; try again in the next minute.", "已达到每分钟 {max} 个图片和音频的上限，请在下一分钟重试。"}, reasons: map[string]Words{
-		"some":  {"You asked for {asked}, but only {left} of {max} per minute are left; ask for fewer, or try again in the next minute.", "您请求了 {asked} 个，但每分钟的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或在下一分钟重试。"},
+	CodeRateLimited: {status: http.StatusTooManyRequests, sentence: Words{"You have reached the limit for images and audio files, which is {max} per minute; try again in the next minute.", "已达到每分钟 {max} 个图片和音频的上限，请在下一分钟重试。"}, reasons: map[string]Words{
+		"some":  {"You asked for {asked}, but you have only {left} of {max} per minute left; ask for fewer, or try again in the next minute.", "您请求了 {asked} 个，但每分钟的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或在下一分钟重试。"},
 		"never": {"You asked for {asked} at once, but the limit is {max} per minute; ask for fewer.", "您一次请求了 {asked} 个，但每分钟的上限为 {max} 个；请减少数量。"},
-		"text":  {"You have reached the limit of {max} texts per minute; try again in the next minute.", "已达到每分钟 {max} 条文本的上限，请在下一分钟重试。"},
+		"text":  {"You have reached the limit for texts, which is {max} per minute; try again in the next minute.", "已达到每分钟 {max} 条文本的上限，请在下一分钟重试。"},
 
-		"key":       {"This API key has reached its limit of {max} images and audio files per minute; try again in the next minute.", "该 API 密钥已达到其每分钟 {max} 个图片和音频的上限，请在下一分钟重试。"},
-		"key_some":  {"You asked for {asked}, but only {left} of the {max} per minute of this API key are left; ask for fewer, or try again in the next minute.", "您请求了 {asked} 个，但该 API 密钥每分钟的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或在下一分钟重试。"},
+		"key":       {"This API key has reached its limit for images and audio files, which is {max} per minute; try again in the next minute.", "该 API 密钥已达到其每分钟 {max} 个图片和音频的上限，请在下一分钟重试。"},
+		"key_some":  {"You asked for {asked}, but this API key has only {left} of its {max} per minute left; ask for fewer, or try again in the next minute.", "您请求了 {asked} 个，但该 API 密钥每分钟的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或在下一分钟重试。"},
 		"key_never": {"You asked for {asked} at once, but the limit of this API key is {max} per minute; ask for fewer.", "您一次请求了 {asked} 个，但该 API 密钥每分钟的上限为 {max} 个；请减少数量。"},
-		"key_text":  {"This API key has reached its limit of {max} texts per minute; try again in the next minute.", "该 API 密钥已达到其每分钟 {max} 条文本的上限，请在下一分钟重试。"},
+		"key_text":  {"This API key has reached its limit for texts, which is {max} per minute; try again in the next minute.", "该 API 密钥已达到其每分钟 {max} 条文本的上限，请在下一分钟重试。"},
 	}},
-	CodeBudgetExceeded: {status: http.StatusPaymentRequired, sentence: Words{"The job may cost {asked} {currency}, but only {left} of the {max} of your account for this {period} are left.", "该任务可能花费 {asked} {currency}，但预算仅剩 {left}（您账户的预算为 {max}，{period}）。"}, reasons: map[string]Words{
-		"key":          {"The job may cost {asked} {currency}, but only {left} of the {max} of this API key for this {period} are left.", "该任务可能花费 {asked} {currency}，但预算仅剩 {left}（该 API 密钥的预算为 {max}，{period}）。"},
+	CodeBudgetExceeded: {status: http.StatusPaymentRequired, sentence: Words{"The job may cost {asked} {currency}, but your account has only {left} of its {max} for this {period} left.", "该任务可能花费 {asked} {currency}，但预算仅剩 {left}（您账户的预算为 {max}，{period}）。"}, reasons: map[string]Words{
+		"key":          {"The job may cost {asked} {currency}, but this API key has only {left} of its {max} for this {period} left.", "该任务可能花费 {asked} {currency}，但预算仅剩 {left}（该 API 密钥的预算为 {max}，{period}）。"},
 		"unpriced":     {"Your account has a budget, and the model {model} has no price in {currency}; choose another model.", "您的账户设有预算，而模型 {model} 没有以 {currency} 计的价格，请选择其他模型。"},
 		"key_unpriced": {"This API key has a budget, and the model {model} has no price in {currency}; choose another model.", "该 API 密钥设有预算，而模型 {model} 没有以 {currency} 计的价格，请选择其他模型。"},
 	}},
-	CodeQuotaExceeded: {status: http.StatusPaymentRequired, sentence: Words{"You have used today's quota of {max} images and audio files; it resets at midnight UTC.", "今天 {max} 个图片和音频的配额已用完，将于 UTC 零点重置。"}, reasons: map[string]Words{
-		"some":          {"You asked for {asked}, but only {left} of today's {max} are left; ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 个，但今天的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或等到 UTC 零点。"},
+	CodeQuotaExceeded: {status: http.StatusPaymentRequired, sentence: Words{"You have used today's quota for images and audio files, which is {max}; it resets at midnight UTC.", "今天 {max} 个图片和音频的配额已用完，将于 UTC 零点重置。"}, reasons: map[string]Words{
+		"some":          {"You asked for {asked}, but you have only {left} of today's {max} left; ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 个，但今天的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或等到 UTC 零点。"},
 		"never":         {"You asked for {asked} at once, but the limit is {max} per day; ask for fewer.", "您一次请求了 {asked} 个，但每天的上限为 {max} 个；请减少数量。"},
-		"text":          {"You have used today's quota of {max} texts; it resets at midnight UTC.", "今天 {max} 条文本的配额已用完，将于 UTC 零点重置。"},
-		"key":           {"This API key has used its quota of {max} images and audio files for today; it resets at midnight UTC.", "该 API 密钥今天 {max} 个图片和音频的配额已用完，将于 UTC 零点重置。"},
-		"key_some":      {"You asked for {asked}, but only {left} of today's {max} of this API key are left; ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 个，但该 API 密钥今天的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或等到 UTC 零点。"},
+		"text":          {"You have used today's quota for texts, which is {max}; it resets at midnight UTC.", "今天 {max} 条文本的配额已用完，将于 UTC 零点重置。"},
+		"key":           {"This API key has used its quota for images and audio files, which is {max} per day; it resets at midnight UTC.", "该 API 密钥今天 {max} 个图片和音频的配额已用完，将于 UTC 零点重置。"},
+		"key_some":      {"You asked for {asked}, but this API key has only {left} of today's {max} left; ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 个，但该 API 密钥今天的配额仅剩 {left} 个（共 {max} 个）；请减少数量，或等到 UTC 零点。"},
 		"key_never":     {"You asked for {asked} at once, but the limit of this API key is {max} per day; ask for fewer.", "您一次请求了 {asked} 个，但该 API 密钥每天的上限为 {max} 个；请减少数量。"},
-		"key_text":      {"This API key has used its quota of {max} texts for today; it resets at midnight UTC.", "该 API 密钥今天 {max} 条文本的配额已用完，将于 UTC 零点重置。"},
-		"address":       {"Your network address has used today's quota of {max} images and audio files, which everyone at that address shares; it resets at midnight UTC.", "您所在网络地址今天 {max} 个图片和音频的配额已用完；该配额由此地址的所有用户共享，将于 UTC 零点重置。"},
-		"address_some":  {"You asked for {asked}, but only {left} of today's {max} for your network address are left, which everyone at that address shares; ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 个，但您所在网络地址今天的共享配额仅剩 {left} 个（共 {max} 个）；请减少数量，或等到 UTC 零点。"},
+		"key_text":      {"This API key has used its quota for texts, which is {max} per day; it resets at midnight UTC.", "该 API 密钥今天 {max} 条文本的配额已用完，将于 UTC 零点重置。"},
+		"address":       {"Your network address has used today's quota for images and audio files, {max}, which everyone at that address shares; it resets at midnight UTC.", "您所在网络地址今天 {max} 个图片和音频的配额已用完；该配额由此地址的所有用户共享，将于 UTC 零点重置。"},
+		"address_some":  {"You asked for {asked}, but your network address has only {left} of today's {max} left, which everyone at that address shares; ask for fewer, or wait until midnight UTC.", "您请求了 {asked} 个，但您所在网络地址今天的共享配额仅剩 {left} 个（共 {max} 个）；请减少数量，或等到 UTC 零点。"},
 		"address_never": {"You asked for {asked} at once, but the limit for your network address, which everyone at that address shares, is {max} per day; ask for fewer.", "您一次请求了 {asked} 个，但您所在网络地址的所有用户每天合计上限为 {max} 个；请减少数量。"},
-		"address_text":  {"Your network address has used today's quota of {max} texts, which everyone at that address shares; it resets at midnight UTC.", "您所在网络地址今天 {max} 条文本的配额已用完；该配额由此地址的所有用户共享，将于 UTC 零点重置。"},
+		"address_text":  {"Your network address has used today's quota for texts, {max}, which everyone at that address shares; it resets at midnight UTC.", "您所在网络地址今天 {max} 条文本的配额已用完；该配额由此地址的所有用户共享，将于 UTC 零点重置。"},
 	}},
 	CodeQueueFull: {status: http.StatusServiceUnavailable, retryAfter: retryFull, sentence: Words{"The queue is full; try again later.", "任务队列已满，请稍后重试。"}},
 	CodeStoreFull: {status: http.StatusServiceUnavailable, retryAfter: retryFull, sentence: Words{"The storage of the service is full; try again later.", "服务存储空间已满，请稍后重试。"}},

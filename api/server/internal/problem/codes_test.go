@@ -205,6 +205,35 @@ func TestEveryCodeHasSentences(t *testing.T) {
 	}
 }
 
+// plural finds a number with a plural after it, such as "{max} jobs" or "{left} of {max} are left".
+var plural = regexp.MustCompile(`\{(?:max|min|asked|left|bad|all)\} (?:event )?[a-z]+s\b|\{(?:max|left|bad)\}[^;,]* are\b`)
+
+// TestSentencesWithOne looks for English sentences that are wrong if their number is 1, as a limit can be.
+func TestSentencesWithOne(t *testing.T) {
+	t.Parallel()
+	if len(plural.FindAllString("{max} jobs, {max} event streams, {left} of {max} per day are left", -1)) != 3 {
+		t.Fatal("plurals are not found")
+	}
+	check := func(code, sentence string) {
+		for _, found := range plural.FindAllString(sentence, -1) {
+			switch found {
+			case "{max} bytes", "{max} pixels", "{max} characters", "{min} characters", "{max} uploads", "{max} requests": // Always above 1.
+			default:
+				t.Errorf("%s: %q in %q", code, found, sentence)
+			}
+		}
+	}
+	for code, d := range codes {
+		check(code, d.sentence.English)
+		for reason, words := range d.reasons {
+			check(code+"/"+reason, words.English)
+		}
+	}
+	for _, code := range job.FieldCodes() {
+		check(code, job.FieldError{Code: code}.Sentence(job.English))
+	}
+}
+
 // TestErrorWhileStarting maps an unknown error before the connection to NATS exists.
 func TestErrorWhileStarting(t *testing.T) {
 	t.Parallel()

@@ -218,7 +218,7 @@ func TestListDeadLetters(t *testing.T) {
 	}
 	for query, fault := range map[string]string{
 		"limit=0": "?limit out_of_range", "limit=101": "?limit out_of_range", "kind=video": "?kind unknown_value", "code=odd": "?code unknown_value",
-		"owner=a.b": "?owner invalid_value", "owner=*": "?owner invalid_value", "since=yesterday": "?since invalid_value",
+		"owner=a.b": "?owner invalid_value", "owner=*": "?owner invalid_value", "since=yesterday": "?since invalid_time",
 	} {
 		f := b.admin(t, http.MethodGet, "/dead-letters?"+query, nil).problem(t, http.StatusBadRequest, "invalid_request")
 		if fmt.Sprint(f.Errors.list()) != "["+fault+"]" {
@@ -411,7 +411,7 @@ func TestInvalidBulkRequests(t *testing.T) {
 		for body, fault := range map[string]string{
 			`{}`: "/all all_needed", `{"all":false}`: "/all all_needed", `{"limit":0,"all":true}`: "/limit out_of_range", `{"limit":1001,"all":true}`: "/limit out_of_range",
 			`{"kind":"video"}`: "/kind unknown_value", `{"code":"odd"}`: "/code unknown_value", `{"owner":"*"}`: "/owner invalid_value",
-			`{"since":"x"}`: "/since invalid_value", `{"ids":[]}`: "/ids unknown_field", `{"all":"yes"}`: "/all wrong_type",
+			`{"since":"x"}`: "/since invalid_time", `{"ids":[]}`: "/ids unknown_field", `{"all":"yes"}`: "/all wrong_type",
 		} {
 			f := b.admin(t, http.MethodPost, "/dead-letters/"+action, body).problem(t, http.StatusBadRequest, "invalid_request")
 			if fmt.Sprint(f.Errors.list()) != "["+fault+"]" {

@@ -46,7 +46,7 @@ func TestProblemBodies(t *testing.T) {
 		"invalid_idempotency_key":   {http.MethodPost, "/api/jobs", goodBody, []option{idempotencyKey(" ")}},
 		"idempotency_key_reused":    {http.MethodPost, "/api/jobs", `{"kind":"prompt","input":{"text":"other"}}`, []option{idempotencyKey("used")}},
 		"invalid_cursor":            {http.MethodGet, "/api/jobs?cursor=x", nil, []option{cookie(c)}},
-		"invalid_query":             {http.MethodGet, "/api/jobs?limit=1000&status=done", nil, []option{cookie(c)}},
+		"invalid_query":             {http.MethodGet, "/api/jobs?limit=1000&status=done&created_after=2026-11-01T00:00:00+01:00", nil, []option{cookie(c)}},
 		"identity_required":         {http.MethodGet, "/api/jobs", nil, nil},
 		"cross_origin":              {http.MethodPost, "/api/jobs", goodBody, []option{header("Sec-Fetch-Site", "cross-site")}},
 		"not_found":                 {http.MethodGet, "/api/jobs/nothing", nil, nil},

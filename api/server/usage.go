@@ -138,7 +138,7 @@ func day(b *bind.Binder, c *gin.Context, name string, fallback time.Time) time.T
 	}
 	t, err := time.Parse(time.DateOnly, text)
 	if err != nil {
-		b.Add("?"+name, "invalid_value")
+		b.Add("?"+name, "invalid_date")
 	}
 	return t
 }

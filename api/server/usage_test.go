@@ -68,7 +68,7 @@ func TestUsage(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 	for query, want := range map[string]string{
-		"?since=yesterday": "?since invalid_value", "?since=2026-01-01&until=2026-04-03": "?since out_of_range",
+		"?since=yesterday": "?since invalid_date", "?since=2026-01-01&until=2026-04-03": "?since out_of_range",
 		"?since=2026-01-02&until=2026-01-01": "?since out_of_range", "?group_by=owner": "?group_by unknown_value", "?kind=x": "?kind unknown_value",
 	} {
 		if f := b.get(t, "/api/usage"+query, who).problem(t, http.StatusBadRequest, "invalid_request"); f.Errors.list()[0] != want {

@@ -65,6 +65,10 @@ var fieldSentences = map[string]words{
 	"not_with":        {"cannot be combined with {other}", "不能与 {other} 同时提供"},
 	"all_needed":      {"must be true unless kind, code, owner or since limits the selection", "未以 kind、code、owner 或 since 限定范围时必须为 true"},
 	"invalid_value":   {"is not valid", "无效"},
+	"invalid_time": {
+		"must be an RFC 3339 time such as 2026-11-30T12:00:00Z (in a URL, write + as %2B)", "必须是 RFC 3339 格式的时间，例如 2026-11-30T12:00:00Z（在 URL 中 + 要写作 %2B）",
+	},
+	"invalid_date": {"must be a date such as 2026-11-30", "必须是日期，例如 2026-11-30"},
 }
 
 // fieldSentence returns the sentence of a code of FieldError with its placeholders, or the code itself if it is unknown, so that

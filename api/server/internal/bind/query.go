@@ -32,7 +32,7 @@ func (b *Binder) Time(pointer, text string) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		b.Add(pointer, "invalid_value")
+		b.Add(pointer, "invalid_time")
 	}
 	return t
 }

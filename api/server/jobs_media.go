@@ -13,7 +13,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/text2image-audio/text2image-audio/api/server/internal/bind"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/lifetime"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/respond"
@@ -30,10 +29,7 @@ func (h *jobHandler) getMedia(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	width, err := thumbnailWidth(c)
-	if err != nil {
-		return err
-	}
+	width, _ := strconv.Atoi(c.Query("w")) // checkQuery has checked it; without it the width is 0.
 	ctx, cancel := lifetime.Bounded(c.Request.Context())
 	defer cancel()
 	snap, err := readJob(ctx, h.sessions, h.jobs, caller, id)
@@ -72,20 +68,6 @@ var thumbnailWidths = []string{"160", "320", "480", "640", "960"}
 
 // thumbnailCache is the memory for thumbnails, in bytes.
 const thumbnailCache = 16 << 20
-
-// thumbnailWidth returns the value of `w`, 0 if there is none.
-func thumbnailWidth(c *gin.Context) (int, error) {
-	text, given := c.GetQuery("w")
-	if !given {
-		return 0, nil
-	}
-	var b bind.Binder
-	if !slices.Contains(thumbnailWidths, text) {
-		b.Add("?w", "unknown_value", "known", bind.Join(thumbnailWidths))
-		return 0, b.Err()
-	}
-	return strconv.Atoi(text)
-}
 
 // thumbnail returns a thumbnail of an image, or thumbnail.ErrOriginal.
 func (h *jobHandler) thumbnail(ctx context.Context, spec *job.Spec, m job.Media, width int) (*thumbnail.Thumbnail, error) {
@@ -171,7 +153,7 @@ func mediaHeaders(c *gin.Context, spec *job.Spec, m job.Media) {
 // contentHeaders sets the headers of stored content, which never changes.
 func contentHeaders(c *gin.Context, mediaType, name, sha256 string) {
 	disposition := "inline"
-	if download := c.Query("download"); download == "1" || download == "true" {
+	if slices.Contains(choices["download"], c.Query("download")) { // The routes of the OpenAI API ignore other values.
 		disposition = "attachment"
 	}
 	c.Header("Content-Type", mediaType)

@@ -47,7 +47,10 @@ var queries = map[string][]string{
 // repeatable are the parameters that may appear more than once.
 var repeatable = []string{"kind", "status", "state", "tag", "group_by", "model", "api_key"}
 
-// checkQuery rejects unknown, repeated and malformed parameters. url.URL.Query leaves out the malformed ones, so that a filter
+// choices are the values of parameters that only have few.
+var choices = map[string][]string{"download": {"1", "true"}, "w": thumbnailWidths}
+
+// checkQuery rejects parameters that are unknown, repeated or malformed, and those of choices with another value. url.URL.Query leaves out the malformed ones, so that a filter
 // with an invalid escape would select everything.
 func (m *middleware) checkQuery(c *gin.Context) {
 	if c.Request.URL.RawQuery == "" {
@@ -75,6 +78,8 @@ func (m *middleware) checkQuery(c *gin.Context) {
 			b.Add(pointer, "unknown_field")
 		case len(given[name]) > 1 && !slices.Contains(repeatable, name):
 			b.Add(pointer, "duplicate_field")
+		case choices[name] != nil && !slices.Contains(choices[name], given[name][0]):
+			b.Add(pointer, "unknown_value", "known", bind.Join(choices[name]))
 		}
 	}
 	if err := b.Err(); err != nil {

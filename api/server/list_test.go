@@ -215,6 +215,7 @@ func TestUnknownQueryParameters(t *testing.T) {
 		{"POST", "/api/jobs/job-a/cancel?force", "[?force unknown_field]"},
 		{"DELETE", "/api/jobs/job-a?wait=1", "[?wait unknown_field]"},
 		{"GET", "/api/models?kind=image", "[?kind unknown_field]"},
+		{"GET", "/api/quota?x=1", "[?x unknown_field]"},
 		{"GET", "/api/events?a~/b", "[?a~0~1b unknown_field]"},
 		{"GET", "/api/jobs?limit=%zz&kind=image", "[?limit invalid_value]"},
 		{"GET", "/api/jobs?limit=2;q=fox", "[?limit invalid_value]"},

@@ -25,6 +25,7 @@ var queries = map[string][]string{
 	"/api/uploads/:id":           {"download"},
 	"/api/events":                {"last_event_id"},
 	"/api/models":                nil,
+	"/api/quota":                 nil,
 	"/api/usage":                 {"since", "until", "group_by", "kind", "model", "api_key"},
 	"/api/usage/budget":          nil,
 	"/api/keys":                  nil,

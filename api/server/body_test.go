@@ -38,8 +38,8 @@ var bodyCases = []struct {
 	{"NUL", "\x00", 400, "invalid_json", "byte 1"},
 	{"raw control character", "{\"kind\":\"a\x01\"}", 400, "invalid_json", "byte"},
 	{"deep lists", `{"kind":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "}", 400, "invalid_json", "nested"},
-	{"very deep", strings.Repeat("[", 20_000), 400, "invalid_json", ""},
-	{"very deep objects", strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000), 400, "invalid_json", ""},
+	{"very deep", strings.Repeat("[", 20_000), 400, "invalid_json", "nested"},
+	{"very deep objects", strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000), 400, "invalid_json", "nested"},
 	{"too large", strings.Repeat(" ", server.MaxBody) + goodBody, 413, "body_too_large", "262144 bytes"},
 }
 

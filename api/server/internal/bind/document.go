@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
@@ -12,6 +13,9 @@ import (
 
 // maxDepth is how deeply a body may be nested; valid bodies have two levels.
 const maxDepth = 16
+
+// errTooDeep is the end of the message of encoding/json for more than 10,000 levels, which nothing else distinguishes from a syntax error.
+const errTooDeep = "exceeded max depth"
 
 // Node is a JSON value as received. Unlike the result of encoding/json it keeps duplicate names and distinguishes missing
 // values from wrong ones, so that all errors of a body can be reported at once.
@@ -76,6 +80,9 @@ func syntaxProblem(body []byte) *problem.Problem {
 		offset := len(body)
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			offset = int(syntax.Offset)
+			if strings.HasSuffix(syntax.Error(), errTooDeep) {
+				return invalidJSON("depth", 0)
+			}
 		}
 		return invalidJSON("", offset)
 	}

@@ -174,27 +174,38 @@ func (h *uploadHandler) addUpload(c *gin.Context) error {
 
 // imageInBody returns the image in a body: the file of a form, or the whole body.
 func imageInBody(contentType string, body []byte) ([]byte, error) {
-	mediaType, params, err := mime.ParseMediaType(contentType)
-	if err != nil || mediaType != "multipart/form-data" {
+	mediaType, params, _ := mime.ParseMediaType(contentType) // Faulty parameters leave no boundary.
+	if mediaType != "multipart/form-data" {
 		if len(body) == 0 {
 			return nil, problem.Because(problem.CodeBodyRequired, "image")
 		}
 		return body, nil
 	}
-	form := multipart.NewReader(bytes.NewReader(body), params["boundary"])
-	for {
-		part, err := form.NextPart()
-		if err != nil {
-			return nil, problem.Invalid(bind.Required("/file"))
-		}
-		if part.FormName() == "file" {
-			data, err := io.ReadAll(part)
-			if err != nil || len(data) == 0 {
-				return nil, problem.Invalid(bind.Required("/file"))
-			}
-			return data, nil
-		}
+	return fileInForm(params["boundary"], body)
+}
+
+// fileInForm returns the field "file" of a form.
+func fileInForm(boundary string, body []byte) ([]byte, error) {
+	if boundary == "" {
+		return nil, problem.Because(problem.CodeInvalid, "boundary")
 	}
+	form := multipart.NewReader(bytes.NewReader(body), boundary)
+	part, err := form.NextPart()
+	for err == nil && part.FormName() != "file" {
+		part, err = form.NextPart()
+	}
+	var data []byte
+	if err == nil {
+		data, err = io.ReadAll(part)
+	}
+	switch {
+	// NextPart also fails with io.EOF for a form that is cut off.
+	case err != nil && (!errors.Is(err, io.EOF) || !bytes.Contains(body, []byte("--"+boundary+"--"))):
+		return nil, problem.Because(problem.CodeInvalid, "form")
+	case len(data) == 0:
+		return nil, problem.Invalid(bind.Required("/file"))
+	}
+	return data, nil
 }
 
 // listUploads is GET /api/uploads. It lists the uploads of the caller that have not expired, newest first.

@@ -138,19 +138,29 @@ func TestUploads(t *testing.T) {
 		status int
 		code   string
 	}{
-		"nothing":         {nil, 400, "The request has no body; send a PNG, JPEG, or WebP image."},
-		"no image":        {[]byte(`{"file":"x"}`), 400, "invalid_picture"},
-		"cut off":         {data[:len(data)-20], 400, "invalid_picture"},
-		"damaged":         {bytes.Replace(data, []byte("IDAT"), []byte("IDAT\x00\x00\x00"), 1)[:len(data)], 400, "invalid_picture"},
-		"many pixels":     {grayPNG(6000, 5000, 0), 400, "invalid_picture"},
-		"too large":       {append(slices.Clone(data), make([]byte, 11<<20)...), 400, "picture_too_large"},
-		"far larger":      {make([]byte, 17<<20), 413, "body_too_large"},
-		"a form of other": {[]byte("--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\nx\r\n--x--\r\n"), 400, "invalid_request"},
-		"a form cut off":  {[]byte("--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx"), 400, "invalid_request"},
+		"nothing":               {nil, 400, "The request has no body; send a PNG, JPEG, or WebP image."},
+		"no image":              {[]byte(`{"file":"x"}`), 400, "invalid_picture"},
+		"cut off":               {data[:len(data)-20], 400, "invalid_picture"},
+		"damaged":               {bytes.Replace(data, []byte("IDAT"), []byte("IDAT\x00\x00\x00"), 1)[:len(data)], 400, "invalid_picture"},
+		"many pixels":           {grayPNG(6000, 5000, 0), 400, "invalid_picture"},
+		"too large":             {append(slices.Clone(data), make([]byte, 11<<20)...), 400, "picture_too_large"},
+		"far larger":            {make([]byte, 17<<20), 413, "body_too_large"},
+		"a form of other":       {[]byte("--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\nx\r\n--x--\r\n"), 400, "/file must not be empty"},
+		"a form cut off":        {[]byte("--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx"), 400, "form is incomplete"},
+		"a form cut off early":  {[]byte("--x\r\nContent-Disposition: form-data; na"), 400, "form is incomplete"},
+		"a form without an end": {[]byte("--x\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\nx\r\n--x\r\n"), 400, "form is incomplete"},
+		"no boundary":           {[]byte("--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--x--\r\n"), 400, "has no boundary"},
+		"no value of boundary":  {[]byte("--x--\r\n"), 400, "has no boundary"},
 	} {
 		options := []option{other}
 		if strings.HasPrefix(name, "a form") {
 			options = append(options, header("Content-Type", "multipart/form-data; boundary=x"))
+		}
+		if strings.HasPrefix(name, "no boundary") {
+			options = append(options, header("Content-Type", "multipart/form-data"))
+		}
+		if strings.HasPrefix(name, "no value") {
+			options = append(options, header("Content-Type", "multipart/form-data; boundary="))
 		}
 		if resp := b.post(t, "/api/uploads", r.body, options...); resp.StatusCode != r.status || !bytes.Contains(resp.body, []byte(r.code)) {
 			t.Errorf("%s: %d %s", name, resp.StatusCode, resp.body)

@@ -96,7 +96,9 @@ type definition struct {
 // codes is the table of all codes except those of failed jobs.
 var codes = map[string]definition{
 	CodeInvalid: {status: http.StatusBadRequest, sentence: Words{"The request is invalid.", "请求无效。"}, reasons: map[string]Words{
-		"lines": {"Invalid jobs: {bad} of {all}; none was accepted.", "有 {bad} 个任务无效，共 {all} 个；没有接受任何任务。"},
+		"boundary": {"The Content-Type of the form has no boundary; let the HTTP client set it.", "表单的 Content-Type 缺少 boundary，请由 HTTP 客户端自动设置。"},
+		"form":     {"The form is incomplete or malformed; send it again as multipart/form-data.", "表单不完整或格式有误，请重新以 multipart/form-data 发送。"},
+		"lines":    {"Invalid jobs: {bad} of {all}; none was accepted.", "有 {bad} 个任务无效，共 {all} 个；没有接受任何任务。"},
 	}},
 	CodeInvalidJSON: {status: http.StatusBadRequest, sentence: Words{"The body is not valid JSON: syntax error at byte {offset}.", "请求体不是有效的 JSON：第 {offset} 字节处有语法错误。"}, reasons: map[string]Words{
 		"encoding": {"The body is not valid UTF-8: invalid byte at offset {offset}.", "请求体不是有效的 UTF-8：第 {offset} 字节无效。"},

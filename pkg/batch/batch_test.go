@@ -351,6 +351,29 @@ func TestCancelOfABatch(t *testing.T) {
 	r.settled(t)
 }
 
+// TestCancelOfAnEndedBatch cancels a batch before and after its last job has ended.
+func TestCancelOfAnEndedBatch(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for owner, left := range map[string]int{"u1": 0, "u2": 1} {
+		accepted, err := r.first.Accept(t.Context(), r.submitters[0], r.request(t, owner, "", 3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range accepted.Batch.JobIDs()[left:] {
+			r.finish(t, owner, id)
+		}
+		b, err := r.first.Cancel(t.Context(), []string{owner}, accepted.Batch.ID)
+		if err != nil || (b.CanceledAt != nil) != (left > 0) {
+			t.Errorf("%d left: canceled at %v, %v", left, b.CanceledAt, err)
+		}
+		if stored, err := r.second.Get(t.Context(), []string{owner}, b.ID); err != nil || (stored.CanceledAt != nil) != (left > 0) {
+			t.Errorf("%d left: %+v, %v", left, stored, err)
+		}
+	}
+	r.settled(t)
+}
+
 // TestFullQueue refuses a batch that the queue cannot take, and completes one whose room was taken in the meantime.
 func TestFullQueue(t *testing.T) {
 	t.Parallel()

@@ -15,8 +15,8 @@ import (
 )
 
 // Cancel cancels all jobs of a batch of one of the owners that have not ended, and returns the batch. Once this is stored, it is done
-// even if the process dies. Canceling again is no error. It fails with ErrNotFound. If ctx ends before all jobs are canceled, it returns
-// the batch nevertheless, and this process continues. It costs as much as a cancel of each job.
+// even if the process dies. Canceling again is no error, and a batch whose jobs have all ended stays as it is. It fails with ErrNotFound. If ctx ends before all jobs are canceled, it returns
+// the batch nevertheless, and this process continues. It costs as much as two calls of Jobs and a cancel of each job.
 func (s *Service) Cancel(ctx context.Context, owners []string, id string) (*Batch, error) {
 	b, err := s.markCanceled(ctx, owners, id)
 	if err != nil {
@@ -37,10 +37,13 @@ func (s *Service) Cancel(ctx context.Context, owners []string, id string) (*Batc
 	}
 }
 
-// markCanceled stores that a batch is canceled. Its jobs are canceled afterwards.
+// markCanceled stores that a batch is canceled, unless its jobs have all ended. Its jobs are canceled afterwards.
 func (s *Service) markCanceled(ctx context.Context, owners []string, id string) (*Batch, error) {
 	b, err := s.Get(ctx, owners, id)
 	if err != nil || b.CanceledAt != nil {
+		return b, err
+	}
+	if ended, err := s.ended(ctx, b); err != nil || ended {
 		return b, err
 	}
 	// Without the mark nobody would continue. A mark of a batch that is not canceled means nothing.
@@ -62,6 +65,23 @@ func (s *Service) markCanceled(ctx context.Context, owners []string, id string) 
 	}
 	b.Record = e.Value
 	return b, nil
+}
+
+// ended reports whether all jobs of a batch have ended.
+func (s *Service) ended(ctx context.Context, b *Batch) (bool, error) {
+	if b.State != StateAccepted {
+		return false, nil
+	}
+	found, err := s.Jobs(ctx, b)
+	if err != nil {
+		return false, err
+	}
+	for _, snap := range found {
+		if snap.Record == nil {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // finishCancel cancels the jobs of a canceled batch, the last first, since the first are the next to run, and removes its mark.

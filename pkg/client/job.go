@@ -19,6 +19,12 @@ type Request struct {
 	// Cache, if false, requires a result of its own. Otherwise an image with a seed, and speech, have the result of an identical earlier
 	// job of the caller if there is one.
 	Cache *bool `json:"cache,omitempty"`
+	// Webhook is the URL to which the events of the job are sent, for members only. Unless it is set, they are sent to the URL of
+	// the account, if that has one.
+	Webhook string `json:"webhook,omitempty"`
+	// WebhookEvents are those that are sent: job.started, job.succeeded, job.failed, job.canceled. If nil they are those of the end of
+	// the job, or those set for the account if its URL is used; an empty list sends none.
+	WebhookEvents []string `json:"webhook_events,omitzero"`
 }
 
 // Input is the input of a job. Of each field, the zero value means that the server chooses.
@@ -71,6 +77,10 @@ type Job struct {
 
 	Metadata map[string]string `json:"metadata,omitempty"`
 	Tags     []string          `json:"tags,omitempty"`
+
+	// Webhook is where the WebhookEvents are sent; empty if nowhere.
+	Webhook       string   `json:"webhook,omitempty"`
+	WebhookEvents []string `json:"webhook_events,omitempty"`
 
 	// Raw is the job as it was received, with the fields that this version does not know.
 	Raw json.RawMessage `json:"-"`

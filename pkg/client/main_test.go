@@ -34,7 +34,7 @@ func withServer(f func() int) (code int, err error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	cfg := app.Default()
-	if err := env.Load([]string{"DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0", "NATS_SYNC=1m"}, &cfg); err != nil {
+	if err := env.Load([]string{"DATA_DIR=" + dir, "LISTEN_ADDR=127.0.0.1:0", "NATS_SYNC=1m", "WEBHOOK_ALLOW=127.0.0.0/8"}, &cfg); err != nil {
 		return 1, err
 	}
 	cfg.Worker.Latency = simulator.Latency{}

@@ -27,9 +27,7 @@ const runProgramEnv = "T2I_TEST_RUNS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(runProgramEnv) != "" {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		context.AfterFunc(ctx, stop)
-		os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+		main()
 	}
 	dir, err := os.MkdirTemp("", "api-test")
 	if err != nil {
@@ -265,6 +263,25 @@ func TestInterruptStopsCleanly(t *testing.T) {
 	}
 	if err := p.cmd.Wait(); err != nil {
 		t.Errorf("the program ended with %v: %s", err, &p.stderr)
+	}
+}
+
+// TestHangupStopsCleanly sends what the closing of a terminal sends.
+func TestHangupStopsCleanly(t *testing.T) {
+	t.Parallel()
+	// If nohup runs the tests, the programs would inherit that SIGHUP is ignored.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
+	dir := t.TempDir()
+	api := startAPI(t, dir, "NATS_LISTEN=127.0.0.1:0")
+	for _, cmd := range []*exec.Cmd{startWorker(t, buildWorker(t), api.nats, dir), api.cmd} {
+		if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%s ended with %v", cmd.Path, err)
+		}
 	}
 }
 

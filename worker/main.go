@@ -8,11 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	goruntime "runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -33,9 +31,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// Restore the default behavior of signals: a second one ends the program at once.
-	context.AfterFunc(ctx, stop)
+	ctx := lifecycle.UntilSignal(context.Background())
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 

@@ -211,6 +211,9 @@ func awaitReady(srv *server.Server, lines *serverLog) error {
 			return nil
 		}
 		if reason := lines.fatal.Load(); reason != nil {
+			if _, at, ok := strings.Cut(*reason, "Error listening on port: "); ok {
+				return fmt.Errorf("start embedded NATS: listen on NATS_LISTEN: %s", at)
+			}
 			return fmt.Errorf("start embedded NATS: %s", *reason)
 		}
 	}

@@ -133,6 +133,21 @@ func TestSecondProcessFails(t *testing.T) {
 	}
 }
 
+func TestListenNamesAddressInUse(t *testing.T) {
+	t.Parallel()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	cfg := brokertest.Config(t)
+	cfg.Listen = listener.Addr().String()
+	_, err = brokertest.Open(t, cfg, newLines())
+	if err == nil || !strings.Contains(err.Error(), "NATS_LISTEN: ") || !strings.Contains(err.Error(), cfg.Listen) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestListenOnLoopback(t *testing.T) {
 	t.Parallel()
 	cfg := brokertest.Config(t)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/processor"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/pollinations"
 )
 
@@ -27,7 +28,7 @@ func (w *Worker) gate(leases *control.Store) pollinations.Gate {
 		case errors.Is(err, control.ErrLeased):
 			return nil, pollinations.Busy(name, retryAfter)
 		case err != nil:
-			return nil, err
+			return nil, processor.StoreError(err)
 		}
 		return func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)

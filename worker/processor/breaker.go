@@ -245,6 +245,7 @@ func (b *breaker) record(ctx context.Context, p permit, f *fault.Error, known bo
 	if err != nil {
 		return err
 	}
+	b.endRow(p.upstream)
 	if after.Trips != before.Trips {
 		b.metrics.UpstreamTrips.WithLabelValues(p.upstream, after.Code).Inc()
 	}
@@ -339,12 +340,23 @@ func (b *breaker) countsAsDown(p permit, f *fault.Error) bool {
 	case p.probe && (unreachable(f) || timedOut(f)):
 		return true
 	case !unreachable(f):
+		if f.Status != 0 {
+			b.endRow(p.upstream)
+		}
 		return p.probe && b.control.View().Circuit(p.upstream).Code == job.CodeMisconfigured
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.unreachable[p.upstream]++
 	return b.unreachable[p.upstream] >= downAfter
+}
+
+// endRow ends a row of failed calls: the upstream has responded, or its circuit breaker has opened. Whichever worker closes that, it takes
+// another row to open it again.
+func (b *breaker) endRow(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.unreachable, name)
 }
 
 // avoided counts a failed call of a provider and reports whether to avoid it for a while: too many calls in a row failed, or

@@ -1,6 +1,7 @@
 package processor_test
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -333,6 +334,55 @@ func TestFailuresOfOneJobKeepTheCircuitClosed(t *testing.T) {
 	}
 	if c := r.Circuit(job.UpstreamImage); c.Trips != 0 {
 		t.Errorf("the circuit is %+v", c)
+	}
+}
+
+// Only calls in a row that do not reach an upstream open its circuit: the row ends with a response, also an error, and when the circuit
+// has opened, whichever worker closes it.
+func TestUnreachableCallsCountInARow(t *testing.T) {
+	t.Parallel()
+	unreached, refused := of(job.UpstreamImage, fault.Retryable, 0, 0), of(job.UpstreamImage, fault.Retryable, 500, 0)
+	for name, test := range map[string]struct {
+		before []*fault.Error
+		opened int
+	}{
+		"error response": {append(slices.Repeat([]*fault.Error{unreached}, 9), refused), 0},
+		"open circuit":   {slices.Repeat([]*fault.Error{unreached}, 10), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			faults := make(chan *fault.Error, len(test.before)+1)
+			for _, f := range append(test.before, unreached) {
+				faults <- f
+			}
+			g := processortest.NewGenerator(func(c processortest.Call) (*job.Result, error) {
+				select {
+				case f := <-faults:
+					return nil, f
+				default:
+					return processortest.Succeed(c)
+				}
+			})
+			w := r.Start(g, withOneSlot, func(c *processor.Config) { c.RetryInitialDelay, c.RetryMaxDelay = time.Hour, time.Hour })
+			for range test.before {
+				r.Submit(job.KindImage, processortest.MaxAttempts(8))
+			}
+			g.WaitCalls(t, len(test.before))
+			if test.opened > 0 {
+				r.Eventually("the circuit opens", func() bool { return w.Control.View().Circuit(job.UpstreamImage).Open() })
+				if err := w.Control.Reset(t.Context(), job.UpstreamImage); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.Submit(job.KindImage, processortest.MaxAttempts(8))
+			g.WaitCalls(t, len(test.before)+1)
+			r.Submit(job.KindImage)
+			g.WaitCalls(t, len(test.before)+2)
+			if n := strings.Count(w.Log.String(), "circuit breaker open"); n != test.opened {
+				t.Errorf("the circuit opened %d times, want %d", n, test.opened)
+			}
+		})
 	}
 }
 

@@ -17,7 +17,7 @@ type Config struct {
 	SlotsText  int `env:"WORKER_SLOTS_TEXT" envDefault:"16" doc:"Prompt and translation jobs that one worker process runs at once."`
 
 	RetryInitialDelay time.Duration `env:"FETCH_RETRY_INITIAL_DELAY_MS" alias:"RETRY_INITIAL_DELAY_MS" envDefault:"1500" doc:"Delay before the second attempt of a job, in milliseconds; it doubles with each further attempt."`
-	RetryMaxDelay     time.Duration `env:"FETCH_RETRY_MAX_DELAY_MS" envDefault:"60000" doc:"Longest backoff between two attempts, in milliseconds; a Retry-After from the upstream may be longer."`
+	RetryMaxDelay     time.Duration `env:"FETCH_RETRY_MAX_DELAY_MS" envDefault:"60000" doc:"Longest backoff between two attempts, in milliseconds, before a jitter of ±30 %; a Retry-After from the upstream may be longer."`
 
 	ImageTimeout time.Duration `env:"IMAGE_TIMEOUT" envDefault:"180s" doc:"Longest duration of one attempt of an image job."`
 	AudioTimeout time.Duration `env:"AUDIO_TIMEOUT" envDefault:"120s" doc:"Longest duration of one attempt of a speech job."`

@@ -59,6 +59,14 @@ func (h *openAIHandler) editOrder(c *gin.Context, caller session.Caller, body []
 	} else {
 		in.Model = h.model(c, in.Model, fallback, models.Images, h.catalogue.Images, substitute)
 	}
+	for _, data := range r.Images {
+		in.ReferenceImages = append(in.ReferenceImages, job.Reference{Upload: store.UploadID(caller.Owner, data)}.String())
+	}
+	// A form has room for thousands of images, each of which takes long to decode: an invalid request must not.
+	b.AddMissing(openai.ImageFaults(in.Validate(models))...)
+	if err := b.Err(); err != nil {
+		return nil, nil, err
+	}
 	references := make([]store.Reference, len(r.Images))
 	for i, data := range r.Images {
 		found, err := h.uploaded.check(c, data)
@@ -67,7 +75,7 @@ func (h *openAIHandler) editOrder(c *gin.Context, caller session.Caller, body []
 		}
 		references[i] = store.NewReference(found.ContentType, found.Data)
 		references[i].Index = i
-		in.ReferenceImages = append(in.ReferenceImages, job.Reference{Upload: store.UploadID(caller.Owner, found.Data)}.String())
+		in.ReferenceImages[i] = job.Reference{Upload: store.UploadID(caller.Owner, found.Data)}.String()
 	}
 	o, err := h.order(job.KindImage, in, models, b, openai.ImageFaults)
 	if err != nil {

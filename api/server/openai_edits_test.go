@@ -78,8 +78,11 @@ func TestOpenAIEdits(t *testing.T) {
 		"a mask":          {with([2]string{"mask", string(second)}), "invalid_request", "mask"},
 		"no references":   {with([2]string{"model", "flux"}), "invalid_request", "image"},
 		"too many images": {with([2]string{"model", "kontext"}, [2]string{"image", string(second)}), "invalid_request", "image"},
-		"n":               {with([2]string{"n", "x"}), "invalid_request", "n"},
-		"damaged":         {[][2]string{{"prompt", "a"}, {"image", string(first[:40])}}, "invalid_picture", ""},
+		"too many images, none of which is decoded": {
+			with([2]string{"model", "kontext"}, [2]string{"image", string(first[:40])}), "invalid_request", "image",
+		},
+		"n":       {with([2]string{"n", "x"}), "invalid_request", "n"},
+		"damaged": {[][2]string{{"prompt", "a"}, {"image", string(first[:40])}}, "invalid_picture", ""},
 	} {
 		e := edit(r.parts).openAIError(t, http.StatusBadRequest, r.code).Error
 		if (e.Param == nil) != (r.param == "") || (e.Param != nil && *e.Param != r.param) {

@@ -174,7 +174,12 @@ func TestDownloadGoesOn(t *testing.T) {
 			t.Errorf("%s: %v, %q", name, err, b.String())
 		}
 	}
-	c, _ := serve(t, respond(200, "124")).dial(t)
+	m.Bytes = 3
+	c, _ := serve(t, hangUp("123"), respond(416, "")).dial(t)
+	if err := c.Download(t.Context(), m, io.Discard); err != nil {
+		t.Errorf("after the last byte: %v", err)
+	}
+	c, _ = serve(t, respond(200, "124")).dial(t)
 	if err := c.Download(t.Context(), m, io.Discard); err == nil || !strings.Contains(err.Error(), "SHA-256") {
 		t.Errorf("other bytes: %v", err)
 	}

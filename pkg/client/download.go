@@ -22,6 +22,9 @@ func (c *Client) Download(ctx context.Context, m Media, w io.Writer) error {
 	d := download{w: io.MultiWriter(w, hash)}
 	err = c.retry(ctx, func() error {
 		before := d.written
+		if before > 0 && before == m.Bytes {
+			return nil // The connection broke after the last byte. There is no range that begins there.
+		}
 		header := http.Header{}
 		if before > 0 {
 			header.Set("Range", fmt.Sprintf("bytes=%d-", before))

@@ -62,12 +62,21 @@ func (h *batchHandler) submitBatch(c *gin.Context) error {
 	return h.acceptBatch(c, caller, batch.Request{Orders: orders, Key: key}, numbers)
 }
 
-// batchLine is one job of the body of a batch. Either node or err is set.
+// batchLine is one job of the body of a batch. Either text or node is set.
 type batchLine struct {
 	// number is that of the line in the body; 0 if the body has no lines.
 	number int
-	node   *bind.Node
-	err    error
+	// text is parsed when its turn comes, so that only one line at a time takes the memory of its values.
+	text []byte
+	node *bind.Node
+}
+
+// parsed returns the value of a line, or a problem.
+func (l *batchLine) parsed() (*bind.Node, error) {
+	if l.node != nil {
+		return l.node, nil
+	}
+	return bind.Parse(l.text)
 }
 
 // readBatch reads the body of a batch: {"jobs": [...]}, in which dry_run may be set, or one job per line.
@@ -81,8 +90,7 @@ func readBatch(c *gin.Context) (lines []batchLine, dryRun bool, err error) {
 			return nil, false, tooManyJobs()
 		}
 		for _, line := range list {
-			node, err := bind.Parse(line.Text)
-			lines = append(lines, batchLine{line.Number, node, err})
+			lines = append(lines, batchLine{number: line.Number, text: line.Text})
 		}
 		return lines, false, nil
 	}
@@ -126,10 +134,10 @@ func (h *batchHandler) batchOrders(c *gin.Context, caller session.Caller, lines 
 	var bad []problem.Line
 	for i, line := range lines {
 		var sub submission
-		err := line.err
+		node, err := line.parsed()
 		if err == nil {
 			var b bind.Binder
-			b.Object("", line.node, &sub)
+			b.Object("", node, &sub)
 			if sub.DryRun {
 				b.Add("/dry_run", "unknown_field") // It is a member of the batch.
 			}

@@ -60,8 +60,8 @@ func Parse(body []byte) (*Node, error) {
 	r := reader{body: body}
 	root := r.value(0)
 	switch {
-	case r.tooDeep:
-		return nil, invalidJSON("depth", 0)
+	case r.fault != "":
+		return nil, invalidJSON(r.fault, 0)
 	case root.Kind != Object:
 		return nil, invalidJSON("object", 0)
 	}
@@ -102,13 +102,19 @@ func invalidUTF8(b []byte) int {
 	return -1
 }
 
+// maxValues bounds the values in a body, since each takes up to fifty times as much memory as its text. A valid job has at most 150,
+// and a batch a thousand jobs.
+const maxValues = 256 << 10
+
 // reader reads the values of a body whose syntax is valid.
 type reader struct {
 	body []byte
 	// at is the offset of the next byte.
 	at int
-	// tooDeep reports that values are nested too deeply; they are incomplete then.
-	tooDeep bool
+	// values counts the values so far.
+	values int
+	// fault is the reason why the values are incomplete: they are nested too deeply, or too many.
+	fault string
 }
 
 // skip skips white space, commas and colons, whose places are known to be right, and returns the next byte.
@@ -124,8 +130,14 @@ func (r *reader) skip() byte {
 }
 
 func (r *reader) value(depth int) *Node {
-	if depth > maxDepth {
-		r.tooDeep = true
+	r.values++
+	switch {
+	case depth > maxDepth:
+		r.fault = "depth"
+	case r.values > maxValues:
+		r.fault = "values"
+	}
+	if r.fault != "" {
 		return &Node{Kind: Null}
 	}
 	switch r.skip() {
@@ -147,7 +159,7 @@ func (r *reader) value(depth int) *Node {
 func (r *reader) object(depth int) *Node {
 	n := &Node{Kind: Object}
 	r.at++
-	for !r.tooDeep && r.skip() != '}' {
+	for r.fault == "" && r.skip() != '}' {
 		name := r.text()
 		n.Members = append(n.Members, Member{name, r.value(depth + 1)})
 	}
@@ -158,7 +170,7 @@ func (r *reader) object(depth int) *Node {
 func (r *reader) array(depth int) *Node {
 	n := &Node{Kind: Array}
 	r.at++
-	for !r.tooDeep && r.skip() != ']' {
+	for r.fault == "" && r.skip() != ']' {
 		n.items = append(n.items, r.value(depth+1))
 	}
 	r.at++

@@ -2,8 +2,12 @@ package bind
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
+	"strings"
 	"testing"
+
+	"github.com/text2image-audio/text2image-audio/api/server/internal/problem"
 )
 
 // TestParse compares documents with the result of encoding/json.
@@ -23,6 +27,19 @@ func TestParse(t *testing.T) {
 		if got := plain(t, root); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %#v, want %#v", body, got, want)
 		}
+	}
+}
+
+// TestParseManyValues parses a body with as many values as allowed, and with more.
+func TestParseManyValues(t *testing.T) {
+	t.Parallel()
+	body := func(values int) []byte { return []byte(`{"a":[0` + strings.Repeat(",0", values-3) + `]}`) }
+	if _, err := Parse(body(maxValues)); err != nil {
+		t.Error(err)
+	}
+	_, err := Parse(body(maxValues + 1))
+	if p, ok := errors.AsType[*problem.Problem](err); !ok || p.Code != problem.CodeInvalidJSON || p.Reason != "values" {
+		t.Errorf("%v", err)
 	}
 }
 

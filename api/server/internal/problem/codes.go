@@ -105,6 +105,7 @@ var codes = map[string]definition{
 		"object":   {"The body must be a single JSON object.", "请求体必须是一个 JSON 对象。"},
 		"trailing": {"Unexpected data after the JSON object, at byte {offset}.", "JSON 对象之后有多余数据，位于第 {offset} 字节。"},
 		"depth":    {"The body is nested too deeply.", "请求体嵌套层级过深。"},
+		"values":   {"The body has too many values.", "请求体包含的值过多。"},
 	}},
 	CodeBodyRequired: {status: http.StatusBadRequest, sentence: Words{"The request has no body; send a JSON object.", "请求体为空，请发送一个 JSON 对象。"}, reasons: map[string]Words{
 		"image": {"The request has no body; send a PNG, JPEG, or WebP image.", "请求体为空，请发送 PNG、JPEG 或 WebP 图片。"},

@@ -225,25 +225,33 @@ func (f *Feed) watchOwner(ctx context.Context, r *Reader, owner string, since ti
 	return nil
 }
 
-// withEnded returns the active jobs and the jobs of the owner that ended after since.
+// withEnded returns the active jobs and the jobs of the owner that ended after since: those that the store names, and those among the
+// latest submissions, since a replica may not have the ends of the last moment yet.
 func (f *Feed) withEnded(ctx context.Context, owner string, since time.Time, active []*job.Snapshot) ([]*job.Snapshot, error) {
+	ended, err := f.jobs.EndedSince(ctx, owner, since)
+	if err != nil {
+		return nil, err
+	}
 	filter := jobs.Filter{Statuses: []job.Status{job.StatusSucceeded, job.StatusFailed, job.StatusCanceled}, Limit: resumeLimit}
-	all := slices.Clone(active)
 	for {
 		page, err := f.jobs.List(ctx, []string{owner}, filter)
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range page.Jobs {
-			if s.Record.FinishedAt.After(since) {
-				all = append(all, s)
-			}
-		}
+		ended = append(ended, page.Jobs...)
 		if filter.Limit -= len(page.Jobs); filter.Limit <= 0 || page.Next == nil {
-			return all, nil
+			break
 		}
 		filter.After = *page.Next
 	}
+	all, taken := slices.Clone(active), make(map[string]bool, len(ended))
+	for _, s := range ended {
+		if id := s.Spec.ID; !taken[id] && s.Record.FinishedAt.After(since) {
+			taken[id] = true
+			all = append(all, s)
+		}
+	}
+	return all, nil
 }
 
 // event returns the event for a state, without position and estimate.
@@ -305,5 +313,5 @@ func (f *Feed) places(ctx context.Context, snaps []*job.Snapshot) map[string]pos
 	return places
 }
 
-// resumeLimit is how many of the most recently finished jobs are considered when a reader resumes.
+// resumeLimit is how many of the latest ended submissions are considered when a reader resumes.
 const resumeLimit = 200

@@ -109,6 +109,24 @@ func TestWatchOwnerResumes(t *testing.T) {
 	expectStates(t, fresh, "j10 0.0")
 }
 
+// TestWatchOwnerResumesOldJob ends a job after more later ones than are looked through.
+func TestWatchOwnerResumesOldJob(t *testing.T) {
+	t.Parallel()
+	r := start(t, noRereads)
+	old := r.push(t, "old")
+	since := time.Now()
+	for i := range 201 {
+		later := r.push(t, fmt.Sprintf("j%d", i))
+		must(t, r.end(t.Context(), later, since.Add(-time.Second)))
+		r.removeFromQueue(t, later)
+	}
+	must(t, r.end(t.Context(), old, since.Add(time.Second)))
+	r.removeFromQueue(t, old)
+	reader := r.watchOwner(t, since)
+	r.push(t, "next")
+	expectStates(t, reader, "old end", "next 0.0")
+}
+
 // TestWatchOwnerSendsEndOnce sends every kind of event for a job that has ended.
 func TestWatchOwnerSendsEndOnce(t *testing.T) {
 	t.Parallel()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
@@ -31,6 +33,26 @@ func LastMessages(ctx context.Context, js jetstream.JetStream, stream string, id
 	if err != nil {
 		return fmt.Errorf("read messages from %s: %w", stream, err)
 	}
+	return takeMessages(ctx, stream, messages, take)
+}
+
+// MessagesSince passes the first messages of a stream, up to limit, that were stored since a time and whose subject matches a pattern
+// to take, as LastMessages does. It costs one request, which any replica may answer.
+func MessagesSince(ctx context.Context, js jetstream.JetStream, stream, pattern string, since time.Time, limit int,
+	take func(id string, msg *jetstream.RawStreamMsg) error,
+) error {
+	ctx, cancel := Bounded(ctx)
+	defer cancel()
+	messages, err := jetstreamext.GetBatch(ctx, js, stream, limit, jetstreamext.GetBatchSubject(pattern), jetstreamext.GetBatchStartTime(since))
+	if err != nil {
+		return fmt.Errorf("read messages from %s: %w", stream, err)
+	}
+	return takeMessages(ctx, stream, messages, take)
+}
+
+func takeMessages(ctx context.Context, stream string, messages iter.Seq2[*jetstream.RawStreamMsg, error],
+	take func(id string, msg *jetstream.RawStreamMsg) error,
+) error {
 	for msg, err := range messages {
 		switch {
 		case errors.Is(err, jetstreamext.ErrNoMessages):

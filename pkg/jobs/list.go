@@ -192,6 +192,23 @@ func (s *Service) Active(ctx context.Context, owner string) ([]*job.Snapshot, er
 	return active, nil
 }
 
+// maxEndedSince is how many jobs EndedSince returns.
+const maxEndedSince = 1000
+
+// EndedSince returns the jobs of an owner whose end was stored since a time, the first ones if there are more than a thousand. It costs
+// one request, which any replica may answer: the latest may be missing.
+func (s *Service) EndedSince(ctx context.Context, owner string, since time.Time) ([]*job.Snapshot, error) {
+	records, err := s.store.RecordsSince(ctx, owner, since, maxEndedSince)
+	if err != nil {
+		return nil, err
+	}
+	snaps := make([]*job.Snapshot, len(records))
+	for i, r := range records {
+		snaps[i] = &job.Snapshot{Spec: r.Spec, Record: r}
+	}
+	return snaps, nil
+}
+
 // history returns all jobs of owners, newest first, and the set of those that have ended according to the leader.
 func (s *Service) history(ctx context.Context, owners []string) (all []listed, ended map[string]bool, err error) {
 	ended = make(map[string]bool)

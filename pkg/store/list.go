@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -34,6 +35,20 @@ func (s *Store) lastTokens(ctx context.Context, filter string) ([]string, error)
 // replica does not have. It costs one request.
 func (s *Store) Records(ctx context.Context, owner string, ids []string) (map[string]*job.Record, error) {
 	return lastValues(ctx, s.js, broker.ResultsStream, ids, func(id string) string { return broker.RecordSubject(owner, id) }, job.DecodeRecord)
+}
+
+// RecordsSince returns the first records of an owner, up to limit, that were stored since a time, as Records does.
+func (s *Store) RecordsSince(ctx context.Context, owner string, since time.Time, limit int) ([]*job.Record, error) {
+	var records []*job.Record
+	err := broker.MessagesSince(ctx, s.js, broker.ResultsStream, broker.OwnerRecordsSubject(owner), since, limit,
+		func(_ string, msg *jetstream.RawStreamMsg) error {
+			r, err := job.DecodeRecord(msg.Data)
+			if err == nil {
+				records = append(records, r)
+			}
+			return err
+		})
+	return records, err
 }
 
 // Progresses returns the progress of up to a thousand jobs of an owner, by id, as Records does.

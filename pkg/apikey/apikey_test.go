@@ -289,6 +289,15 @@ func TestStoredForm(t *testing.T) {
 	r.Forget()
 	_, err = r.Identify(ctx, secret)
 	wantErr(t, "a key of a later version", err, kv.ErrNewer)
+	// A deletion of the account removes it all the same.
+	var forgotten []string
+	must(t, r.Erase(ctx, r.user.Owner(), func(_ context.Context, ids []string) error {
+		forgotten = ids
+		return nil
+	}))
+	if list, err := r.List(ctx, r.user.Owner()); err != nil || len(list) > 0 || !slices.Equal(forgotten, []string{key.ID}) {
+		t.Errorf("left after an erasure: %v, %v; forgotten %v", list, err, forgotten)
+	}
 }
 
 // TestRevokedStaysRevoked cuts the power right after a key was created and another one, which was used before, was revoked.

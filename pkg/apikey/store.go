@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -168,14 +169,15 @@ func (k *Keys) revoke(ctx context.Context, kind, owner, id string) error {
 // no process accepts its keys. Before that it calls forget, if not nil, with the IDs of the keys, to remove what is stored elsewhere
 // about them. It is idempotent and costs two requests.
 func (k *Keys) Erase(ctx context.Context, owner string, forget func(ctx context.Context, ids []string) error) error {
-	list, err := k.List(ctx, owner)
+	// The keys of a newer version cannot be read, but have to be removed as well.
+	entries, err := k.keys.List(ctx, broker.APIKeySubject(kindMember, owner, "*"))
 	if err != nil {
 		return err
 	}
-	if len(list) > 0 && forget != nil {
-		ids := make([]string, len(list))
-		for i, key := range list {
-			ids[i] = key.ID
+	if len(entries) > 0 && forget != nil {
+		ids := make([]string, len(entries))
+		for i, e := range entries {
+			ids[i] = e.Key[strings.LastIndexByte(e.Key, '.')+1:]
 		}
 		if err := forget(ctx, ids); err != nil {
 			return err

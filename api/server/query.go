@@ -51,8 +51,8 @@ var repeatable = []string{"kind", "status", "state", "tag", "group_by", "model",
 // choices are the values of parameters that only have few.
 var choices = map[string][]string{"download": {"1", "true"}, "w": thumbnailWidths}
 
-// checkQuery rejects parameters that are unknown, repeated or malformed, and those of choices with another value. url.URL.Query leaves out the malformed ones, so that a filter
-// with an invalid escape would select everything.
+// checkQuery rejects parameters that are unknown, repeated or malformed, and those of choices with another value. url.URL.Query leaves out
+// the malformed ones, so that a filter with an invalid escape would select everything.
 func (m *middleware) checkQuery(c *gin.Context) {
 	if c.Request.URL.RawQuery == "" {
 		return

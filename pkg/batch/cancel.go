@@ -15,8 +15,9 @@ import (
 )
 
 // Cancel cancels all jobs of a batch of one of the owners that have not ended, and returns the batch. Once this is stored, it is done
-// even if the process dies. Canceling again is no error, and a batch whose jobs have all ended stays as it is. It fails with ErrNotFound. If ctx ends before all jobs are canceled, it returns
-// the batch nevertheless, and this process continues. It costs as much as two calls of Jobs and a cancel of each job.
+// even if the process dies. Canceling again is no error, and a batch whose jobs have all ended stays as it is. It fails with ErrNotFound.
+// If ctx ends before all jobs are canceled, it returns the batch nevertheless, and this process continues. It costs as much as two calls
+// of Jobs and a cancel of each job.
 func (s *Service) Cancel(ctx context.Context, owners []string, id string) (*Batch, error) {
 	b, err := s.markCanceled(ctx, owners, id)
 	if err != nil {

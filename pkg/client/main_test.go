@@ -54,9 +54,11 @@ func withServer(f func() int) (code int, err error) {
 	return code, a.Stop(ctx)
 }
 
+// password is that of the account of the examples.
+const password = "four words in a row"
+
 // signUp creates the account of the examples and puts its password into the environment.
 func signUp(ctx context.Context) error {
-	const password = "four words in a row"
 	body := strings.NewReader(`{"username":"Ann","email":"ann@example.org","password":"` + password + `"}`)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, serverURL+"/api/auth/register", body)
 	if err != nil {

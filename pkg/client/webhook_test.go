@@ -3,7 +3,6 @@ package client_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"testing"
 
@@ -20,7 +19,7 @@ func TestWebhook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := guest.SignIn(t.Context(), "ann@example.org", os.Getenv("T2I_PASSWORD"))
+	c, err := guest.SignIn(t.Context(), "ann@example.org", password)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,17 +8,18 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"syscall"
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/lifecycle"
 )
 
-// signaledEnv makes the test binary be a process that stops on a signal.
-const signaledEnv = "T2I_TEST_UNTIL_SIGNAL"
+// signaledArgument makes the test binary be a process that stops on a signal.
+const signaledArgument = "until-signal"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(signaledEnv) != "" {
+	if slices.Contains(os.Args, signaledArgument) {
 		untilSignal()
 		return
 	}
@@ -44,8 +45,7 @@ type signaled struct {
 
 func startSignaled(t *testing.T, command ...string) *signaled {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...) //nolint:gosec // It is this test binary.
-	cmd.Env = append(os.Environ(), signaledEnv+"=1")
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	input, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestUntilSignal(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
-			s := startSignaled(t, os.Args[0])
+			s := startSignaled(t, os.Args[0], signaledArgument)
 			s.send(sig)
 			s.want(sig.String() + " signal received")
 			s.send(syscall.SIGHUP)
@@ -106,7 +106,7 @@ func TestUntilSignal(t *testing.T) {
 // A process that nohup has started does not notice that its terminal is closed.
 func TestUntilSignalUnderNohup(t *testing.T) {
 	t.Parallel()
-	s := startSignaled(t, "sh", "-c", `trap "" HUP; exec "$0"`, os.Args[0])
+	s := startSignaled(t, "sh", "-c", `trap "" HUP; exec "$0" "$1"`, os.Args[0], signaledArgument)
 	s.send(syscall.SIGHUP)
 	s.send(syscall.SIGTERM)
 	s.want("terminated signal received")

@@ -202,6 +202,7 @@ var codes = map[string]definition{
 		"program": {"The bearer token is neither an API key of this service, which begins with t2i_, nor a token of a sign-in.", "该令牌既不是本服务的 API 密钥（以 t2i_ 开头），也不是登录令牌。"},
 	}},
 	CodeAPIKey: {status: http.StatusUnauthorized, sentence: Words{"This API key does not exist or was revoked.", "该 API 密钥不存在或已被吊销。"}, reasons: map[string]Words{
+		"scheme":    {"The API key must be sent as Authorization: Bearer t2i_….", "API 密钥必须以 Authorization: Bearer t2i_… 的形式发送。"},
 		"malformed": {"This API key is incomplete or mistyped; copy it again.", "该 API 密钥不完整或有误，请重新复制。"},
 		"expired":   {"This API key has expired; create another one.", "该 API 密钥已过期，请创建新的密钥。"},
 		"disabled":  {"The account of this API key is disabled.", "该 API 密钥所属的账户已被禁用。"},

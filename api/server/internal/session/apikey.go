@@ -31,13 +31,18 @@ type found struct {
 	identity *apikey.Identity
 }
 
-// IdentifyKey returns the identity of an API key. It fails with a problem for one that is not valid. It costs what apikey.Keys.Identify
+// IdentifyKey returns the identity of an API key. It fails with a problem for one that is not valid, or was sent without the scheme
+// Bearer: its member must not become a guest. It costs what apikey.Keys.Identify
 // costs, once per request.
 func (s *Sessions) IdentifyKey(c *gin.Context, key string) (*apikey.Identity, error) {
 	if f, ok := c.Value(apiKeyID).(found); ok && f.key == key {
 		return f.identity, nil
 	}
 	respond.Vary(c, "Authorization", "Cookie")
+	if key == c.GetHeader("Authorization") {
+		c.Header("WWW-Authenticate", `Bearer error="invalid_token"`)
+		return nil, problem.Because(problem.CodeAPIKey, "scheme")
+	}
 	id, err := s.keys.Identify(c.Request.Context(), key)
 	if err != nil {
 		return nil, keyProblem(c, err)

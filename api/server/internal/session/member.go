@@ -37,6 +37,9 @@ func Token(r *http.Request) (token string, byCookie bool) {
 	if given := r.Header.Values("Authorization"); len(given) > 1 {
 		return strings.Join(given, ", "), false
 	}
+	if bare := r.Header.Get("Authorization"); apikey.Looks(bare) {
+		return bare, false // IdentifyKey says what is missing.
+	}
 	if token, _ := BearerToken(r); token != "" && token != "null" && token != "undefined" {
 		return token, false
 	}

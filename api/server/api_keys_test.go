@@ -351,7 +351,7 @@ func TestKeyLimits(t *testing.T) {
 
 	// What is refunded to the member is refunded to the key.
 	first := b.submitImage(t, day).job(t, http.StatusAccepted)
-	b.submitImage(t, day).keyProblem(t, http.StatusPaymentRequired, "quota_exceeded", "This API key has used its quota of 1", "")
+	b.submitImage(t, day).keyProblem(t, http.StatusPaymentRequired, "quota_exceeded", "This API key has used its quota for images and audio files, which is 1 per day", "")
 	b.expectLeft(t, "the member", 3, ann)
 	spec := b.queueEntry(t, who.User.ID, first.ID).Spec
 	b.cancel(t, first.ID, day).expect(t, http.StatusOK)
@@ -361,7 +361,7 @@ func TestKeyLimits(t *testing.T) {
 
 	// Jobs of the member and of other keys do not count as active ones of a key.
 	running := b.submitImage(t, active).job(t, http.StatusAccepted)
-	b.submitImage(t, active).keyProblem(t, http.StatusTooManyRequests, "too_many_active_jobs", "This API key already has 1", "")
+	b.submitImage(t, active).keyProblem(t, http.StatusTooManyRequests, "too_many_active_jobs", "This API key already has its maximum number of jobs waiting or running (1)", "")
 	b.cancel(t, running.ID, active).expect(t, http.StatusOK)
 	b.submitImage(t, active).expect(t, http.StatusAccepted)
 	b.submitImage(t, ann).expect(t, http.StatusAccepted)

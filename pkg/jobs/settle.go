@@ -30,8 +30,8 @@ type Settlement struct {
 	// each write is performed once.
 	Write func(ctx context.Context, step Step, bytes int, write func(context.Context) error) error
 
-	// Server is what broker.GroupCommitServer returned before the media of the result were stored; Settle looks whether they are stored if it
-	// returns something else now.
+	// Server is what broker.GroupCommitServer returned before the media of the result were stored. If it returns something else now, Settle
+	// checks that they are still stored.
 	Server string
 
 	// NoProgress reports that no progress of the job is stored, so that none has to be removed.
@@ -74,8 +74,8 @@ func (s *Service) Settle(ctx context.Context, st Settlement) (final *job.Record,
 	return final, won, s.Finish(ctx, st)
 }
 
-// Server returns what broker.GroupCommitServer does, for a Settlement. It costs no request.
-func (s *Service) Server() string { return s.broker.GroupCommitServer() }
+// GroupCommitServer is broker.GroupCommitServer, for a Settlement. It costs no request.
+func (s *Service) GroupCommitServer() string { return s.broker.GroupCommitServer() }
 
 // Finish takes the steps that follow a stored terminal record: it notifies the worker, stores the dead letter, publishes the
 // event to the webhook, refunds the quota, counts the cost, and removes the message from the queue and then the progress, which is no longer read.

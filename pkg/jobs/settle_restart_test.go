@@ -56,7 +56,7 @@ func TestSettleAfterAPowerFailure(t *testing.T) {
 		return m
 	}
 	t.Run("media at hand", func(t *testing.T) {
-		final, err := settle(t, jobs.Settlement{Record: succeeded("j1"), Products: products(), Server: r.Server(), Write: before(fail)})
+		final, err := settle(t, jobs.Settlement{Record: succeeded("j1"), Products: products(), Server: r.GroupCommitServer(), Write: before(fail)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestSettleAfterAPowerFailure(t *testing.T) {
 		}
 	})
 	t.Run("media of an earlier step", func(t *testing.T) {
-		record, server := succeeded("j2"), r.Server()
+		record, server := succeeded("j2"), r.GroupCommitServer()
 		record.Result = &job.Result{Media: []job.Media{stored(t, "j2", r)}}
 		if _, err := settle(t, jobs.Settlement{Record: record, Server: server, Write: before(fail)}); !errors.Is(err, store.ErrGone) {
 			t.Errorf("settled: %v", err)
@@ -81,7 +81,7 @@ func TestSettleAfterAPowerFailure(t *testing.T) {
 		}
 	})
 	t.Run("nothing was lost", func(t *testing.T) {
-		record, server := succeeded("j3"), r.Server()
+		record, server := succeeded("j3"), r.GroupCommitServer()
 		record.Result = &job.Result{Media: []job.Media{stored(t, "j3", r)}}
 		if _, err := settle(t, jobs.Settlement{Record: record, Server: server, Write: before(func() { remote.Restart() })}); err != nil {
 			t.Errorf("settled: %v", err)

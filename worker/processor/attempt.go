@@ -51,7 +51,7 @@ type attempt struct {
 func (p *Processor) work(ctx context.Context, d *queue.Delivery, granted permit, ended func()) {
 	ctx = p.tracing.WithMessage(telemetry.WithJobID(ctx, d.ID), d.Header)
 	a := &attempt{
-		processor: p, delivery: d, spec: d.Spec, server: p.jobs.Server(), permit: granted, ended: ended, updating: make(chan struct{}, 1),
+		processor: p, delivery: d, spec: d.Spec, server: p.jobs.GroupCommitServer(), permit: granted, ended: ended, updating: make(chan struct{}, 1),
 	}
 	defer func() {
 		if r := recover(); r != nil {

@@ -245,7 +245,7 @@ func (b *breaker) record(ctx context.Context, p permit, f *fault.Error, known bo
 	if err != nil {
 		return err
 	}
-	b.endRow(p.upstream)
+	b.resetUnreachable(p.upstream)
 	if after.Trips != before.Trips {
 		b.metrics.UpstreamTrips.WithLabelValues(p.upstream, after.Code).Inc()
 	}
@@ -341,7 +341,7 @@ func (b *breaker) countsAsDown(p permit, f *fault.Error) bool {
 		return true
 	case !unreachable(f):
 		if f.Status != 0 {
-			b.endRow(p.upstream)
+			b.resetUnreachable(p.upstream)
 		}
 		return p.probe && b.control.View().Circuit(p.upstream).Code == job.CodeMisconfigured
 	}
@@ -351,9 +351,9 @@ func (b *breaker) countsAsDown(p permit, f *fault.Error) bool {
 	return b.unreachable[p.upstream] >= downAfter
 }
 
-// endRow ends a row of failed calls: the upstream has responded, or its circuit breaker has opened. Whichever worker closes that, it takes
-// another row to open it again.
-func (b *breaker) endRow(name string) {
+// resetUnreachable resets the count of consecutive calls without a response: the upstream has responded, or its circuit breaker has
+// opened. Whoever closes that, it takes as many calls again to open it.
+func (b *breaker) resetUnreachable(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.unreachable, name)

@@ -68,9 +68,13 @@ func shapes() map[string]shape {
 	hooked.Webhook = &job.Webhook{URL: "https://hooks.example.org/a?b=c", Events: job.Events(), Default: true}
 	labeled := textSpec(job.KindPrompt)
 	labeled.Labels = job.Labels{Metadata: map[string]string{"order": "12", "": "<&>"}, Tags: []string{"spring", "campaign 7"}}
-	referring := specOf(job.KindImage, &job.ImageInput{Prompt: "p", ReferenceImages: []string{"https://pictures.example/a.png", "upload:u"}})
-	referring.References = []job.ReferenceImage{{Index: 1, ContentType: "image/png", Bytes: 7, SHA256: strings.Repeat("0a", 32), ChunkBytes: 524288}}
-	shared := func() *job.Spec { // Encoding a spec changes it.
+	// Encoding a spec changes it, so a spec of two shapes is made twice.
+	referring := func() *job.Spec {
+		s := specOf(job.KindImage, &job.ImageInput{Prompt: "p", ReferenceImages: []string{"https://pictures.example/a.png", "upload:u"}})
+		s.References = []job.ReferenceImage{{Index: 1, ContentType: "image/png", Bytes: 7, SHA256: strings.Repeat("0a", 32), ChunkBytes: 524288}}
+		return s
+	}
+	shared := func() *job.Spec {
 		s := audioSpec()
 		s.CacheKey = "k-1"
 		s.DeferredCharge = &job.Charge{Who: "w", Day: "20260304", Units: 1}
@@ -88,7 +92,7 @@ func shapes() map[string]shape {
 		"spec_translation.json":    {textSpec(job.KindTranslation), spec},
 		"spec_webhook.json":        {hooked, spec},
 		"spec_labels.json":         {labeled, spec},
-		"spec_references.json":     {referring, spec},
+		"spec_references.json":     {referring(), spec},
 		"spec_cache.json":          {shared(), spec},
 		"progress_identical.json": {&job.Progress{
 			ID: "j", Status: job.StatusQueued, Delivery: 1, Step: 1, WaitingFor: job.ReasonIdentical, Worker: "w1",
@@ -98,7 +102,7 @@ func shapes() map[string]shape {
 			Result: &job.Result{Media: []job.Media{{ContentType: "audio/mpeg", Bytes: 123, SHA256: "abc", Model: "elevenlabs"}}},
 		}, record},
 		"dead_references.json": {&job.DeadLetter{
-			Spec: accepted(referring), Attempt: 8, FailedAt: finished, Error: job.NewError(job.CodeUnavailable, 502),
+			Spec: accepted(referring()), Attempt: 8, FailedAt: finished, Error: job.NewError(job.CodeUnavailable, 502),
 		}, dead},
 		"progress_running.json": {&job.Progress{
 			ID: "j", Status: job.StatusRunning, Stage: job.StageGenerating, Delivery: 2, Step: 3, Attempt: 3, Counts: counts,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -70,6 +71,25 @@ func (q *Queue) Puller() (*Puller, error) {
 func (p *Puller) Close() {
 	// The connection may be closed already, and the subscription with it.
 	_ = p.sub.Unsubscribe()
+}
+
+// Drain ends the open pulls. The returned channel is closed when no further message will arrive; what has arrived must still be
+// passed to Receive, and then Lost returns the pulls. It costs two messages to the server and one from it.
+//
+// It returns nil, and the pulls stay open until they have brought their jobs or expired, if the server is one of a cluster: another
+// server may send a job before it knows that nobody receives it here, and the job would be idle until its lease ended. A server alone
+// notices that and keeps the job in the queue, but counts the delivery (didNotDeliver in consumer.go of nats-server 2.15.2).
+func (p *Puller) Drain() <-chan struct{} {
+	if !p.nc.IsConnected() || p.nc.ConnectedClusterName() != "" {
+		return nil
+	}
+	drained := make(chan struct{})
+	closed := sync.OnceFunc(func() { close(drained) }) // Close may end the subscription a second time.
+	p.sub.SetClosedHandler(func(string) { closed() })
+	if err := p.sub.Drain(); err != nil {
+		return nil // The connection is closed, so Lost returns the pulls.
+	}
+	return drained
 }
 
 // Open returns how many jobs the open pulls may still bring.
@@ -154,10 +174,15 @@ func (p *Puller) Receive(m *Message) (*Pull, *Delivery, error) {
 }
 
 // Lost gives up a pull that the server has dropped or should have ended long ago, and returns it with the reason; nil if there
-// is none. A job may arrive for it later.
+// is none. A job may arrive for it later. A pull that Drain has ended has no reason, and is returned when everything has been received.
 func (p *Puller) Lost() (*Pull, error) {
 	if len(p.pulls) == 0 {
 		return nil, nil
+	}
+	if p.nc.IsConnected() && !p.sub.IsValid() && len(p.arrived) == 0 {
+		pull := p.pulls[0]
+		p.pulls = slices.Delete(p.pulls, 0, 1)
+		return pull, nil
 	}
 	connected, reconnects, now := p.nc.IsConnected(), p.nc.Stats().Reconnects, time.Now()
 	for i, pull := range p.pulls {

@@ -31,7 +31,7 @@ type Config struct {
 
 // hooks are set by tests only. Durations other than 0 replace their defaults.
 type hooks struct {
-	heartbeat, writeTimeout, settleTimeout, misconfiguredDelay, progressDelay time.Duration
+	heartbeat, writeTimeout, settleTimeout, misconfiguredDelay, progressDelay, idleWait time.Duration
 	// afterStep, if not nil, is called after each step of a settlement. Its error abandons the delivery, as a crash would.
 	afterStep func(jobs.Step) error
 }

@@ -69,6 +69,9 @@ func (c *Config) SetSettleTimeout(d time.Duration) { c.hooks.settleTimeout = d }
 // SetProgressDelay sets how long the progress of a first delivery is held back.
 func (c *Config) SetProgressDelay(d time.Duration) { c.hooks.progressDelay = d }
 
+// SetIdleWait sets how long a pull waits on a lane without jobs.
+func (c *Config) SetIdleWait(d time.Duration) { c.hooks.idleWait = d }
+
 // SetMisconfiguredDelay sets the first delay after an upstream refused this installation.
 func (c *Config) SetMisconfiguredDelay(d time.Duration) { c.hooks.misconfiguredDelay = d }
 

@@ -119,6 +119,30 @@ func TestStopTwice(t *testing.T) {
 	}
 }
 
+// An idle worker does not wait for its pulls when it stops, and the next one gets the jobs.
+func TestStopEndsPulls(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	g := processortest.NewGenerator(processortest.Succeed)
+	w := r.Start(g, func(c *processor.Config) { c.SetIdleWait(24 * time.Hour) })
+	r.Eventually("every slot pulls", func() bool { _, pulls := r.load(job.KindImage); return pulls == 2 })
+	ctx, cancel := context.WithTimeout(t.Context(), processortest.Timeout)
+	defer cancel()
+	if err := w.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range job.Kinds() {
+		if _, pulls := r.load(kind); pulls > 0 {
+			t.Errorf("%d pulls of %s jobs are open", pulls, kind)
+		}
+	}
+	s := r.Submit(job.KindImage)
+	r.Start(g)
+	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded {
+		t.Errorf("record is %+v", record)
+	}
+}
+
 // The context of Start bounds the start only.
 func TestStartOutlivesItsContext(t *testing.T) {
 	t.Parallel()

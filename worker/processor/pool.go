@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync/atomic"
@@ -143,6 +144,7 @@ func (p *Processor) runPool(pulling, working context.Context, pl *pool) {
 	// A job that arrives without a free slot is returned as on a shutdown: at once and without counting.
 	returning, cancel := context.WithCancelCause(working)
 	cancel(errShutdown)
+	var drained <-chan struct{}
 	for stopping := pulling.Done(); pulling.Err() == nil || pl.occupied > 0 || pl.puller.Open() > 0; {
 		changed := p.control.Changed()
 		if pulling.Err() == nil {
@@ -185,13 +187,14 @@ func (p *Processor) runPool(pulling, working context.Context, pl *pool) {
 				}
 			}
 		case <-check.C:
-			for pull, err := pl.puller.Lost(); pull != nil; pull, err = pl.puller.Lost() {
-				p.endPull(pulling, pl, pull, err)
-			}
+			p.endLost(pulling, pl)
+		case <-drained:
+			drained = nil
+			p.endLost(pulling, pl)
 		case <-changed:
 		case <-retried:
 		case <-stopping:
-			stopping = nil
+			stopping, drained = nil, pl.puller.Drain()
 		}
 	}
 }
@@ -271,6 +274,13 @@ func (p *Processor) endPull(ctx context.Context, pl *pool, pull *queue.Pull, err
 	}
 }
 
+// endLost ends the pulls that can bring no more jobs.
+func (p *Processor) endLost(ctx context.Context, pl *pool) {
+	for pull, err := pl.puller.Lost(); pull != nil; pull, err = pl.puller.Lost() {
+		p.endPull(ctx, pl, pull, err)
+	}
+}
+
 func (p *Processor) failed(ctx context.Context, pl *pool, err error) {
 	p.queueOutage.report(ctx, err)
 	pl.retryAt = time.Now().Add(outageRetryDelay)
@@ -344,7 +354,7 @@ func (p *Processor) watch(pl *pool, spare int) error {
 		if !p.mayAdd(pl, l) {
 			continue
 		}
-		wait, more := idleWait, spare-(len(unwatched)-i)
+		wait, more := cmp.Or(p.cfg.hooks.idleWait, idleWait), spare-(len(unwatched)-i)
 		if more < 0 || l.permit.probe {
 			wait = shortWait
 		}

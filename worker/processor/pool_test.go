@@ -142,10 +142,13 @@ func TestWorkersShareABurst(t *testing.T) {
 	hold.release()
 }
 
-// A job that arrives while the worker stops is returned at once: it does not wait for its lease to end, nor count as an attempt.
+// A job that arrives while the worker stops is returned at once: it does not wait for its lease to end, nor count as an attempt. In a
+// cluster, pulls stay open during a stop.
 func TestJobThatArrivesDuringAStop(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, brokertest.AckWait(time.Hour))
+	cfg := brokertest.StartCluster(t).Config()
+	brokertest.AckWait(time.Hour)(&cfg)
+	r := onBroker(t, brokertest.MustOpen(t, cfg))
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	stopped := processortest.NewGenerator(processortest.Succeed)
 	w := r.Start(stopped)

@@ -299,7 +299,7 @@ func (h *batchHandler) cancelBatch(c *gin.Context) error {
 		b, err = h.batches.Cancel(bounded, owners, id)
 		return err
 	})
-	if err != nil && (b == nil || !errors.Is(bounded.Err(), context.DeadlineExceeded)) {
+	if err != nil {
 		return err
 	}
 	return h.respondBatch(ctx, c, http.StatusOK, b)

@@ -351,6 +351,86 @@ func TestCancelOfABatch(t *testing.T) {
 	r.settled(t)
 }
 
+// canceled returns how many jobs of a batch are canceled.
+func (r *rig) canceled(t *testing.T, b *batch.Batch) (n int) {
+	t.Helper()
+	found, err := r.second.Jobs(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, snap := range found {
+		if snap.Status() == job.StatusCanceled {
+			n++
+		}
+	}
+	return n
+}
+
+// Cancels of a batch at the same time share the work, so that a client that repeats its request does not multiply it.
+func TestConcurrentCancelsShareTheWork(t *testing.T) {
+	t.Parallel()
+	const n, callers = 40, 8
+	r := start(t)
+	accepted, err := r.first.Accept(t.Context(), r.submitters[0], r.request(t, "u1", "", n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calling, returned sync.WaitGroup
+	calling.Add(callers)
+	var times atomic.Int32
+	r.first.SetAfter(func(at batch.Step) error {
+		if at == batch.StepCanceled {
+			times.Add(1)
+			calling.Wait()
+		}
+		return nil
+	})
+	for range callers {
+		returned.Go(func() {
+			calling.Done()
+			if b, err := r.first.Cancel(t.Context(), []string{"u1"}, accepted.Batch.ID); err != nil || b.CanceledAt == nil {
+				t.Errorf("%+v, %v", b, err)
+			}
+		})
+	}
+	returned.Wait()
+	if got := times.Load(); got == callers {
+		t.Errorf("the jobs were canceled %d times", got)
+	}
+	if got := r.canceled(t, accepted.Batch); got != n {
+		t.Errorf("%d of %d jobs are canceled", got, n)
+	}
+}
+
+// A batch whose jobs cannot be canceled now is canceled, and the sweeper cancels the jobs.
+func TestCancelContinuesAfterAnError(t *testing.T) {
+	t.Parallel()
+	const n = 3
+	r := start(t)
+	accepted, err := r.first.Accept(t.Context(), r.submitters[0], r.request(t, "u1", "", n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.first.SetAfter(func(at batch.Step) error {
+		if at == batch.StepCanceled {
+			return errCrash
+		}
+		return nil
+	})
+	if b, err := r.first.Cancel(t.Context(), []string{"u1"}, accepted.Batch.ID); err != nil || b.CanceledAt == nil {
+		t.Errorf("%+v, %v", b, err)
+	}
+	if got := r.canceled(t, accepted.Batch); got != 0 {
+		t.Errorf("%d jobs are canceled", got)
+	}
+	if err := r.second.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.canceled(t, accepted.Batch); got != n {
+		t.Errorf("%d of %d jobs are canceled", got, n)
+	}
+}
+
 // TestCancelOfAnEndedBatch cancels a batch before and after its last job has ended.
 func TestCancelOfAnEndedBatch(t *testing.T) {
 	t.Parallel()

@@ -3,7 +3,7 @@ package batch
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -16,26 +16,28 @@ import (
 
 // Cancel cancels all jobs of a batch of one of the owners that have not ended, and returns the batch. Once this is stored, it is done
 // even if the process dies. Canceling again is no error, and a batch whose jobs have all ended stays as it is. It fails with ErrNotFound.
-// If ctx ends before all jobs are canceled, it returns the batch nevertheless, and this process continues. It costs as much as two calls
-// of Jobs and a cancel of each job.
+// If ctx ends before all jobs are canceled, it returns the batch, and this process continues; if some cannot be canceled now, the sweeper
+// does it later. It costs as much as two calls of Jobs and a cancel of each job, which concurrent calls in this process share.
 func (s *Service) Cancel(ctx context.Context, owners []string, id string) (*Batch, error) {
 	b, err := s.markCanceled(ctx, owners, id)
 	if err != nil {
 		return nil, err
 	}
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	s.done.Go(func() {
-		ctx, cancel := context.WithTimeout(s.running, sweepTimeout)
+		defer close(done)
+		running, cancel := context.WithTimeout(s.running, sweepTimeout)
 		defer cancel()
 		continued := *b
-		done <- s.finishCancel(ctx, &continued)
+		if err := s.finishCancel(running, &continued); err != nil && s.running.Err() == nil {
+			s.log.WarnContext(ctx, "some jobs of a canceled batch are canceled later", slog.String("batch", id), slog.Any("error", err))
+		}
 	})
 	select {
-	case err := <-done:
-		return b, err
+	case <-done:
 	case <-ctx.Done():
-		return b, fmt.Errorf("cancel the jobs of a batch: %w", context.Cause(ctx))
 	}
+	return b, nil
 }
 
 // markCanceled stores that a batch is canceled, unless its jobs have all ended. Its jobs are canceled afterwards.
@@ -85,8 +87,18 @@ func (s *Service) ended(ctx context.Context, b *Batch) (bool, error) {
 	return true, nil
 }
 
-// finishCancel cancels the jobs of a canceled batch, the last first, since the first are the next to run, and removes its mark.
+// finishCancel cancels the jobs of a canceled batch and removes its mark. It joins a call for the same batch that is under way in this
+// process.
 func (s *Service) finishCancel(ctx context.Context, b *Batch) error {
+	_, err, _ := s.cancels.Do(b.Owner+"/"+b.ID, func() (any, error) { return nil, s.cancelJobs(ctx, b) })
+	return err
+}
+
+// cancelJobs is finishCancel for one caller. The last jobs are canceled first, since the first are the next to run.
+func (s *Service) cancelJobs(ctx context.Context, b *Batch) error {
+	if err := s.passed(stepCanceled); err != nil {
+		return err
+	}
 	if b.State == StateAccepting {
 		record, err := s.complete(ctx, b.Owner, kv.Entry[Record]{Key: broker.BatchSubject(b.Owner, b.ID), Value: b.Record})
 		if err != nil {

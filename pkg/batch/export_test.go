@@ -16,7 +16,10 @@ func Steps() []Step {
 // StepPublish is the only step that comes for each job.
 const StepPublish = stepPublish
 
-// SetAfter sets a function that is called after each step; its error stops the acceptance there, as a crash would.
+// StepCanceled comes before each time that the jobs of a canceled batch are canceled.
+const StepCanceled = stepCanceled
+
+// SetAfter sets a function that is called after each step; its error stops the work there, as a crash would.
 func (s *Service) SetAfter(f func(Step) error) { s.after = f }
 
 // SetNow replaces the clock.

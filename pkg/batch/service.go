@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/chunk"
@@ -25,7 +26,7 @@ import (
 // ErrNotFound is returned for a batch that does not exist, has expired or belongs to another owner. It is a jobs.ErrNotFound.
 var ErrNotFound = fmt.Errorf("no such batch: %w", jobs.ErrNotFound)
 
-// step names a step of an acceptance.
+// step names a step of an acceptance or a cancel.
 type step string
 
 // The steps of an acceptance, in order.
@@ -39,6 +40,9 @@ const (
 	stepAccepted step = "accepted"
 )
 
+// stepCanceled is the step of a cancel after which its jobs are canceled.
+const stepCanceled step = "canceled"
+
 // Service holds the batches of all owners.
 type Service struct {
 	broker  *broker.Broker
@@ -49,7 +53,9 @@ type Service struct {
 	log     *slog.Logger
 	now     func() time.Time
 	locks   locks
-	// after is for tests: it is called after each step, and its error stops the acceptance there, as a crash would.
+	// cancels are the cancels under way in this process, by owner and id of the batch.
+	cancels singleflight.Group
+	// after is for tests: it is called after each step, and its error stops the work there, as a crash would.
 	after func(step) error
 
 	// running ends with Stop, and with it the work in the background, for which Stop waits.

@@ -435,6 +435,13 @@ func TestCancelContinuesAfterAnError(t *testing.T) {
 func TestCancelOfAnEndedBatch(t *testing.T) {
 	t.Parallel()
 	r := start(t)
+	var times atomic.Int32
+	r.first.SetAfter(func(at batch.Step) error {
+		if at == batch.StepCanceled {
+			times.Add(1)
+		}
+		return nil
+	})
 	for owner, left := range map[string]int{"u1": 0, "u2": 1} {
 		accepted, err := r.first.Accept(t.Context(), r.submitters[0], r.request(t, owner, "", 3))
 		if err != nil {
@@ -450,6 +457,9 @@ func TestCancelOfAnEndedBatch(t *testing.T) {
 		if stored, err := r.second.Get(t.Context(), []string{owner}, b.ID); err != nil || (stored.CanceledAt != nil) != (left > 0) {
 			t.Errorf("%d left: %+v, %v", left, stored, err)
 		}
+	}
+	if got := times.Load(); got != 1 {
+		t.Errorf("jobs were canceled %d times", got)
 	}
 	r.settled(t)
 }

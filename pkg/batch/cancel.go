@@ -20,8 +20,8 @@ import (
 // does it later. It costs as much as two calls of Jobs and a cancel of each job, which concurrent calls in this process share.
 func (s *Service) Cancel(ctx context.Context, owners []string, id string) (*Batch, error) {
 	b, err := s.markCanceled(ctx, owners, id)
-	if err != nil {
-		return nil, err
+	if err != nil || b.CanceledAt == nil {
+		return b, err
 	}
 	done := make(chan struct{})
 	s.done.Go(func() {

@@ -74,13 +74,14 @@ func (p *Puller) Close() {
 }
 
 // Drain ends the open pulls. The returned channel is closed when no further message will arrive; what has arrived must still be
-// passed to Receive, and then Lost returns the pulls. It costs two messages to the server and one from it.
+// passed to Receive, and then Lost returns the pulls. It returns nil if the connection is lost, and costs two messages to the server and
+// one from it.
 //
-// It returns nil, and the pulls stay open until they have brought their jobs or expired, if the server is one of a cluster: another
-// server may send a job before it knows that nobody receives it here, and the job would be idle until its lease ended. A server alone
-// notices that and keeps the job in the queue, but counts the delivery (didNotDeliver in consumer.go of nats-server 2.15.2).
+// It is for a process that contains the server and submits no more jobs. That server notices when it sends a job that nobody receives
+// any more, and keeps it in the queue, but counts the delivery (didNotDeliver in consumer.go of nats-server 2.15.2). In a cluster the
+// job would be idle until its lease ended.
 func (p *Puller) Drain() <-chan struct{} {
-	if !p.nc.IsConnected() || p.nc.ConnectedClusterName() != "" {
+	if !p.nc.IsConnected() {
 		return nil
 	}
 	drained := make(chan struct{})
@@ -174,7 +175,7 @@ func (p *Puller) Receive(m *Message) (*Pull, *Delivery, error) {
 }
 
 // Lost gives up a pull that the server has dropped or should have ended long ago, and returns it with the reason; nil if there
-// is none. A job may arrive for it later. A pull that Drain has ended has no reason, and is returned when everything has been received.
+// is none. A job may arrive for it later. A pull that Drain has ended is returned without a reason, once all messages have been received.
 func (p *Puller) Lost() (*Pull, error) {
 	if len(p.pulls) == 0 {
 		return nil, nil

@@ -119,12 +119,12 @@ func TestStopTwice(t *testing.T) {
 	}
 }
 
-// An idle worker does not wait for its pulls when it stops, and the next one gets the jobs.
+// An idle worker in the process of the API does not wait for its pulls when it stops, and the next one gets the jobs.
 func TestStopEndsPulls(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	g := processortest.NewGenerator(processortest.Succeed)
-	w := r.Start(g, func(c *processor.Config) { c.SetIdleWait(24 * time.Hour) })
+	w := r.StartInside(g, func(c *processor.Config) { c.SetIdleWait(24 * time.Hour) })
 	r.Eventually("every slot pulls", func() bool { _, pulls := r.load(job.KindImage); return pulls == 2 })
 	ctx, cancel := context.WithTimeout(t.Context(), processortest.Timeout)
 	defer cancel()

@@ -187,7 +187,10 @@ func (p *Processor) runPool(pulling, working context.Context, pl *pool) {
 		case <-changed:
 		case <-retried:
 		case <-stopping:
-			stopping, drained = nil, pl.puller.Drain()
+			stopping = nil
+			if p.besideAPI { // It submits no more jobs.
+				drained = pl.puller.Drain()
+			}
 		}
 	}
 }

@@ -142,13 +142,10 @@ func TestWorkersShareABurst(t *testing.T) {
 	hold.release()
 }
 
-// A job that arrives while the worker stops is returned at once: it does not wait for its lease to end, nor count as an attempt. In a
-// cluster, pulls stay open during a stop.
+// A job that arrives while the worker stops is returned at once: it does not wait for its lease to end, nor count as an attempt.
 func TestJobThatArrivesDuringAStop(t *testing.T) {
 	t.Parallel()
-	cfg := brokertest.StartCluster(t).Config()
-	brokertest.AckWait(time.Hour)(&cfg)
-	r := onBroker(t, brokertest.MustOpen(t, cfg))
+	r := newRig(t, brokertest.AckWait(time.Hour))
 	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
 	stopped := processortest.NewGenerator(processortest.Succeed)
 	w := r.Start(stopped)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/api/feed"
@@ -93,6 +94,10 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.running.Push(metrics.StopStep())
+
+	// The page takes as long as opening a small store, so both are done at the same time.
+	page := sync.OnceValues(a.page)
+	go func() { _, _ = page() }() // A failure is reported below.
 
 	// NATS, the signing key, the queue and the results.
 	a.cfg.Broker.Observer, a.cfg.Broker.SyncObserver = a.metrics, a.metrics
@@ -211,15 +216,15 @@ func (a *App) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	page, err := web.Files()
+	files, err := page()
 	if err != nil {
-		return fmt.Errorf("build page: %w", err)
+		return err
 	}
 	a.server, err = server.New(a.cfg.Server, server.Deps{
 		Accounts: accounts, Recovery: mailer, Keys: apiKeys, Feedback: feedbacks, Gallery: images, Webhooks: hooks, Batches: batches, Google: a.google(),
 		Jobs: service, Store: a.store, Queue: a.queue, Control: a.control, Feed: live, Broker: b, Quota: quotas, Eraser: eraser, VerifyEmail: a.cfg.verifies(),
 		Catalogue: catalogue.Builtin(), Models: models.Current,
-		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, OpenAPI: a.cfg.OpenAPI, Web: page,
+		Metrics: a.metrics, Tracing: a.tracing, Log: a.log, Secret: secret, Page: files,
 		Mail: server.Mail{Off: a.cfg.Mail.URL == "", Required: a.cfg.Mail.Required()},
 		SwitchDefaults: map[control.SwitchName]string{
 			control.SwitchLogLevel: strings.ToLower(a.cfg.Telemetry.LogLevel), control.SwitchMetrics: onOff(a.cfg.Telemetry.MetricsEnabled),
@@ -240,6 +245,15 @@ func (a *App) start(ctx context.Context) error {
 	// The listener stops first, because requests need everything else.
 	a.running.Push(lifecycle.Step{Name: "listener", Stop: closePort, Weight: 8})
 	return nil
+}
+
+// page returns the page and the contract as they are served.
+func (a *App) page() (*server.Page, error) {
+	files, err := web.Files()
+	if err != nil {
+		return nil, fmt.Errorf("build page: %w", err)
+	}
+	return server.NewPage(files, a.cfg.OpenAPI)
 }
 
 // simulated reports whether the worker in this process uses the simulator.

@@ -22,10 +22,10 @@ func loadConfig(t testing.TB, environ ...string) server.Config {
 }
 
 // minimalDeps returns dependencies that suffice to create a server, but not to serve requests.
-func minimalDeps(m *telemetry.Metrics) server.Deps {
+func minimalDeps(t testing.TB, m *telemetry.Metrics) server.Deps {
+	t.Helper()
 	return server.Deps{
-		Catalogue: catalogue.Builtin(), Metrics: m, Log: discardLogger(), Secret: []byte(secret),
-		OpenAPI: []byte(contractText), Web: pageFiles(),
+		Catalogue: catalogue.Builtin(), Metrics: m, Log: discardLogger(), Secret: []byte(secret), Page: newPage(t, pageFiles(), contractText),
 	}
 }
 
@@ -88,7 +88,7 @@ func TestDefaultSpeechModel(t *testing.T) {
 		cfg := loadConfig(t)
 		cfg.AudioModel, cfg.Voice = tc.model, tc.voice
 		var log bytes.Buffer
-		deps := minimalDeps(telemetry.NewMetrics())
+		deps := minimalDeps(t, telemetry.NewMetrics())
 		var err error
 		deps.Log, err = telemetry.NewLogger(&log, "warn")
 		must(t, err)

@@ -140,7 +140,7 @@ func setup(t testing.TB, changes ...change) *bundle {
 	deps := server.Deps{
 		Accounts: accounts, Recovery: recovery, Keys: apiKeys, Feedback: b.box, Gallery: images, Webhooks: hooks, Batches: batches,
 		Jobs: b.jobs, Store: b.store, Queue: b.queue, Control: b.control, Feed: b.feed, Broker: b.broker, Quota: quota.New(b.broker, quota.Plans{}, nil), Catalogue: catalogue.Builtin(),
-		Metrics: b.metrics, Log: log, Secret: []byte(secret), OpenAPI: []byte(contractText), Web: pageFiles(),
+		Metrics: b.metrics, Log: log, Secret: []byte(secret), Page: newPage(t, pageFiles(), contractText),
 	}
 	deps.Eraser = erasure.New(accounts, b.jobs, []erasure.Part{
 		{Name: "API keys", Erase: func(ctx context.Context, owner string) error {
@@ -203,6 +203,13 @@ const contractJSON = `{"openapi":"3.1.0","info":{"title":"A \u003ctitle\u003e","
 	`"paths":{"/api/jobs/{id}":{"parameters":[{"$ref":"#/components/parameters/Id"}],"get":{"summary":"Read a job",` +
 	`"responses":{"200":{"description":"The job."},"404":{"$ref":"#/components/responses/Gone"}}}}},` +
 	`"components":{"parameters":{"Id":{"name":"id","in":"path","description":"Its id."}},"responses":{"Gone":{"description":"There is none."}}}}`
+
+func newPage(t testing.TB, files map[string]web.File, contract string) *server.Page {
+	t.Helper()
+	page, err := server.NewPage(files, []byte(contract))
+	must(t, err)
+	return page
+}
 
 func pageFiles() map[string]web.File {
 	return map[string]web.File{

@@ -26,8 +26,8 @@ import (
 // serviceWorker is the path of the script that opens the page without a connection, and so may serve all of its addresses.
 const serviceWorker = "/assets/offline.js"
 
-// page holds the static files: those of the page by path, the contract, and the contract rendered as HTML.
-type page struct {
+// Page holds the static files: those of the page by path, the contract, and the contract rendered as HTML.
+type Page struct {
 	index   file
 	assets  map[string]file
 	openAPI file
@@ -108,13 +108,15 @@ func compress(data []byte, newWriter func(w io.Writer, size int) io.WriteCloser)
 	return b.Bytes()
 }
 
-// newPage returns the page with these files, all in memory. /docs and the JSON of the contract are made when they are first requested.
-func newPage(files map[string]web.File, openAPI []byte) (*page, error) {
+// NewPage returns the page with the files that web.Build returned, all in memory, and with the contract in YAML, which is served unchanged
+// and rendered at /docs. Without files there is no page. It fails if the contract is not valid, or if there are files but no index.html.
+// It costs some ten milliseconds; /docs and the JSON of the contract are made when they are first requested.
+func NewPage(files map[string]web.File, openAPI []byte) (*Page, error) {
 	document, err := reference.New(openAPI)
 	if err != nil {
 		return nil, err
 	}
-	p := &page{assets: make(map[string]file), openAPI: newFile("application/yaml", openAPI), docs: make(map[string]func() (file, error))}
+	p := &Page{assets: make(map[string]file), openAPI: newFile("application/yaml", openAPI), docs: make(map[string]func() (file, error))}
 	p.openAPIJSON = sync.OnceValues(func() (file, error) {
 		data, err := document.JSON()
 		return newFile("application/json", data), err
@@ -158,7 +160,7 @@ var assetTypes = map[string]string{
 
 // pageHandler serves the page, the contract and /docs.
 type pageHandler struct {
-	page     *page
+	page     *Page
 	sessions *session.Sessions
 }
 

@@ -57,7 +57,7 @@ func TestAssetsAreCompressedAndKept(t *testing.T) {
 	style := strings.Repeat("a{color:red}\n", 200)
 	files, err := web.Build(fstest.MapFS{"index.html": {Data: []byte(`<link href="/assets/long.css">`)}, "assets/long.css": {Data: []byte(style)}})
 	must(t, err)
-	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.Web = files })
+	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.Page = newPage(t, files, contractText) })
 	path := strings.Split(string(b.get(t, "/").body), `"`)[1]
 	zipped := b.get(t, path, header("Accept-Encoding", "deflate, gzip, br;q=0")).expect(t, http.StatusOK)
 	brotlied := b.get(t, path, header("Accept-Encoding", "gzip, deflate, br")).expect(t, http.StatusOK)
@@ -137,7 +137,7 @@ func TestDocsShowTheWholeContract(t *testing.T) {
 	t.Parallel()
 	contract, err := os.ReadFile("../openapi.yaml")
 	must(t, err)
-	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.OpenAPI = contract })
+	b := setup(t, func(_ *server.Config, deps *server.Deps) { deps.Page = newPage(t, pageFiles(), string(contract)) })
 	html := string(b.get(t, "/docs").body)
 	for _, r := range b.server.Routes() {
 		path := r.Path
@@ -153,19 +153,29 @@ func TestDocsShowTheWholeContract(t *testing.T) {
 
 func TestInvalidPagesAreRejectedAtStart(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*server.Deps){
-		"no index":       func(d *server.Deps) { d.Web = map[string]web.File{"assets/a.css": {}} },
-		"no contract":    func(d *server.Deps) { d.OpenAPI = []byte("a: [") },
-		"no secret":      func(d *server.Deps) { d.Secret = nil },
-		"a list in YAML": func(d *server.Deps) { d.OpenAPI = []byte("- a\n- b\n") },
+	for name, c := range map[string]struct {
+		files    map[string]web.File
+		contract string
+	}{
+		"no index":       {map[string]web.File{"assets/a.css": {}}, contractText},
+		"no contract":    {pageFiles(), "a: ["},
+		"a list in YAML": {pageFiles(), "- a\n- b\n"},
 	} {
-		deps := minimalDeps(telemetry.NewMetrics())
+		if _, err := server.NewPage(c.files, []byte(c.contract)); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	for name, change := range map[string]func(*server.Deps){
+		"no page":   func(d *server.Deps) { d.Page = nil },
+		"no secret": func(d *server.Deps) { d.Secret = nil },
+	} {
+		deps := minimalDeps(t, telemetry.NewMetrics())
 		change(&deps)
 		if _, err := server.New(loadConfig(t), deps); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if _, err := server.New(loadConfig(t), minimalDeps(telemetry.NewMetrics())); err != nil {
+	if _, err := server.New(loadConfig(t), minimalDeps(t, telemetry.NewMetrics())); err != nil {
 		t.Error(err)
 	}
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/server/internal/ratelimit"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/session"
 	"github.com/text2image-audio/text2image-audio/api/server/internal/thumbnail"
-	"github.com/text2image-audio/text2image-audio/api/web"
 	"github.com/text2image-audio/text2image-audio/pkg/account"
 	"github.com/text2image-audio/text2image-audio/pkg/apikey"
 	"github.com/text2image-audio/text2image-audio/pkg/batch"
@@ -87,10 +86,8 @@ type Deps struct {
 	Tracing *telemetry.Tracing
 	// Secret is JWT_SECRET, from which keys for single purposes are derived.
 	Secret []byte
-	// OpenAPI is the contract in YAML, served unchanged and rendered at /docs.
-	OpenAPI []byte
-	// Web holds the files of the page as web.Build returns them. Without it there is no page.
-	Web map[string]web.File
+	// Page is the page and the contract.
+	Page *Page
 	// Simulated reports that the simulator replaces the upstreams, for the health report.
 	Simulated bool
 	// MissingEnv names the required settings that are missing, for the health report. Optional.
@@ -144,14 +141,17 @@ type handlers struct {
 	page          *pageHandler
 }
 
-// New returns a server. It fails if a setting is invalid or names a model or voice that is not in the catalogue, or if the
-// contract or the page cannot be read. It logs a warning if DEFAULT_AUDIO_MODEL names a retired model.
+// New returns a server. It fails if a setting is invalid or names a model or voice that is not in the catalogue, or if there is no secret
+// or no page. It logs a warning if DEFAULT_AUDIO_MODEL names a retired model.
 func New(cfg Config, deps Deps) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if len(deps.Secret) == 0 {
 		return nil, errors.New("server: no secret")
+	}
+	if deps.Page == nil {
+		return nil, errors.New("server: no page")
 	}
 	deps.setDefaults()
 	h, err := newHandlers(&cfg, &deps)
@@ -179,10 +179,6 @@ func (d *Deps) setDefaults() {
 func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 	derived, problems := keys.Derive(d.Secret), problem.NewWriter(d.Broker, d.Now)
 	m, err := newMiddleware(cfg, problems, d.Metrics, d.Tracing, d.Log)
-	if err != nil {
-		return nil, err
-	}
-	page, err := newPage(d.Web, d.OpenAPI)
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +269,7 @@ func newHandlers(cfg *Config, d *Deps) (*handlers, error) {
 			token: cfg.HealthToken, mail: d.Mail, simulated: d.Simulated, missingEnv: d.MissingEnv, draining: m.draining,
 			states: &healthLog{failed: make(map[string]bool)}, now: d.Now, log: d.Log,
 		},
-		page: &pageHandler{page: page, sessions: sessions},
+		page: &pageHandler{page: d.Page, sessions: sessions},
 	}, nil
 }
 

@@ -68,7 +68,7 @@ type findings struct {
 	mayDefer         bool
 	// read is how many bytes of blocks were verified.
 	read int64
-	// unclean are files without a checksum to remove silently after a crash.
+	// unclean are indexes to remove silently after a crash: they have no checksum, or are outdated.
 	unclean []string
 }
 
@@ -185,6 +185,9 @@ func (f *findings) messages(rel string, m meta, known bool) error {
 		// After a clean stop nothing was being written. A power failure may cut off every block that was not synced.
 		unsynced := i == len(numbers)-1 || (f.floors[name] > 0 && number >= f.floors[name])
 		list[i] = Block{stream: name, path: path, number: number, size: info.Size(), unsynced: unsynced && f.stop == nil}
+	}
+	if f.stop == nil && len(list) > 0 && s.outdated(rel, list[len(list)-1]) {
+		f.unclean = append(f.unclean, filepath.Join(dir, indexFile))
 	}
 	if f.mayDefer && f.stop != nil && !changed {
 		if deferred, now := later(list); len(deferred) > 0 && f.stop.lists(list) && s.indexed(rel, list[len(list)-1]) {

@@ -1,7 +1,6 @@
 package filestore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -145,40 +144,4 @@ func (s *Store) Verify(ctx context.Context, list []Block, report func(Damage) er
 func (s *Store) isLast(b Block) bool {
 	numbers := blocks(filepath.Join(s.dir, filepath.Dir(b.path)))
 	return len(numbers) == 0 || numbers[len(numbers)-1] <= b.number
-}
-
-// indexed reports whether the server will start a stream from its index, which is intact and covers the last block. Otherwise it
-// reads every block, and truncates it at the first damage. It costs reading the index.
-func (s *Store) indexed(rel string, last Block) bool {
-	data, err := os.ReadFile(filepath.Join(s.dir, rel, messagesDir, indexFile))
-	if err != nil || len(data) < 2*recordHash {
-		return false
-	}
-	digest, err := newDigest(filepath.Base(rel))
-	if err != nil {
-		return false
-	}
-	content, sum := data[:len(data)-recordHash], data[len(data)-recordHash:]
-	_, _ = digest.Write(content)
-	if !bytes.Equal(digest.Sum(nil), sum) {
-		return false
-	}
-	end, err := readEnd(filepath.Join(s.dir, last.path), recordHash)
-	return err == nil && bytes.HasSuffix(content, end)
-}
-
-// readEnd reads the last n bytes of a file.
-func readEnd(path string, n int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	end := make([]byte, n)
-	_, err = f.ReadAt(end, info.Size()-n)
-	return end, err
 }

@@ -12,7 +12,8 @@ import (
 
 // An index is
 //
-//	magic byte | version byte | messages | bytes | first sequence | time of the first | last sequence | ... | checksum of the last record [8]byte | checksum [8]byte
+//	magic byte | version byte | messages | bytes | first sequence | time of the first | last sequence
+//	| ... | checksum of the last record [8]byte | checksum [8]byte
 //
 // where the numbers are varints, of which only the time is signed. The server writes it at times and when it stops. At a start it trusts
 // it if nothing was stored since, and otherwise rebuilds it from the messages.

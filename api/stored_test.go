@@ -235,7 +235,7 @@ func checkWaiting(ctx context.Context, t *testing.T, p *program, all ...storedDa
 	}
 }
 
-// TestKeptStore opens a store that the previous release wrote. TestKeepStore creates it.
+// TestKeptStore opens a store that an earlier release wrote. TestKeepStore creates it.
 func TestKeptStore(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), hang)

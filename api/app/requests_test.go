@@ -51,7 +51,7 @@ func TestRequestsPerJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"jobs.", "$KV.RESULTS. chunk", "$KV.RESULTS. manifest", "$KV.RESULTS. record", "$JS.ACK.",
+		"jobs.", "$KV.RESULTS. chunk", "$KV.RESULTS. record", "$JS.ACK.",
 	}
 	const progress, removal = "$KV.PROGRESS.", "$JS.API.STREAM.PURGE.KV_PROGRESS"
 	exact, quick, rounds := false, 0, 3

@@ -35,7 +35,7 @@ const webhooksAge = 7 * 24 * time.Hour
 // batchSlack is for how long beyond RESULT_TTL a batch is kept: the longest deadline of its jobs, and an hour.
 const batchSlack = job.MaxDeadline*time.Second + time.Hour
 
-// maxWaiting is how many pulls of all workers may wait for jobs of one lane. A worker has one, its previous release one per free slot.
+// maxWaiting is how many pulls of all workers may wait for jobs of one lane. A worker has one, that of 0.1.0 one per free slot.
 const maxWaiting = 16384
 
 // controlMarkerTTL is how long the marker of an expired key is kept. A bucket without it allows no TTL of single keys.

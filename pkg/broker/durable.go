@@ -146,7 +146,7 @@ func (b *Broker) requestDurable(ctx context.Context, since, stream string) error
 }
 
 // answerDurable answers the requests of other processes until the connection is closed. A request has the ID of the server that has
-// acknowledged the writes; those of the release before, and of a process that had no connection, have none.
+// acknowledged the writes; those of 0.1.0, and of a process that had no connection, have none.
 func (b *Broker) answerDurable() error {
 	_, err := b.nc.Subscribe(durableSubject+"*", func(m *nats.Msg) {
 		stream := m.Subject[len(durableSubject):]

@@ -96,6 +96,11 @@ func ChunkSubject(owner, id string, index int, hash string, chunk int) string {
 	return ManifestSubject(owner, id, index) + "." + hash + "." + strconv.Itoa(chunk)
 }
 
+// FirstChunksSubject matches the first chunks of the media files with an index.
+func FirstChunksSubject(owner, id string, index int) string {
+	return ManifestSubject(owner, id, index) + ".*.0"
+}
+
 // JobMediaSubject matches the manifests and chunks of a job.
 func JobMediaSubject(owner, id string) string { return RecordSubject(owner, id) + ".>" }
 

@@ -73,6 +73,7 @@ func concurrentEnds(t *testing.T, rigs []*rig) {
 		spec := fresh(t, "u3")
 		rigs[0].submitSpec(t, spec)
 		var winners atomic.Int32
+		var ended atomic.Pointer[job.Record]
 		var wg sync.WaitGroup
 		for i := range 6 {
 			wg.Go(func() {
@@ -84,15 +85,18 @@ func concurrentEnds(t *testing.T, rigs []*rig) {
 				}
 				if won {
 					winners.Add(1)
+					ended.Store(final)
 				}
 			})
 		}
 		wg.Wait()
 		if winners.Load() != 1 {
-			t.Errorf("%d ended the job", winners.Load())
+			t.Fatalf("%d ended the job", winners.Load())
 		}
-		if _, err := rigs[1].store.MediaInfo(t.Context(), "u3", spec.ID, 0); err != nil {
-			t.Errorf("media: %v", err)
+		for _, m := range ended.Load().Result.Media {
+			if err := rigs[1].store.CheckMedia(t.Context(), "u3", spec.ID, m); err != nil {
+				t.Errorf("media: %v", err)
+			}
 		}
 	}
 }

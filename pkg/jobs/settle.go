@@ -149,10 +149,14 @@ func (s *Service) putMedia(ctx context.Context, st *Settlement) (*job.Record, er
 	for _, p := range st.Products {
 		size += len(p.Data)
 	}
+	put := s.store.PutMedia
+	if len(st.Products) == 1 && (record.Result == nil || len(record.Result.Media) == 0) {
+		put = s.store.PutOnlyMedia
+	}
 	stored := make([]job.Media, len(st.Products))
 	err := s.write(ctx, st, StepMedia, size, func(ctx context.Context) (err error) {
 		for i, p := range st.Products {
-			if stored[i], err = s.store.PutMedia(ctx, spec.Owner, spec.ID, p.Media, p.Data); err != nil {
+			if stored[i], err = put(ctx, spec.Owner, spec.ID, p.Media, p.Data); err != nil {
 				return err
 			}
 		}

@@ -80,7 +80,7 @@ type change struct {
 // just stored the record and calls Add for the first time. It costs nothing for a job that is not counted or has used nothing, and
 // otherwise an atomic batch, which it shares with jobs that end at the same time, and a read unless the job is fresh.
 //
-// A NATS whose users were configured for the release before does not permit it. Jobs end uncounted then: the alternative is that they
+// A NATS whose users were configured for 0.1.0 does not permit it. Jobs end uncounted then: the alternative is that they
 // do not end. The broker logs that.
 func (c *Counters) Add(ctx context.Context, r *job.Record, fresh bool) error {
 	e := newEntry(r, false)

@@ -80,9 +80,9 @@ func (s *Store) eraseCache(ctx context.Context, owner string) error {
 	return nil
 }
 
-// CopyMedia copies a medium of one job of an owner to another, as PutMedia stores one: if that has a medium with this index, it is kept
-// and its description returned. It fails with ErrGone. It holds one chunk in memory, and costs a read and an acknowledged publish
-// for each 512 KiB, one publish for the manifest, and one request if there are several chunks.
+// CopyMedia copies a medium of one job of an owner to another, just before the record of that is stored. If that has a medium of several
+// chunks with this index, it is kept and its description returned. It fails with ErrGone. It holds one chunk in memory, and costs a read and
+// an acknowledged publish for each 512 KiB, and if there are several chunks, one publish for the manifest and one request.
 func (s *Store) CopyMedia(ctx context.Context, owner, from, to string, m job.Media) (job.Media, error) {
 	blob, err := s.blob(ctx, owner, from, m)
 	if errors.Is(err, ErrNotFound) {
@@ -109,6 +109,9 @@ func (s *Store) CopyMedia(ctx context.Context, owner, from, to string, m job.Med
 	}
 	if hex.EncodeToString(sum.Sum(nil)) != m.SHA256 {
 		return job.Media{}, fmt.Errorf("%w: they have another hash", ErrGone)
+	}
+	if m.Bytes <= chunk.Size {
+		return m, nil
 	}
 	return s.putManifest(ctx, owner, to, m)
 }

@@ -3,5 +3,6 @@
 // read or write; package jobs knows their order.
 //
 // A terminal record is created once: a second write returns the first record. Media are protected in the same way: their bytes
-// are stored under their hash, and their manifest is created once.
+// are stored under their hash, which the record names. Those that are stored before the record, as images of a set are, have a manifest,
+// which is created once.
 package store

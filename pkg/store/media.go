@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -32,17 +33,50 @@ type Product struct {
 	Data  []byte
 }
 
+// descriptionHeader is the header of the only chunk of a media file without a manifest. Its value is a description.
+const descriptionHeader = "Media"
+
+// description describes a media file, of which the size and the hash are those of the chunk.
+type description struct {
+	V int `json:"v"`
+	job.Media
+}
+
 // PutMedia stores an image or audio file of a job and returns its description with size and hash filled in. If an earlier attempt
 // has stored one with the same index, that one is kept and its description returned. Neither is durable before the job's record
 // is. It costs one acknowledged publish for each
 // 512 KiB and one for the manifest.
 func (s *Store) PutMedia(ctx context.Context, owner, id string, m job.Media, data []byte) (job.Media, error) {
-	sum := sha256.Sum256(data)
-	m.SHA256, m.Bytes = hex.EncodeToString(sum[:]), int64(len(data))
+	m = described(m, data)
 	if err := chunk.New(s.buffered, s.results).Put(ctx, chunkSubject(owner, id, m), data); err != nil {
 		return job.Media{}, fmt.Errorf("store media: %w", publishError(err, ErrExists))
 	}
 	return s.putManifest(ctx, owner, id, m)
+}
+
+// PutOnlyMedia is PutMedia for the only media file of a job, which is stored just before its record. One of up to 512 KiB costs a single
+// acknowledged publish. If an earlier attempt has stored such a file, both are kept, and the record says which one counts.
+func (s *Store) PutOnlyMedia(ctx context.Context, owner, id string, m job.Media, data []byte) (job.Media, error) {
+	if len(data) == 0 || len(data) > chunk.Size {
+		return s.PutMedia(ctx, owner, id, m, data)
+	}
+	encoded, err := json.Marshal(description{V: job.Version, Media: m})
+	if err != nil {
+		return job.Media{}, fmt.Errorf("encode description: %w", err)
+	}
+	m = described(m, data)
+	msg := &nats.Msg{Subject: chunkSubject(owner, id, m)(0), Data: data, Header: nats.Header{descriptionHeader: {string(encoded)}}}
+	if _, err := s.buffered.PublishMsg(ctx, msg); err != nil {
+		return job.Media{}, fmt.Errorf("store media: %w", publishError(err, ErrExists))
+	}
+	return m, nil
+}
+
+// described returns the description of a media file with its size and hash.
+func described(m job.Media, data []byte) job.Media {
+	sum := sha256.Sum256(data)
+	m.SHA256, m.Bytes = hex.EncodeToString(sum[:]), int64(len(data))
+	return m
 }
 
 // putManifest stores the description of a medium whose chunks are stored, or returns the one that is stored already.
@@ -65,7 +99,32 @@ func (s *Store) putManifest(ctx context.Context, owner, id string, m job.Media) 
 	return existing.Media, nil
 }
 
-// MediaInfo returns the description of a media file, read from the leader of the stream. It fails with ErrNotFound.
+// FindOnlyMedia returns the description of the only media file of a job without a record, however it was stored. It fails with
+// ErrNotFound. It costs up to two requests, to the leader of the stream.
+func (s *Store) FindOnlyMedia(ctx context.Context, owner, id string) (job.Media, error) {
+	m, err := s.MediaInfo(ctx, owner, id, 0)
+	if !errors.Is(err, ErrNotFound) {
+		return m, err
+	}
+	msg, err := broker.LeaderLast(ctx, s.js, broker.ResultsStream, broker.FirstChunksSubject(owner, id, 0))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound), err == nil && len(msg.Header[descriptionHeader]) == 0:
+		return job.Media{}, ErrNotFound
+	case err != nil:
+		return job.Media{}, fmt.Errorf("find media: %w", err)
+	}
+	var found description
+	if err := json.Unmarshal([]byte(msg.Header[descriptionHeader][0]), &found); err != nil {
+		return job.Media{}, fmt.Errorf("decode description: %w", err)
+	}
+	if found.V > job.Version {
+		return job.Media{}, fmt.Errorf("decode description: %w", job.ErrNewer)
+	}
+	return described(found.Media, msg.Data), nil
+}
+
+// MediaInfo returns the description of a media file of a job without a record, read from the leader of the stream, unless PutOnlyMedia has
+// stored it. It fails with ErrNotFound.
 func (s *Store) MediaInfo(ctx context.Context, owner, id string, index int) (job.Media, error) {
 	m, err := s.manifest(ctx, owner, id, index)
 	if err != nil {
@@ -133,8 +192,8 @@ func (s *Store) CheckMedia(ctx context.Context, owner, id string, m job.Media) e
 	return fmt.Errorf("check media: %w", err)
 }
 
-// blob locates the chunks of a media file. A file of one chunk is found without its manifest, so that a later version need not write one;
-// any other costs a request. It fails with ErrNotFound.
+// blob locates the chunks of a media file. A file of one chunk is found without a manifest; any other costs a request. It fails with
+// ErrNotFound.
 func (s *Store) blob(ctx context.Context, owner, id string, m job.Media) (chunk.Blob, error) {
 	if m.Bytes < 0 || len(m.SHA256) < hashLength {
 		return chunk.Blob{}, errors.New("locate media: incomplete description")

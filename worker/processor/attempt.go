@@ -199,8 +199,15 @@ func (a *attempt) task(ctx context.Context) (*Task, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))
 	defer cancel()
-	for i := range mediaCount(a.spec) {
-		m, err := a.processor.store.MediaInfo(ctx, a.spec.Owner, a.spec.ID, i)
+	count := mediaCount(a.spec)
+	for i := range count {
+		var m job.Media
+		var err error
+		if count == 1 {
+			m, err = a.processor.store.FindOnlyMedia(ctx, a.spec.Owner, a.spec.ID)
+		} else {
+			m, err = a.processor.store.MediaInfo(ctx, a.spec.Owner, a.spec.ID, i)
+		}
 		switch {
 		case err == nil:
 			t.media[i] = m

@@ -33,7 +33,7 @@ func TestSettlementOrder(t *testing.T) {
 			r.Start(g, func(c *processor.Config) {
 				c.SetAfterStep(func(step processor.Step) error {
 					states[step] = state{
-						media:  r.LastMessage(broker.ResultsStream, broker.ManifestSubject(s.Owner, s.ID, 0)) != nil,
+						media:  r.LastMessage(broker.ResultsStream, broker.FirstChunksSubject(s.Owner, s.ID, 0)) != nil,
 						record: r.LastMessage(broker.ResultsStream, broker.RecordSubject(s.Owner, s.ID)) != nil,
 						dead:   r.DeadLetter(s) != nil,
 						queued: r.Queued(s),

@@ -44,7 +44,12 @@ type rig struct {
 
 func start(t *testing.T, settings ...func(*jobs.Config)) *rig {
 	t.Helper()
-	r := &rig{Rig: jobstest.Start(t)}
+	return on(t, jobstest.Start(t), settings...)
+}
+
+func on(t *testing.T, in *jobstest.Rig, settings ...func(*jobs.Config)) *rig {
+	t.Helper()
+	r := &rig{Rig: in}
 	log := slog.New(slog.DiscardHandler)
 	cfg := jobs.Config{MaxAttempts: 8, Voice: "nova", MaxActiveMember: 2, MaxActiveBatch: 100}
 	for _, set := range settings {

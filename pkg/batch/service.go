@@ -201,7 +201,10 @@ func (s *Service) putJobs(ctx context.Context, owner string, r *Record, specs []
 		data.WriteByte('\n')
 	}
 	r.Bytes, r.ChunkBytes = int64(data.Len()), chunk.Size
-	if err := chunk.New(s.broker.Buffered(), s.stream).Put(ctx, s.blob(owner, r).Subject, data.Bytes()); err != nil {
+	err := s.broker.WriteFirst(ctx, broker.BatchesStream, func(ctx context.Context) error {
+		return chunk.New(s.broker.Buffered(), s.stream).Put(ctx, s.blob(owner, r).Subject, data.Bytes())
+	})
+	if err != nil {
 		if broker.NoRoom(err) || broker.TooMany(err) {
 			err = fmt.Errorf("%w: %w", kv.ErrFull, err)
 		}

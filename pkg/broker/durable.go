@@ -78,6 +78,27 @@ func (b *Broker) Durable(ctx context.Context, streams ...string) error {
 	return b.durableSince(ctx, b.GroupCommitServer(), streams...)
 }
 
+// WriteDurably runs write, which publishes to a stream by Buffered, and returns when what it has published is on disk. It fails with the
+// error of write, and as Durable does, with nats.ErrDisconnected also when the process that runs NATS was restarted since write began. It
+// costs as much as Durable.
+func (b *Broker) WriteDurably(ctx context.Context, stream string, write func(context.Context) error) error {
+	since := b.GroupCommitServer()
+	if err := write(ctx); err != nil {
+		return err
+	}
+	return b.durableSince(ctx, since, stream)
+}
+
+// WriteFirst runs write, which publishes by Buffered what the next durable write to the same stream refers to: both are on disk when that
+// returns. If NATS runs in another process, it is WriteDurably, since that process may be restarted in between by a power failure, which
+// only what was written first would not survive. In the process of NATS it costs nothing.
+func (b *Broker) WriteFirst(ctx context.Context, stream string, write func(context.Context) error) error {
+	if b.embedded != nil {
+		return write(ctx)
+	}
+	return b.WriteDurably(ctx, stream, write)
+}
+
 // GroupCommitServer returns the ID of the server in another process with which acknowledged writes may be lost in a power failure as long
 // as Durable has not returned; each start has another ID. It is empty while there is no connection, and where writes are not lost that
 // way: NATS runs in this process, which is lost with it, or makes writes durable by itself.

@@ -1,7 +1,9 @@
 package broker_test
 
 import (
+	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -61,5 +63,31 @@ func TestRestartedServerMakesNothingDurable(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRestartBetweenParts restarts the process that runs NATS after another process has stored parts there, and before it stores what
+// refers to them.
+func TestRestartBetweenParts(t *testing.T) {
+	t.Parallel()
+	remote := brokertest.StartRemote(t)
+	for name, write := range map[string]func(context.Context, string, func(context.Context) error) error{
+		"first": remote.WriteFirst, "durably": remote.WriteDurably,
+	} {
+		for _, restarted := range []bool{false, true} {
+			err := write(t.Context(), broker.ResultsStream, func(ctx context.Context) error {
+				_, err := remote.Buffered().Publish(ctx, broker.RecordSubject("u1", name), []byte("x"))
+				if restarted {
+					remote.Restart()
+				}
+				return err
+			})
+			if errors.Is(err, nats.ErrDisconnected) != restarted || (err != nil) != restarted {
+				t.Errorf("%s, restarted %t: %v", name, restarted, err)
+			}
+		}
+		if err := write(t.Context(), broker.ResultsStream, func(context.Context) error { return io.EOF }); !errors.Is(err, io.EOF) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -72,18 +72,21 @@ func (e *MissingReferenceError) Error() string {
 // *MissingReferenceError and with ErrFull. It holds one chunk in memory, and costs a read and an acknowledged publish for each 512 KiB.
 func (s *Store) CopyReferences(ctx context.Context, spec *job.Spec, references []Reference) error {
 	copied := make([]job.ReferenceImage, len(references))
-	for i, r := range references {
-		r.ChunkBytes = chunk.Size
-		err := s.copyReference(ctx, spec, r)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			return &MissingReferenceError{r.Index}
-		case err != nil:
-			return fmt.Errorf("copy reference image: %w", err)
+	err := s.broker.WriteDurably(ctx, broker.ResultsStream, func(ctx context.Context) error {
+		for i, r := range references {
+			r.ChunkBytes = chunk.Size
+			err := s.copyReference(ctx, spec, r)
+			switch {
+			case errors.Is(err, ErrNotFound):
+				return &MissingReferenceError{r.Index}
+			case err != nil:
+				return err
+			}
+			copied[i] = r.ReferenceImage
 		}
-		copied[i] = r.ReferenceImage
-	}
-	if err := s.broker.Durable(ctx, broker.ResultsStream); err != nil {
+		return nil
+	})
+	if err != nil {
 		return fmt.Errorf("copy reference image: %w", err)
 	}
 	spec.References = copied

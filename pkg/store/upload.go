@@ -75,7 +75,10 @@ func (s *Store) PutUpload(ctx context.Context, owner string, u Upload, data []by
 		return Upload{}, fmt.Errorf("encode upload: %w", err)
 	}
 	// Chunks that no description follows expire.
-	if err := chunk.New(s.buffered, s.results).Put(ctx, uploadChunk(owner, u.ID), data); err != nil {
+	err = s.broker.WriteFirst(ctx, broker.ResultsStream, func(ctx context.Context) error {
+		return chunk.New(s.buffered, s.results).Put(ctx, uploadChunk(owner, u.ID), data)
+	})
+	if err != nil {
 		return Upload{}, fmt.Errorf("store upload: %w", publishError(err, ErrExists))
 	}
 	if _, err := s.js.Publish(ctx, broker.UploadSubject(owner, u.ID), encoded); err != nil {

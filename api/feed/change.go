@@ -3,6 +3,7 @@ package feed
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -145,7 +146,7 @@ func (h *hub) handle(c *change) {
 		return
 	}
 	h.mu.Lock()
-	ended := h.tracker.hasEnded(c.id)
+	asOf, ended := time.Now(), h.tracker.hasEnded(c.id)
 	var last *job.Snapshot
 	if e, ok := h.tracker.active(c.id); ok {
 		last = e.Snapshot
@@ -162,7 +163,7 @@ func (h *hub) handle(c *change) {
 		// The job was deleted, and its idempotency key was used again.
 		h.forget(c.id)
 	}
-	h.publish(h.ctx, snap)
+	h.publish(h.ctx, asOf, snap)
 }
 
 // stateAfter returns the state of a job after a change, or nil if it is unchanged or cannot be read; the periodic reread makes

@@ -61,7 +61,12 @@ type Tracker struct{ tracker }
 func NewTracker() Tracker { return Tracker{newTracker()} }
 
 // Record calls record.
-func (o Tracker) Record(snap *job.Snapshot) bool { return o.record(Event{Snapshot: snap}) }
+func (o Tracker) Record(snap *job.Snapshot) bool { return o.RecordAsOf(snap, time.Now()) }
+
+// RecordAsOf calls record for a state that was read at a time.
+func (o Tracker) RecordAsOf(snap *job.Snapshot, asOf time.Time) bool {
+	return o.record(Event{Snapshot: snap}, asOf)
+}
 
 // SetPosition calls setPosition.
 func (o Tracker) SetPosition(id string, ahead int) bool {

@@ -111,7 +111,7 @@ func (h *hub) remove() {
 // attach starts a reader, which takes over the reference of the caller. Its first events are the states in snaps, which were
 // read after the feed had subscribed, by a request that began at read.
 func (h *hub) attach(ctx context.Context, r *Reader, snaps []*job.Snapshot, read time.Time) {
-	h.publish(ctx, h.unseen(snaps)...)
+	h.publish(ctx, read, h.unseen(snaps)...)
 	h.feed.background.Do(func() {
 		h.feed.wg.Go(h.feed.tickLoop)
 		h.feed.wg.Go(h.feed.rereadLoop)
@@ -174,12 +174,13 @@ func (h *hub) detach(r *Reader) {
 	h.release()
 }
 
-// publish sends the states that are news to all readers. It makes a few requests if a queued job is among them.
-func (h *hub) publish(ctx context.Context, snaps ...*job.Snapshot) {
+// publish sends the states that are news to all readers. They were read, or compared with the last ones, at asOf. It makes a few requests if
+// a queued job is among them.
+func (h *hub) publish(ctx context.Context, asOf time.Time, snaps ...*job.Snapshot) {
 	var news []*job.Snapshot
 	h.mu.Lock()
 	for _, snap := range snaps {
-		if h.tracker.isNews(snap) {
+		if h.tracker.isNews(snap, asOf) {
 			news = append(news, snap)
 		}
 	}
@@ -191,7 +192,7 @@ func (h *hub) publish(ctx context.Context, snaps ...*job.Snapshot) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i, snap := range news {
-		if !h.tracker.record(events[i]) {
+		if !h.tracker.record(events[i], asOf) {
 			continue
 		}
 		if snap.Status() == job.StatusQueued {

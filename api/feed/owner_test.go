@@ -335,3 +335,24 @@ func TestJobEndsWhileReaderOpens(t *testing.T) {
 		}
 	}
 }
+
+// TestStatesDoNotGoBackWhileReaderOpens starts another delivery of a job after the jobs of its owner were read for a second reader, and
+// before the first event of that. Neither reader may receive the state that was read after the newer one.
+func TestStatesDoNotGoBackWhileReaderOpens(t *testing.T) {
+	t.Parallel()
+	r := start(t, noRereads)
+	spec := r.push(t, "j1")
+	r.put(t, spec, 1, 1)
+	first := r.watchOwner(t, time.Time{})
+	expectStates(t, first, "j1 1.1")
+	r.feed.SetAfterRead(func() {
+		r.put(t, spec, 2, 1)
+		expectStates(t, first, "j1 2.1")
+	})
+	second := r.watchOwner(t, time.Time{})
+	r.feed.SetAfterRead(nil)
+	expectStates(t, second, "j1 2.1")
+	r.put(t, spec, 2, 2)
+	expectStates(t, first, "j1 2.2")
+	expectStates(t, second, "j1 2.2")
+}

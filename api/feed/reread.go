@@ -115,12 +115,12 @@ func (h *hub) rereadOne() {
 	if !active {
 		return
 	}
-	snap, _, err := h.readCurrent(h.ctx)
+	snap, began, err := h.readCurrent(h.ctx)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound):
 		h.failReaders(jobs.ErrNotFound)
 	case err == nil:
-		h.publish(h.ctx, snap)
+		h.publish(h.ctx, began, snap)
 	}
 	// NATS may be unavailable for a moment; the next reread makes up for it.
 }
@@ -131,7 +131,7 @@ func (h *hub) rereadAll() {
 	if err != nil {
 		return // NATS may be unavailable for a moment; the next reread makes up for it.
 	}
-	h.publish(h.ctx, active...)
+	h.publish(h.ctx, began, active...)
 	alive := make(map[string]bool, len(active))
 	for _, snap := range active {
 		alive[snap.Spec.ID] = true
@@ -145,12 +145,13 @@ func (h *hub) rereadAll() {
 	}
 	h.mu.Unlock()
 	for _, id := range missing {
+		asOf := time.Now()
 		read, err := h.feed.jobs.Read(h.ctx, []string{h.owner}, id)
 		switch {
 		case errors.Is(err, jobs.ErrNotFound):
 			h.forget(id)
 		case err == nil:
-			h.publish(h.ctx, read)
+			h.publish(h.ctx, asOf, read)
 		}
 	}
 	h.mu.Lock()

@@ -16,6 +16,8 @@ type shown struct {
 	Event
 	// since is the time since which the job has been known or, after its end, the time at which that was sent.
 	since time.Time
+	// at is when this event was recorded.
+	at time.Time
 	// place is the last queue position that was sent, nil if none was.
 	place *position
 }
@@ -34,18 +36,27 @@ func (t tracker) active(id string) (*shown, bool) {
 	return s, ok && !s.ended()
 }
 
-// isNews reports whether a state follows the last one of its job.
-func (t tracker) isNews(snap *job.Snapshot) bool {
+// isNews reports whether a state follows the last one of its job. The state comes from a read that began at asOf, or from an event that was
+// compared then: if the last one was recorded later, a lower number of the delivery means that it is older.
+func (t tracker) isNews(snap *job.Snapshot, asOf time.Time) bool {
 	s, known := t.jobs[snap.Spec.ID]
-	return !known || snap.Follows(s.Snapshot)
+	switch {
+	case !known:
+		return true
+	case snap.Record == nil && snap.Progress != nil && s.Snapshot.Progress != nil && s.at.After(asOf) &&
+		snap.Progress.Delivery < s.Snapshot.Progress.Delivery:
+		return false
+	}
+	return snap.Follows(s.Snapshot)
 }
 
 // record stores a state and reports whether it is news.
-func (t tracker) record(e Event) bool {
-	if !t.isNews(e.Snapshot) {
+func (t tracker) record(e Event, asOf time.Time) bool {
+	if !t.isNews(e.Snapshot, asOf) {
 		return false
 	}
-	next := &shown{Event: e, since: time.Now()}
+	now := time.Now()
+	next := &shown{Event: e, since: now, at: now}
 	if last, known := t.jobs[e.Snapshot.Spec.ID]; known && !next.ended() {
 		next.since = last.since
 	}

@@ -96,3 +96,29 @@ func TestTrackerForget(t *testing.T) {
 		t.Errorf("%d entries left", got)
 	}
 }
+
+// TestTrackerIgnoresOlderReads records states that were read before a later delivery was recorded, and after.
+func TestTrackerIgnoresOlderReads(t *testing.T) {
+	t.Parallel()
+	before := time.Now()
+	known := feed.NewTracker()
+	known.Record(running("j1", 3, 1))
+	after := time.Now().Add(time.Millisecond)
+	for i, step := range []struct {
+		snap *job.Snapshot
+		asOf time.Time
+		news bool
+	}{
+		{running("j1", 2, 9), before, false},
+		{queued("j1"), before, false},
+		{running("j1", 3, 2), before, true},
+		{running("j1", 4, 1), before, true},
+		// The broker may lose part of its count in a crash.
+		{running("j1", 2, 1), after, true},
+		{finished("j1"), before, true},
+	} {
+		if news := known.RecordAsOf(step.snap, step.asOf); news != step.news {
+			t.Errorf("step %d, %s: news %t", i, step.snap.EventID(), news)
+		}
+	}
+}

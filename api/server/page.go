@@ -110,7 +110,7 @@ func compress(data []byte, newWriter func(w io.Writer, size int) io.WriteCloser)
 
 // NewPage returns the page with the files that web.Build returned, all in memory, and with the contract in YAML, which is served unchanged
 // and rendered at /docs. Without files there is no page. It fails if the contract is not valid, or if there are files but no index.html.
-// It costs some ten milliseconds; /docs and the JSON of the contract are made when they are first requested.
+// It costs some tens of milliseconds; /docs and the JSON of the contract are made when they are first requested.
 func NewPage(files map[string]web.File, openAPI []byte) (*Page, error) {
 	document, err := reference.New(openAPI)
 	if err != nil {

@@ -90,8 +90,8 @@ func (b *Broker) WriteDurably(ctx context.Context, stream string, write func(con
 }
 
 // WriteFirst runs write, which publishes by Buffered what the next durable write to the same stream refers to: both are on disk when that
-// returns. If NATS runs in another process, it is WriteDurably, since that process may be restarted in between by a power failure, which
-// only what was written first would not survive. In the process of NATS it costs nothing.
+// returns. In the process of NATS it costs nothing. Elsewhere it is WriteDurably: a power failure of the machine with NATS between the two
+// writes would lose only the first.
 func (b *Broker) WriteFirst(ctx context.Context, stream string, write func(context.Context) error) error {
 	if b.embedded != nil {
 		return write(ctx)

@@ -40,8 +40,8 @@ type rule func(want, have json.RawMessage) (json.RawMessage, error)
 // Settings of streams by the effect of changing them. Settings in none of these tables are set when a stream is created
 // and never changed afterwards: a newer version or the operator may have had a reason for them.
 //
-// The previous version must be able to start after a start of this one. Versions up to release-before (see
-// deploy/rollback.md) force their configuration on these streams, so a start adds only settings that NATS allows to be undone.
+// The previous version must be able to start after a start of this one, and versions before 0.1.0 force their configuration on these
+// streams, so a start adds only settings that NATS allows to be undone.
 var (
 	streamRules = map[string]rule{
 		"max_age":                   atLeast,

@@ -146,7 +146,7 @@ func (a *App) start(ctx context.Context) error {
 	sweeper.Start()
 	a.onStop("sweeper", sweeper.Stop)
 	if a.cfg.Broker.Embedded() {
-		a.worker = worker.New(a.cfg.Worker, b, a.metrics, a.log, worker.WithTracing(a.tracing), worker.WithAPI(a.store, live.Watched))
+		a.worker = worker.New(a.cfg.Worker, b, a.metrics, a.log, worker.WithTracing(a.tracing), worker.WithAPI(a.store, live.Watched, a.queue.Busy))
 		if err := a.worker.Start(ctx); err != nil {
 			return err
 		}

@@ -33,9 +33,10 @@ import (
 type Worker struct {
 	cfg    Config
 	broker *broker.Broker
-	// store and watched are those of WithAPI; nil if the worker opens its own store.
+	// store, watched and busy are those of WithAPI; nil if the worker opens its own store.
 	store      *store.Store
 	watched    func(owner, id string) bool
+	busy       func() bool
 	metrics    *telemetry.Metrics
 	tracing    *telemetry.Tracing
 	log        *slog.Logger
@@ -64,9 +65,9 @@ func New(cfg Config, b *broker.Broker, m *telemetry.Metrics, log *slog.Logger, o
 type Option func(*Worker)
 
 // WithAPI makes the worker use the store of the API in its process, which spares requests where NATS runs in the process as well. watched
-// reports whether somebody follows a job of an owner there.
-func WithAPI(s *store.Store, watched func(owner, id string) bool) Option {
-	return func(w *Worker) { w.store, w.watched = s, watched }
+// reports whether somebody follows a job of an owner there, and busy whether it accepts jobs in a burst.
+func WithAPI(s *store.Store, watched func(owner, id string) bool, busy func() bool) Option {
+	return func(w *Worker) { w.store, w.watched, w.busy = s, watched, busy }
 }
 
 // WithTracing makes the worker create spans for attempts and their requests.
@@ -129,8 +130,8 @@ func (w *Worker) start(ctx context.Context) error {
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
 		Queue: q, Store: s, Jobs: jobs.New(w.broker, q, s, jobs.WithMetrics(w.metrics), jobs.WithLog(w.log)),
 		Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log,
-		Providers: upstreams.File.Circuits(), BesideAPI: w.store != nil && w.broker.Alone(), Watched: w.watched, AckWait: w.broker.AckWait(),
-		Mode: w.cfg.Upstreams.Mode(), Version: version,
+		Providers: upstreams.File.Circuits(), BesideAPI: w.store != nil && w.broker.Alone(), Watched: w.watched, Busy: w.busy,
+		AckWait: w.broker.AckWait(), Mode: w.cfg.Upstreams.Mode(), Version: version,
 	})
 	if err != nil {
 		return err

@@ -17,11 +17,13 @@ const (
 )
 
 // fill pulls jobs for the free slots. It asks the lanes that may have jobs first, for one job per slot. If none has, it
-// leaves a pull open on each. It skips lanes whose circuit breaker is open or whose kind an operator has paused.
+// leaves a pull open on each. It skips lanes whose circuit breaker is open or whose kind an operator has paused. It pulls nothing while it
+// yields to submissions.
 func (p *Processor) fill(ctx context.Context, pl *pool) {
-	pl.blocked = false
 	spare := pl.slots - pl.busy - pl.puller.Open()
-	if spare <= 0 || time.Now().Before(pl.retryAt) || p.awaitStore(ctx, pl) {
+	now := time.Now()
+	pl.blocked = pl.yielding.update(now, spare > 0 && p.busy != nil && p.busy())
+	if spare <= 0 || pl.blocked || now.Before(pl.retryAt) || p.awaitStore(ctx, pl) {
 		return
 	}
 	for _, l := range pl.lanes {

@@ -49,7 +49,8 @@ type pool struct {
 	// blocked is set while a lane may not be fetched from.
 	blocked bool
 	// retryAt is when to pull again after an error.
-	retryAt time.Time
+	retryAt  time.Time
+	yielding yielding
 	// awaitingStore is set while a goroutine waits until results can be stored.
 	awaitingStore atomic.Bool
 }
@@ -145,7 +146,11 @@ func (p *Processor) runPool(pulling, working context.Context, pl *pool) {
 		}
 		var retried <-chan time.Time
 		if pl.blocked {
-			retry.Reset(p.breaker.nextRetry(maxIdle))
+			wait := maxIdle
+			if pl.yielding.active {
+				wait = yieldCheck
+			}
+			retry.Reset(p.breaker.nextRetry(wait))
 			retried = retry.C
 		}
 		select {

@@ -38,6 +38,9 @@ type Deps struct {
 	// Watched reports whether somebody follows a job of an owner; nil if nobody ever does in this process. It is not used without
 	// BesideAPI, and must not block.
 	Watched func(owner, id string) bool
+	// Busy reports whether the API in this process accepts jobs in a burst, to which the workers yield for a moment; nil if there is none.
+	// It must not block.
+	Busy func() bool
 	// AckWait is the time without a heartbeat after which the broker redelivers a job. A heartbeat is sent every third of it.
 	AckWait time.Duration
 	// Providers are the circuit breakers of the providers among which the generator chooses.
@@ -62,9 +65,10 @@ type Processor struct {
 	log       *slog.Logger
 	now       func() time.Time
 	heartbeat time.Duration
-	// besideAPI and watched are those of Deps.
+	// besideAPI, watched and busy are those of Deps.
 	besideAPI   bool
 	watched     func(owner, id string) bool
+	busy        func() bool
 	queueOutage outage
 	storeOutage storageState
 	cacheOutage cacheOutage
@@ -95,7 +99,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 	p := &Processor{
 		cfg: cfg, id: id, providers: deps.Providers, mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, jobs: deps.Jobs, generator: deps.Generator, metrics: deps.Metrics, tracing: deps.Tracing, log: deps.Log,
-		now: time.Now, besideAPI: deps.BesideAPI, watched: deps.Watched, heartbeat: cmp.Or(cfg.hooks.heartbeat, deps.AckWait/3, broker.DefaultAckWait/3),
+		now: time.Now, besideAPI: deps.BesideAPI, watched: deps.Watched, busy: deps.Busy, heartbeat: cmp.Or(cfg.hooks.heartbeat, deps.AckWait/3, broker.DefaultAckWait/3),
 		queueOutage: outage{log: deps.Log}, storeOutage: storageState{log: deps.Log, probe: deps.Store.Probe},
 		running: make(map[*attempt]struct{}), runs: make(map[job.Kind]runTime), announceRequested: make(chan struct{}, 1),
 		control: deps.Control, breaker: &breaker{

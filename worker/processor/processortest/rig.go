@@ -32,8 +32,9 @@ const Timeout = 40 * time.Second
 type Rig struct {
 	*jobstest.Rig
 	Control *control.Store
-	// Watched is that of the workers that StartInside starts.
+	// Watched and Busy are those of the workers that StartInside starts.
 	Watched func(owner, id string) bool
+	Busy    func() bool
 
 	t testing.TB
 }

@@ -80,7 +80,7 @@ func newWorker(t testing.TB, r *Rig, besideAPI bool, g processor.Generator, opti
 	p, err := processor.New(Config(options...), processor.Deps{
 		Queue: r.Queue, Store: r.Store, Jobs: jobs.New(b, r.Queue, r.Store, jobs.WithMetrics(w.Metrics), jobs.WithLog(log)),
 		Control: w.Control, Generator: g, Metrics: w.Metrics, Log: log,
-		BesideAPI: besideAPI, Watched: r.Watched, AckWait: b.AckWait(), Mode: "simulator", Version: "test",
+		BesideAPI: besideAPI, Watched: r.Watched, Busy: r.Busy, AckWait: b.AckWait(), Mode: "simulator", Version: "test",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -39,10 +39,10 @@ func TestBusy(t *testing.T) {
 			begin()
 			check("in a wave", true)
 			end()
-			time.Sleep(busyFor - 1)
+			time.Sleep(busyFor - time.Nanosecond)
 			check("between waves", true)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		check("after the last wave", false)
 		begin()
 		time.Sleep(busyFor)

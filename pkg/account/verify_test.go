@@ -41,7 +41,11 @@ func TestVerifyEmail(t *testing.T) {
 	second := begin()
 	expectInvalid(first, "a replaced token")
 	expectInvalid("x", "not a token")
-	expectInvalid(second[:len(second)-2]+"AA", "an altered token")
+	other := "A"
+	if strings.HasPrefix(second, other) {
+		other = "B"
+	}
+	expectInvalid(other+second[1:], "an altered token")
 	_, reset, err := a.BeginReset(t.Context(), email)
 	must(t, err)
 	expectInvalid(reset, "the token of a reset")

@@ -168,6 +168,7 @@ func (h *operatedHost) shell(ctx context.Context, dir, script string) (string, e
 // TestCommandsOfGuides runs every command of the main guides. A comment above a block that cannot run here gives the reason;
 // its syntax is checked.
 func TestCommandsOfGuides(t *testing.T) {
+	t.Parallel()
 	h := operate(t)
 	for _, guide := range []string{"../README.md", "api.md", "accounts.md", "runbook.md"} {
 		t.Run(strings.TrimPrefix(guide, "../"), func(t *testing.T) {
@@ -195,6 +196,7 @@ func TestCommandsOfGuides(t *testing.T) {
 
 // TestVerifyFindsFaults runs verify.sh against faulty installations.
 func TestVerifyFindsFaults(t *testing.T) {
+	t.Parallel()
 	h := operate(t)
 	for name, c := range map[string]struct{ script, want string }{
 		"wrong token":   {"HEALTH_CHECK_TOKEN=wrong deploy/verify.sh $API_URL", "FAIL  GET /internal/health: status 401"},

@@ -60,14 +60,14 @@ func read(t *testing.T, path string) string {
 func natsOf(t *testing.T, conf, secrets string) *server.Server {
 	t.Helper()
 	dir := t.TempDir()
+	// Compose sets these as environment variables, which a test that runs beside others cannot.
+	conf = "NATS_SERVER_NAME: t2i-nats\nNATS_MAX_FILE_STORE: 1GB\n" + conf
 	if err := os.WriteFile(filepath.Join(dir, "nats.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(filepath.Join(secrets, "nats"), filepath.Join(dir, "secrets")); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("NATS_SERVER_NAME", "t2i-nats")
-	t.Setenv("NATS_MAX_FILE_STORE", "1GB")
 	opts, err := server.ProcessConfigFile(filepath.Join(dir, "nats.conf"))
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +94,7 @@ func natsOf(t *testing.T, conf, secrets string) *server.Server {
 // TestComposeNATS runs the API and a worker as in Compose, each with its own NATS user, and runs every kind of job, and the jobs of a
 // member with a budget.
 func TestComposeNATS(t *testing.T) {
+	t.Parallel()
 	c := startCompose(t, read(t, "docker/nats.conf"))
 	for kind, input := range map[string]string{
 		"image": `{"prompt":"a boat","n":2}`, "audio": `{"text":"good evening"}`, "prompt": `{"text":"a cat"}`, "translation": `{"text":"你好"}`,
@@ -125,6 +126,7 @@ func TestComposeNATS(t *testing.T) {
 
 // TestComposeNATSBeforeUpdate runs a member's job on a NATS that still has the permissions of a release without costs and shared results.
 func TestComposeNATSBeforeUpdate(t *testing.T) {
+	t.Parallel()
 	conf := read(t, "docker/nats.conf")
 	for _, permission := range []string{`"spend.>", `, `"$JS.API.STREAM.MSG.GET.SPEND", `, `"$KV.CACHE.*.*", `, `"$JS.API.STREAM.MSG.GET.KV_CACHE",`} {
 		if !strings.Contains(conf, permission) {

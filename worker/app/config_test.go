@@ -8,6 +8,7 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/worker/app"
+	"github.com/text2image-audio/text2image-audio/worker/internal/hooks"
 )
 
 // load loads the settings as main does.
@@ -17,6 +18,8 @@ func load(t *testing.T, environ ...string) app.Config {
 	if err := env.Load(environ, &cfg); err != nil {
 		t.Fatal(err)
 	}
+	// A worker that is no part of an API process stops when its last pull has ended.
+	cfg.Processor.SetHooks(func(h *hooks.Processor) { h.IdleWait = 200 * time.Millisecond })
 	return cfg
 }
 

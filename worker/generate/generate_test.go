@@ -23,6 +23,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/simulator/simulatortest"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 	"github.com/text2image-audio/text2image-audio/worker/generate"
+	"github.com/text2image-audio/text2image-audio/worker/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 	"github.com/text2image-audio/text2image-audio/worker/processor/processortest"
 	"github.com/text2image-audio/text2image-audio/worker/upstream/deepseek"
@@ -266,7 +267,10 @@ func TestJobsRecoverFromFaults(t *testing.T) {
 			if name == "hang" {
 				timeout = time.Second
 			}
-			r.Start(u, func(c *processor.Config) { c.ImageTimeout = timeout })
+			r.Start(u, func(c *processor.Config) {
+				c.ImageTimeout = timeout
+				c.SetHooks(func(h *hooks.Processor) { h.MisconfiguredDelay = 500 * time.Millisecond })
+			})
 			test.rule.Kind = simulator.KindImage
 			test.rule.Times = max(1, test.rule.Times)
 			simulatortest.Script(t, sim, test.rule)

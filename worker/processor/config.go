@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/job"
-	"github.com/text2image-audio/text2image-audio/pkg/jobs"
+	"github.com/text2image-audio/text2image-audio/worker/internal/hooks"
 )
 
 // Config has the settings of a Processor: slots, retry delays and time-outs.
@@ -26,15 +26,11 @@ type Config struct {
 	// SoftStop is how long Stop waits for running attempts before it returns their jobs to the queue.
 	SoftStop time.Duration `env:"WORKER_SOFT_STOP" envDefault:"20s" doc:"How long a shutdown waits for running attempts before it returns their jobs to the queue."`
 
-	hooks hooks
+	hooks hooks.Processor
 }
 
-// hooks are set by tests only. Durations other than 0 replace their defaults.
-type hooks struct {
-	heartbeat, writeTimeout, settleTimeout, misconfiguredDelay, progressDelay, idleWait time.Duration
-	// afterStep, if not nil, is called after each step of a settlement. Its error abandons the delivery, as a crash would.
-	afterStep func(jobs.Step) error
-}
+// SetHooks lets tests change what is no setting.
+func (c *Config) SetHooks(set func(*hooks.Processor)) { set(&c.hooks) }
 
 // Validate returns all errors at once, each with the name of its variable.
 func (c Config) Validate() error {
@@ -65,14 +61,14 @@ const maxSlots = 1024
 // writeTimeout returns the time after which a write of the given size is repeated. It is shorter than settleTimeout
 // because a reply that was lost with its connection never arrives.
 func (c Config) writeTimeout(bytes int) time.Duration {
-	return cmp.Or(c.hooks.writeTimeout, defaultWriteTimeout) + time.Duration(bytes>>20)*time.Second
+	return cmp.Or(c.hooks.WriteTimeout, defaultWriteTimeout) + time.Duration(bytes>>20)*time.Second
 }
 
 const defaultWriteTimeout = 8 * time.Second
 
 // settleTimeout returns how long each step of a settlement is retried while NATS is unavailable.
 func (c Config) settleTimeout() time.Duration {
-	return cmp.Or(c.hooks.settleTimeout, settleTimeout)
+	return cmp.Or(c.hooks.SettleTimeout, settleTimeout)
 }
 
 // timeout returns the longest duration of one attempt.

@@ -58,22 +58,22 @@ func (p *Processor) BackOff(name string, retryAfter time.Duration) {
 }
 
 // SetHeartbeat sets the interval of heartbeats.
-func (c *Config) SetHeartbeat(d time.Duration) { c.hooks.heartbeat = d }
+func (c *Config) SetHeartbeat(d time.Duration) { c.hooks.Heartbeat = d }
 
 // SetWriteTimeout sets the time after which a write of a few bytes is repeated.
-func (c *Config) SetWriteTimeout(d time.Duration) { c.hooks.writeTimeout = d }
+func (c *Config) SetWriteTimeout(d time.Duration) { c.hooks.WriteTimeout = d }
 
 // SetSettleTimeout sets how long each step of a settlement is retried.
-func (c *Config) SetSettleTimeout(d time.Duration) { c.hooks.settleTimeout = d }
+func (c *Config) SetSettleTimeout(d time.Duration) { c.hooks.SettleTimeout = d }
 
 // SetProgressDelay sets how long the progress of a first delivery is held back.
-func (c *Config) SetProgressDelay(d time.Duration) { c.hooks.progressDelay = d }
+func (c *Config) SetProgressDelay(d time.Duration) { c.hooks.ProgressDelay = d }
 
-// SetIdleWait sets how long a pull waits on a lane without jobs.
-func (c *Config) SetIdleWait(d time.Duration) { c.hooks.idleWait = d }
+// SetIdleWait sets how long a pull waits on a lane without jobs; as long as in production if 0.
+func (c *Config) SetIdleWait(d time.Duration) { c.hooks.IdleWait = d }
 
 // SetMisconfiguredDelay sets the first delay after an upstream refused this installation.
-func (c *Config) SetMisconfiguredDelay(d time.Duration) { c.hooks.misconfiguredDelay = d }
+func (c *Config) SetMisconfiguredDelay(d time.Duration) { c.hooks.MisconfiguredDelay = d }
 
 // SetAfterStep sets a function to call after each step of a settlement; its error abandons the delivery.
-func (c *Config) SetAfterStep(f func(Step) error) { c.hooks.afterStep = f }
+func (c *Config) SetAfterStep(f func(Step) error) { c.hooks.AfterStep = f }

@@ -82,7 +82,7 @@ func (p *Processor) watch(pl *pool, spare int) error {
 		if !p.mayAdd(pl, l) {
 			continue
 		}
-		wait, more := cmp.Or(p.cfg.hooks.idleWait, idleWait), spare-(len(unwatched)-i)
+		wait, more := cmp.Or(p.cfg.hooks.IdleWait, idleWait), spare-(len(unwatched)-i)
 		if more < 0 || l.permit.probe {
 			wait = shortWait
 		}

@@ -44,6 +44,7 @@ func TestMessagesOfAnIdleWorker(t *testing.T) {
 	m := newMeter(r)
 	processortest.StartOn(t, m.worker, processortest.NewGenerator(processortest.Succeed), func(c *processor.Config) {
 		c.SlotsImage, c.SlotsAudio, c.SlotsText = 64, 8, 16
+		c.SetIdleWait(0)
 	})
 	lanes := len(job.Kinds()) * len(job.Lanes())
 	// The first pulls ask each lane once.

@@ -181,7 +181,7 @@ func (c Config) openFor(code string, trips int, retryAfter time.Duration) time.D
 	case retryAfter > 0:
 		return retryAfter + time.Millisecond
 	case code == job.CodeMisconfigured:
-		first := cmp.Or(c.hooks.misconfiguredDelay, misconfiguredDelay)
+		first := cmp.Or(c.hooks.MisconfiguredDelay, misconfiguredDelay)
 		return min(first<<min(max(trips-1, 0), 8), misconfiguredGrowth*first)
 	}
 	return c.delay(trips-1, 0)

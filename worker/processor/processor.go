@@ -100,7 +100,7 @@ func New(cfg Config, deps Deps) (*Processor, error) {
 		cfg: cfg, id: id, providers: deps.Providers, mode: deps.Mode, version: deps.Version,
 		queue: deps.Queue, store: deps.Store, jobs: deps.Jobs, generator: deps.Generator, metrics: deps.Metrics, tracing: deps.Tracing, log: deps.Log,
 		now: time.Now, besideAPI: deps.BesideAPI, watched: deps.Watched, busy: deps.Busy,
-		heartbeat:   cmp.Or(cfg.hooks.heartbeat, deps.AckWait/3, broker.DefaultAckWait/3),
+		heartbeat:   cmp.Or(cfg.hooks.Heartbeat, deps.AckWait/3, broker.DefaultAckWait/3),
 		queueOutage: outage{log: deps.Log}, storeOutage: storageState{log: deps.Log, probe: deps.Store.Probe},
 		running: make(map[*attempt]struct{}), runs: make(map[job.Kind]runTime), announceRequested: make(chan struct{}, 1),
 		control: deps.Control, breaker: &breaker{

@@ -38,7 +38,7 @@ func (a *attempt) holdProgress(ctx context.Context, p *job.Progress) {
 	defer a.mu.Unlock()
 	a.progress, a.state = p, progressHeld
 	a.processor.store.HoldProgress(a.spec.Owner, p)
-	a.release = time.AfterFunc(cmp.Or(a.processor.cfg.hooks.progressDelay, progressDelay), func() {
+	a.release = time.AfterFunc(cmp.Or(a.processor.cfg.hooks.ProgressDelay, progressDelay), func() {
 		unlock, err := a.lockProgress(ctx)
 		if err != nil {
 			return

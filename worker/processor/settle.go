@@ -23,10 +23,10 @@ const (
 
 // passed calls the afterStep hook.
 func (p *Processor) passed(step jobs.Step) error {
-	if p.cfg.hooks.afterStep == nil {
+	if p.cfg.hooks.AfterStep == nil {
 		return nil
 	}
-	if err := p.cfg.hooks.afterStep(step); err != nil {
+	if err := p.cfg.hooks.AfterStep(step); err != nil {
 		return fmt.Errorf("%w %s: %w", errHookStopped, step, err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/control"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
+	"github.com/text2image-audio/text2image-audio/worker/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/worker/processor"
 )
 
@@ -27,12 +28,16 @@ type Worker struct {
 	once sync.Once
 }
 
+// idleWait is how long a pull waits on a lane without jobs. A worker that is no part of an API process stops when its last pull has ended.
+const idleWait = 200 * time.Millisecond
+
 // Config returns the configuration of processors in tests: two slots of each kind, short delays, no soft stop.
 func Config(options ...func(*processor.Config)) processor.Config {
 	cfg := processor.Config{
 		SlotsImage: 2, SlotsAudio: 2, SlotsText: 2, RetryInitialDelay: 30 * time.Millisecond, RetryMaxDelay: 200 * time.Millisecond,
 		ImageTimeout: time.Minute, AudioTimeout: time.Minute, TextTimeout: time.Minute, SoftStop: 10 * time.Millisecond,
 	}
+	cfg.SetHooks(func(h *hooks.Processor) { h.IdleWait = idleWait })
 	for _, option := range options {
 		option(&cfg)
 	}

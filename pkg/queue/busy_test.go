@@ -10,7 +10,7 @@ import (
 // Pushes make a queue busy if there are more of them at a time than the cores can handle.
 func TestPushesMakeQueueBusy(t *testing.T) {
 	t.Parallel()
-	few := 4 * runtime.GOMAXPROCS(0)
+	few := 12 * runtime.GOMAXPROCS(0)
 	for jobs, busy := range map[int]bool{few: false, few + 1: true} {
 		t.Run(fmt.Sprintf("%d pushes", jobs), func(t *testing.T) {
 			t.Parallel()

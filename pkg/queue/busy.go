@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// busyPerCore is how many pushes must be in progress for each core for a queue to be busy. Steady traffic has a few. A burst of members
+	// busyPerCore is how many pushes must be in progress for each of GOMAXPROCS for a queue to be busy. Steady traffic has a few. A burst of members
 	// with a quota has less than one of guests, since more of each submission is waiting for NATS, during which the workers can use the cores.
 	busyPerCore = 12
 	// busyFor is how long a queue remains busy. Pushes that share a sync to disk end together, and their callers take some milliseconds to
@@ -37,7 +37,7 @@ func (p *pushes) busy() bool {
 }
 
 // Busy reports whether jobs are being pushed through this Queue in a burst: there are or were, some milliseconds ago, more than twelve
-// pushes at a time for each core. It reads memory.
+// pushes at a time for each of GOMAXPROCS. It reads memory.
 func (q *Queue) Busy() bool {
 	return q.pushes.busy()
 }

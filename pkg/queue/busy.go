@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// busyPerCore is how many pushes must be in progress for each of GOMAXPROCS for a queue to be busy. Steady traffic has a few. A burst of members
-	// with a quota has less than one of guests, since more of each submission is waiting for NATS, during which the workers can use the cores.
-	busyPerCore = 12
+	// busyPerThread is how many pushes must be in progress for each thread that runs Go code (GOMAXPROCS) for a queue to be busy. A burst
+	// of members with a quota has fewer than one of guests, since more of each submission is waiting for NATS, during which the workers
+	// can use the cores.
+	busyPerThread = 12
 	// busyFor is how long a queue remains busy. Pushes that share a sync to disk end together, and their callers take some milliseconds to
 	// send the next ones.
 	busyFor = 10 * time.Millisecond
@@ -24,7 +25,7 @@ type pushes struct {
 }
 
 func (p *pushes) begin() {
-	if p.open.Add(1) > int64(busyPerCore*runtime.GOMAXPROCS(0)) {
+	if p.open.Add(1) > int64(busyPerThread*runtime.GOMAXPROCS(0)) {
 		p.busyAt.Store(int64(time.Since(p.epoch)))
 	}
 }
@@ -37,7 +38,7 @@ func (p *pushes) busy() bool {
 }
 
 // Busy reports whether jobs are being pushed through this Queue in a burst: there are or were, some milliseconds ago, more than twelve
-// pushes at a time for each of GOMAXPROCS. It reads memory.
+// pushes at a time for each thread that runs Go code. It reads memory.
 func (q *Queue) Busy() bool {
 	return q.pushes.busy()
 }

@@ -18,7 +18,7 @@ func TestBusy(t *testing.T) {
 				t.Errorf("%s: busy %t, want %t", what, p.busy(), busy)
 			}
 		}
-		many := busyPerCore*runtime.GOMAXPROCS(0) + 1
+		many := busyPerThread*runtime.GOMAXPROCS(0) + 1
 		begin, end := func() {
 			for range many {
 				p.begin()

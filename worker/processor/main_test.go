@@ -8,4 +8,4 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(brokertest.Main(m, "8")) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(brokertest.Main(m, 8)) }

@@ -11,7 +11,7 @@ import (
 type Processor struct {
 	// Heartbeat is the interval of heartbeats.
 	Heartbeat time.Duration
-	// WriteTimeout is the time after which a write of a few bytes is repeated, and SettleTimeout how long each step of a settlement is.
+	// WriteTimeout is the time after which a write of a few bytes is repeated, and SettleTimeout how long each step of a settlement is retried.
 	WriteTimeout, SettleTimeout time.Duration
 	// MisconfiguredDelay is the first delay after an upstream refused this installation.
 	MisconfiguredDelay time.Duration

@@ -15,6 +15,8 @@ func loseConnection(ctx context.Context, t *testing.T, i *instance) {
 	p := newTab(ctx, t, desktop)
 	p.expected = "ERR_INTERNET_DISCONNECTED"
 	p.open(t, i.URL()+"/")
+	// The sheet is empty only when the list of jobs has been read, and a stream that opens later would say that there is a connection.
+	p.do(t, "show the empty sheet", chromedp.WaitVisible("#empty"), until(isLive))
 	p.do(t, "lose the connection", offline(true), until(`performance.getEntriesByType('resource').some(({ name }) => name.includes('/js/examples.'))`),
 		until(`document.querySelector('#link-state').dataset.state !== 'live'`))
 	if got := value[string](p, t, `document.querySelector('#toasts').textContent`); got != "" {

@@ -121,7 +121,7 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 
-	// Jobs: their service, live events, operator controls, the sweeper and the embedded worker.
+	// Jobs: their service, models, live events, operator controls, the sweeper and the embedded worker.
 	runtime := telemetry.NewRuntime(a.cfg.Level, metrics, a.log)
 	a.running.Push(runtime.StopStep())
 	service := jobs.New(b, a.queue, a.store, jobs.WithMetrics(a.metrics), jobs.WithLog(a.log))
@@ -145,8 +145,14 @@ func (a *App) start(ctx context.Context) error {
 	sweeper := jobs.NewSweeper(service, controls, a.metrics, a.log)
 	sweeper.Start()
 	a.onStop("sweeper", sweeper.Stop)
+	models, err := catalogue.NewLive(ctx, b, a.log)
+	if err != nil {
+		return err
+	}
 	if a.cfg.Broker.Embedded() {
-		a.worker = worker.New(a.cfg.Worker, b, a.metrics, a.log, worker.WithTracing(a.tracing), worker.WithAPI(a.store, live.Watched, a.queue.Busy))
+		a.worker = worker.New(a.cfg.Worker, b, a.metrics, a.log, worker.WithTracing(a.tracing), worker.WithAPI(worker.API{
+			Store: a.store, Models: models, Watched: live.Watched, Busy: a.queue.Busy,
+		}))
 		if err := a.worker.Start(ctx); err != nil {
 			return err
 		}
@@ -212,10 +218,6 @@ func (a *App) start(ctx context.Context) error {
 	a.onStop("eraser", eraser.Stop)
 
 	// The HTTP API. The port opens now unless openBroker has opened it.
-	models, err := catalogue.NewLive(ctx, b, a.log)
-	if err != nil {
-		return err
-	}
 	files, err := page()
 	if err != nil {
 		return err

@@ -33,10 +33,8 @@ import (
 type Worker struct {
 	cfg    Config
 	broker *broker.Broker
-	// store, watched and busy are those of WithAPI; nil if the worker opens its own store.
-	store      *store.Store
-	watched    func(owner, id string) bool
-	busy       func() bool
+	// api is what WithAPI has set, or empty.
+	api        API
 	metrics    *telemetry.Metrics
 	tracing    *telemetry.Tracing
 	log        *slog.Logger
@@ -64,11 +62,19 @@ func New(cfg Config, b *broker.Broker, m *telemetry.Metrics, log *slog.Logger, o
 // Option changes a new worker.
 type Option func(*Worker)
 
-// WithAPI makes the worker use the store of the API in its process, which spares requests where NATS runs in the process as well. watched
-// reports whether somebody follows a job of an owner there, and busy whether it accepts jobs in a burst.
-func WithAPI(s *store.Store, watched func(owner, id string) bool, busy func() bool) Option {
-	return func(w *Worker) { w.store, w.watched, w.busy = s, watched, busy }
+// API is what a worker shares with the API in its process.
+type API struct {
+	// Store spares requests where NATS runs in the process as well.
+	Store *store.Store
+	// Models are the models that the API offers; sharing them makes those that the worker reads known to the API at once.
+	Models *catalogue.Live
+	// Watched reports whether somebody follows a job of an owner, and Busy whether the API accepts jobs in a burst.
+	Watched func(owner, id string) bool
+	Busy    func() bool
 }
+
+// WithAPI makes the worker use what the API in its process has. Without it, the worker opens its own.
+func WithAPI(api API) Option { return func(w *Worker) { w.api = api } }
 
 // WithTracing makes the worker create spans for attempts and their requests.
 func WithTracing(t *telemetry.Tracing) Option { return func(w *Worker) { w.tracing = t } }
@@ -106,10 +112,12 @@ func (w *Worker) start(ctx context.Context) error {
 		return err
 	}
 	w.initMetrics()
-	if w.catalogue, err = catalogue.NewLive(ctx, w.broker, w.log); err != nil {
-		return err
+	if w.catalogue = w.api.Models; w.catalogue == nil {
+		if w.catalogue, err = catalogue.NewLive(ctx, w.broker, w.log); err != nil {
+			return err
+		}
 	}
-	s := w.store
+	s := w.api.Store
 	if s == nil {
 		if s, err = store.New(ctx, w.broker); err != nil {
 			return err
@@ -130,7 +138,7 @@ func (w *Worker) start(ctx context.Context) error {
 	w.processor, err = processor.New(w.cfg.Processor, processor.Deps{
 		Queue: q, Store: s, Jobs: jobs.New(w.broker, q, s, jobs.WithMetrics(w.metrics), jobs.WithLog(w.log)),
 		Control: w.control, Generator: generator, Metrics: w.metrics, Tracing: w.tracing, Log: w.log,
-		Providers: upstreams.File.Circuits(), BesideAPI: w.store != nil && w.broker.Alone(), Watched: w.watched, Busy: w.busy,
+		Providers: upstreams.File.Circuits(), BesideAPI: w.api.Store != nil && w.broker.Alone(), Watched: w.api.Watched, Busy: w.api.Busy,
 		AckWait: w.broker.AckWait(), Mode: w.cfg.Upstreams.Mode(), Version: version,
 	})
 	if err != nil {

@@ -7,9 +7,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
+	"github.com/text2image-audio/text2image-audio/worker/app"
 )
 
 // onLists starts a worker whose upstream serves the given list of models, or an error if it is empty. It returns the
@@ -44,6 +46,26 @@ func liveOn(t *testing.T, b *fixture) *catalogue.Live {
 		t.Fatal(err)
 	}
 	return live
+}
+
+// The models that a worker reads are known to the API in its process at once: its clock stands still, so that it reads the store once,
+// before the worker starts.
+func TestModelsAreSharedWithTheAPI(t *testing.T) {
+	t.Parallel()
+	b, now := newFixture(t), time.Now()
+	live, err := catalogue.NewLive(t.Context(), b.Broker, slog.New(slog.DiscardHandler), catalogue.WithClock(func() time.Time { return now }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if source := live.Current(t.Context()).Source; source != job.SourceBuiltin {
+		t.Fatalf("the models are from the %s", source)
+	}
+	app.WithAPI(app.API{Models: live})(b.worker)
+	if err := b.worker.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer b.stop()
+	b.Eventually("the API has the models of the upstream", func() bool { return live.Current(t.Context()).Source == job.SourceUpstream })
 }
 
 // The legacy service takes prompts only in the URL, which bounds their length, with or without a model list.

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"hash"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,14 +31,15 @@ func NewID() (id string, created time.Time, err error) {
 
 // names derives ids and names of counters from the installation's secret, with a key for each purpose: only the
 // installation can compute them.
-type names struct{ idempotency, replay, usage, cache []byte }
+type names struct{ idempotency, replay, usage, cache keyedHash }
 
 func newNames(secret []byte) names {
+	root := newKeyedHash(secret)
 	return names{
-		idempotency: sum(secret, "idempotency key v1"),
-		replay:      sum(secret, "replay v1"),
-		usage:       sum(secret, "usage v1"),
-		cache:       sum(secret, "cache v1"),
+		idempotency: newKeyedHash(root.sum("idempotency key v1")),
+		replay:      newKeyedHash(root.sum("replay v1")),
+		usage:       newKeyedHash(root.sum("usage v1")),
+		cache:       newKeyedHash(root.sum("cache v1")),
 	}
 }
 
@@ -47,7 +50,7 @@ func (n names) keyedID(caller Caller, key string) string {
 	if scope == job.OwnerAnonymous {
 		scope += " " + caller.Address
 	}
-	return uuidOf(sum(n.idempotency, scope, key))
+	return uuidOf(n.idempotency.sum(scope, key))
 }
 
 // batchID returns the id of the batch that a caller submits under an idempotency key. A job under the same key has another id.
@@ -56,25 +59,26 @@ func (n names) batchID(caller Caller, key string) string {
 	if scope == job.OwnerAnonymous {
 		scope += " " + caller.Address
 	}
-	return uuidOf(sum(n.idempotency, scope, key, "batch"))
+	return uuidOf(n.idempotency.sum(scope, key, "batch"))
 }
 
 // replayID returns the id of the job that replays a dead letter. It is the same for the same failure, so that a repeated replay
 // finds the existing job.
 func (n names) replayID(letter *store.DeadLetter) string {
-	return uuidOf(sum(n.replay, letter.Owner, letter.ID, strconv.FormatInt(letter.FailedAt().UnixMilli(), 10)))
+	return uuidOf(n.replay.sum(letter.Owner, letter.ID, strconv.FormatInt(letter.FailedAt().UnixMilli(), 10)))
 }
 
 // quotaKey returns the names of the counters of a caller in a group. Members are counted by id, guests by address, since a
 // cookie is easily discarded; and all callers by address in a second counter. An API key with limits has counters of its own. A
 // version without groups reads and changes only the names of the media group.
 func (n names) quotaKey(caller Caller, group quota.Group) quota.Key {
+	kind, value := "guest", caller.Address
+	if caller.Lane == job.LaneMember {
+		kind, value = "member", caller.Owner
+	}
 	key := quota.Key{
 		Group: group, Lane: caller.Lane,
-		Owner: n.counter(group, "guest", caller.Address), Address: n.counter(group, "address", caller.Address),
-	}
-	if caller.Lane == job.LaneMember {
-		key.Owner = n.counter(group, "member", caller.Owner)
+		Owner: n.counter(group, kind, value), Address: n.counter(group, "address", caller.Address),
 	}
 	if k := caller.Key; k != nil && (k.PerMinute > 0 || k.PerDay > 0) {
 		key.APIKey = n.apiKey(group, k.ID)
@@ -85,7 +89,7 @@ func (n names) quotaKey(caller Caller, group quota.Group) quota.Key {
 
 // cacheKey returns the key under which the result of requests of an owner with the same content is found.
 func (n names) cacheKey(owner, content string) string {
-	return base64.RawURLEncoding.EncodeToString(sum(n.cache, owner, content)[:24])
+	return base64.RawURLEncoding.EncodeToString(n.cache.sum(owner, content)[:24])
 }
 
 // counter returns the name of the counter of a value in a group; kind is the kind of value.
@@ -94,7 +98,7 @@ func (n names) counter(group quota.Group, kind, value string) string {
 	if group == quota.GroupText {
 		parts = append([]string{"text"}, parts...)
 	}
-	return base64.RawURLEncoding.EncodeToString(sum(n.usage, parts...)[:16])
+	return base64.RawURLEncoding.EncodeToString(n.usage.sum(parts...)[:16])
 }
 
 // MemberCounters returns the names of the counters of a member in an installation with the given secret.
@@ -116,9 +120,19 @@ func KeyCounters(secret []byte, ids []string) []string {
 // apiKey returns the name of the counter of an API key in a group.
 func (n names) apiKey(group quota.Group, id string) string { return n.counter(group, "api key", id) }
 
-// sum returns the HMAC-SHA256 of parts, each terminated by a zero byte, which no part contains.
-func sum(key []byte, parts ...string) []byte {
-	mac := hmac.New(sha256.New, key)
+// keyedHash computes HMAC-SHA256 with one key. It keeps the states that follow from the key, which take as long to compute as the rest
+// of a short message.
+type keyedHash struct{ states *sync.Pool }
+
+func newKeyedHash(key []byte) keyedHash {
+	return keyedHash{&sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+// sum returns the hash of parts, each terminated by a zero byte, which no part contains.
+func (k keyedHash) sum(parts ...string) []byte {
+	mac := k.states.Get().(hash.Hash)
+	defer k.states.Put(mac)
+	mac.Reset()
 	for _, part := range parts {
 		mac.Write([]byte(part))
 		mac.Write([]byte{0})

@@ -20,7 +20,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(brokertest.Main(m, 4)) }
 
 const (
 	// hang bounds every wait.

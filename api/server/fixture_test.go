@@ -44,7 +44,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/pkg/webhook"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(brokertest.Main(m, 4)) }
 
 var update = flag.Bool("update", false, "update the golden files")
 

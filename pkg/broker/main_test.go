@@ -13,9 +13,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(brokertest.Main(m, 4)) }
 
 // hang bounds operations of a test, so that a test that hangs fails.
 const hang = time.Minute

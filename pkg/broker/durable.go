@@ -198,33 +198,19 @@ type SyncObserver interface {
 	ObserveSync(stream, path string, bytes int64, took time.Duration)
 }
 
-// commits are the group commits of the streams on disk.
-type commits map[string]*groupCommit
-
-func newCommits(e *embedded) commits {
-	c := make(commits)
-	for _, stream := range storedStreams() {
-		c[stream] = &groupCommit{sync: e.store.Syncer(stream, e.synced(stream)).Sync}
-	}
-	return c
+// commits are the group commits of the streams on disk. The syncs that somebody waits for begin together: a file system with a journal
+// makes them durable with one commit of the journal then, instead of one for each stream, during which writes to all of them wait.
+type commits struct {
+	mu      sync.Mutex
+	streams map[string]*groupCommit
+	running bool
 }
 
-// wait returns when a sync of the stream has begun after the call and is done. Streams in memory are never durable.
-func (c commits) wait(ctx context.Context, stream string) error {
-	if g := c[stream]; g != nil {
-		return g.wait(ctx)
-	}
-	return nil
-}
-
-// groupCommit runs a sync at a time, for all who have asked for it meanwhile.
+// groupCommit syncs a stream.
 type groupCommit struct {
 	sync func() error
-
-	mu sync.Mutex
-	// next is what those wait for who came after the sync that is running began; nil while nobody waits.
-	next    *syncRound
-	running bool
+	// next is what those wait for who came after the last sync began; nil while nobody waits.
+	next *syncRound
 }
 
 type syncRound struct {
@@ -232,18 +218,39 @@ type syncRound struct {
 	err  error
 }
 
-// wait returns when a sync that began after the call is done, with its error.
-func (g *groupCommit) wait(ctx context.Context) error {
-	g.mu.Lock()
+func newCommits(e *embedded) *commits {
+	syncs := make(map[string]func() error)
+	for _, stream := range storedStreams() {
+		syncs[stream] = e.store.Syncer(stream, e.synced(stream)).Sync
+	}
+	return commitsOf(syncs)
+}
+
+// commitsOf returns the group commits of streams that are synced by the given functions.
+func commitsOf(syncs map[string]func() error) *commits {
+	c := &commits{streams: make(map[string]*groupCommit, len(syncs))}
+	for stream, sync := range syncs {
+		c.streams[stream] = &groupCommit{sync: sync}
+	}
+	return c
+}
+
+// wait returns when a sync of the stream that began after the call is done, with its error. Streams in memory are never durable.
+func (c *commits) wait(ctx context.Context, stream string) error {
+	g := c.streams[stream]
+	if g == nil {
+		return nil
+	}
+	c.mu.Lock()
 	if g.next == nil {
 		g.next = &syncRound{done: make(chan struct{})}
 	}
 	round := g.next
-	if !g.running {
-		g.running = true
-		go g.run()
+	if !c.running {
+		c.running = true
+		go c.run()
 	}
-	g.mu.Unlock()
+	c.mu.Unlock()
 	select {
 	case <-round.done:
 		return round.err
@@ -253,20 +260,36 @@ func (g *groupCommit) wait(ctx context.Context) error {
 }
 
 // run syncs until nobody waits.
-func (g *groupCommit) run() {
+func (c *commits) run() {
 	for {
 		// Who is about to write or to wait does so first, and shares the sync. It costs nothing while the processors are idle.
 		runtime.Gosched()
-		g.mu.Lock()
-		round := g.next
-		g.next, g.running = nil, round != nil
-		g.mu.Unlock()
-		if round == nil {
+		if !c.syncOnce() {
 			return
 		}
-		round.err = g.sync()
-		close(round.done)
 	}
+}
+
+// syncOnce syncs the streams that somebody waits for, all at the same time. It reports whether there were any.
+func (c *commits) syncOnce() bool {
+	var syncs sync.WaitGroup
+	c.mu.Lock()
+	c.running = false
+	for _, g := range c.streams {
+		round := g.next
+		if round == nil {
+			continue
+		}
+		g.next, c.running = nil, true
+		syncs.Go(func() {
+			round.err = g.sync()
+			close(round.done)
+		})
+	}
+	running := c.running
+	c.mu.Unlock()
+	syncs.Wait()
+	return running
 }
 
 // ensureGroupCommit checks that group commit works with the layout of the store: a message that is stored must be found in

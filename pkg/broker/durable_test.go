@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -160,10 +161,11 @@ func TestWritesAreDurable(t *testing.T) {
 func TestGroupCommit(t *testing.T) {
 	t.Parallel()
 	started, release := make(chan struct{}), make(chan error)
-	wait := broker.GroupCommit(func() error {
+	commits := broker.GroupCommits(map[string]func() error{"S": func() error {
 		started <- struct{}{}
 		return <-release
-	})
+	}})
+	wait := func(ctx context.Context) error { return commits(ctx, "S") }
 	first := make(chan error, 1)
 	go func() { first <- wait(t.Context()) }()
 	<-started
@@ -206,6 +208,65 @@ func TestGroupCommit(t *testing.T) {
 	if rounds < 1 || rounds > 3 {
 		t.Errorf("%d callers took %d rounds", many, rounds)
 	}
+}
+
+// TestStreamsAreSyncedTogether waits for two streams while a sync of one of them runs: their next syncs begin when that has ended, at the
+// same time, and each has its own outcome.
+func TestStreamsAreSyncedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		failure := errors.New("the disk failed")
+		var begun []string
+		var mu sync.Mutex
+		release := make(chan struct{})
+		syncs := func(stream string, err error) func() error {
+			return func() error {
+				mu.Lock()
+				begun = append(begun, stream)
+				mu.Unlock()
+				<-release
+				return err
+			}
+		}
+		wait := broker.GroupCommits(map[string]func() error{"A": syncs("A", nil), "B": syncs("B", failure)})
+		// began returns the streams whose syncs have begun since the last call, when nothing can go on without a release.
+		began := func() []string {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			streams := begun
+			begun = nil
+			slices.Sort(streams)
+			return streams
+		}
+		waitFor := func(stream string) <-chan error {
+			outcome := make(chan error, 1)
+			go func() { outcome <- wait(t.Context(), stream) }()
+			return outcome
+		}
+		first := waitFor("A")
+		if got := began(); !slices.Equal(got, []string{"A"}) {
+			t.Fatalf("syncs of %q began, want only A", got)
+		}
+		a, b := waitFor("A"), waitFor("B")
+		if got := began(); len(got) > 0 {
+			t.Errorf("syncs of %q began while another one ran", got)
+		}
+		release <- struct{}{}
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+		if got := began(); !slices.Equal(got, []string{"A", "B"}) {
+			t.Errorf("syncs of %q began, want A and B", got)
+		}
+		close(release)
+		if err := <-a; err != nil {
+			t.Error(err)
+		}
+		if err := <-b; !errors.Is(err, failure) {
+			t.Errorf("the other stream: %v", err)
+		}
+	})
 }
 
 // TestConcurrentWritesShareSyncs publishes from many goroutines.

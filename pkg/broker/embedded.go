@@ -88,8 +88,7 @@ func (e *embedded) start() error {
 		if err := e.syncAll(); err != nil {
 			return err
 		}
-		c := newCommits(e)
-		group = &c
+		group = newCommits(e)
 	}
 	srv, err := server.NewServer(opts)
 	if err != nil {

@@ -19,9 +19,9 @@ func (b *Broker) Server() *server.Server { return b.embedded.srv.Load() }
 // Recovered returns the result of the recovery of the store.
 func (b *Broker) Recovered() *filestore.Result { return b.embedded.recovered }
 
-// GroupCommit returns a function that waits for a group commit that calls sync.
-func GroupCommit(sync func() error) (wait func(context.Context) error) {
-	return (&groupCommit{sync: sync}).wait
+// GroupCommits returns a function that waits for group commits of streams that are synced by the given functions.
+func GroupCommits(syncs map[string]func() error) (wait func(ctx context.Context, stream string) error) {
+	return commitsOf(syncs).wait
 }
 
 // Suitable checks the version and features of a server.

@@ -95,7 +95,7 @@ PURE := image/... golang.org/x/image/... compress/... regexp/... github.com/andy
 
 # The tests spend a seventh of their CPU time less with fewer garbage collections. Each of the test binaries would sleep for a
 # second when it ends, for races of goroutines that still run: the tests of most packages fail if one does. Packages are tested in
-# the order of their names, two at a time on two cores; a long one at the end would run alone.
+# the order of their names, two at a time on two cores: worker/processor, which takes long, is named first so as not to run alone at the end.
 .PHONY: test
 test: ## Run all tests in random order under the race detector
 	GOGC=400 GORACE=atexit_sleep_ms=100 go test -race $(PURE:%=-gcflags='%=-race=false') -vet=off -shuffle=on -timeout 30m ./worker/processor ./...

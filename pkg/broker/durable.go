@@ -201,12 +201,15 @@ type SyncObserver interface {
 // commits are the group commits of the streams on disk. The syncs that somebody waits for begin together: a file system with a journal
 // makes them durable with one commit of the journal then, instead of one for each stream, during which writes to all of them wait.
 type commits struct {
-	mu      sync.Mutex
 	streams map[string]*groupCommit
+
+	// mu guards what follows, and next of each stream.
+	mu sync.Mutex
+	// running says that a goroutine syncs until nobody waits.
 	running bool
 }
 
-// groupCommit syncs a stream.
+// groupCommit syncs one stream. No two of its syncs run at a time.
 type groupCommit struct {
 	sync func() error
 	// next is what those wait for who came after the last sync began; nil while nobody waits.

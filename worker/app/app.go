@@ -66,7 +66,7 @@ type Option func(*Worker)
 type API struct {
 	// Store spares requests where NATS runs in the process as well.
 	Store *store.Store
-	// Models are the models that the API offers; sharing them makes those that the worker reads known to the API at once.
+	// Models are the models that the API offers. The API knows those that the worker reads from the upstreams at once if both share them.
 	Models *catalogue.Live
 	// Watched reports whether somebody follows a job of an owner, and Busy whether the API accepts jobs in a burst.
 	Watched func(owner, id string) bool

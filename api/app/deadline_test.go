@@ -11,6 +11,7 @@ import (
 	"github.com/text2image-audio/text2image-audio/api/internal/hooks"
 	"github.com/text2image-audio/text2image-audio/api/jobview"
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -23,15 +24,7 @@ func TestDeadlineWithoutWorkers(t *testing.T) {
 	cfg.SetHooks(func(h *hooks.App) { h.Feed = feed.Config{Tick: time.Hour, Reread: time.Hour} })
 	i := start(t, cfg)
 	i.Visit(t)
-	sub, err := i.Broker().Conn().SubscribeSync("events." + broker.EventResult + ".>")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// A drain would wait for unread messages.
-	defer func() { _ = sub.Unsubscribe() }()
-	if err := i.Broker().Conn().Flush(); err != nil {
-		t.Fatal(err)
-	}
+	sub := brokertest.Subscribe(t, i.Broker().Conn(), "events."+broker.EventResult+".>")
 	order := fields{"kind": "image", "input": fields{"prompt": "a lighthouse", "width": 64, "height": 64}, "deadline_seconds": 1}
 	unread := i.Submit(t, order)
 	msg, err := sub.NextMsg(hang)

@@ -43,13 +43,7 @@ func TestRequestsPerJob(t *testing.T) {
 	brokertest.GroupCommit(&cfg.Broker)
 	brokertest.ObserveSyncs(syncs)(&cfg.Broker)
 	i := start(t, cfg)
-	all, err := i.Broker().Conn().SubscribeSync(">")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := i.Broker().Conn().Flush(); err != nil {
-		t.Fatal(err)
-	}
+	all := brokertest.Subscribe(t, i.Broker().Conn(), ">")
 	want := []string{
 		"jobs.", "$KV.RESULTS. chunk", "$KV.RESULTS. record", "$JS.ACK.",
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 )
 
@@ -23,9 +24,7 @@ func (b *bundle) countReads(t *testing.T, owner, id string) func() int {
 	t.Helper()
 	// The last token of the subject is the number of the chunk.
 	chunk := broker.ChunkSubject(owner, id, 0, "*", 0)
-	sub, err := b.broker.Conn().SubscribeSync("$JS.API.DIRECT.GET." + broker.ResultsStream + "." + chunk[:len(chunk)-1] + "*")
-	must(t, err)
-	must(t, b.broker.Conn().Flush())
+	sub := brokertest.Subscribe(t, b.broker.Conn(), "$JS.API.DIRECT.GET."+broker.ResultsStream+"."+chunk[:len(chunk)-1]+"*")
 	return func() int {
 		must(t, b.broker.Conn().Flush())
 		n, _, err := sub.Pending()

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/text2image-audio/text2image-audio/api/server"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/quota"
 )
 
@@ -80,9 +81,7 @@ func TestRequestsPerSubmission(t *testing.T) {
 			if tc.again {
 				b.submit(t, body, options...).expect(t, http.StatusAccepted)
 			}
-			all, err := b.broker.Conn().SubscribeSync(">")
-			must(t, err)
-			must(t, b.broker.Conn().Flush())
+			all := brokertest.Subscribe(t, b.broker.Conn(), ">")
 			b.submit(t, body, options...).expect(t, http.StatusAccepted)
 			must(t, b.broker.Conn().Publish("end", nil))
 			got := counts{}

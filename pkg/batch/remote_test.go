@@ -22,18 +22,11 @@ func TestJobsAreDurableBeforeTheirBatch(t *testing.T) {
 	})
 	address := strings.Replace(other.ClientURL(), "nats://", "nats://api:a-long-password@", 1)
 	r := on(t, jobstest.Start(t, func(c *broker.Config) { c.URL = env.Secret(address) }))
-	writes, err := other.Conn().SubscribeSync(">")
-	if err == nil {
-		err = other.Conn().Flush()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	writes := brokertest.Subscribe(t, other.Conn(), ">")
 	if _, err := r.first.Accept(t.Context(), r.submitters[0], r.request(t, "u1", "k", 3)); err != nil {
 		t.Fatal(err)
 	}
 	const durable, bucket = "durable." + broker.BatchesStream, "$KV." + broker.BucketBatches + "."
-	defer func() { _ = writes.Unsubscribe() }()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var got []string

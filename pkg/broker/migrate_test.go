@@ -79,13 +79,7 @@ func send(t *testing.T, js jetstream.JetStream, subject string, body any) {
 // requests returns a function that returns the requests to the JetStream API so far that change something.
 func requests(t *testing.T, js jetstream.JetStream) func() []string {
 	t.Helper()
-	sub, err := js.Conn().SubscribeSync("$JS.API.>")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := js.Conn().Flush(); err != nil {
-		t.Fatal(err)
-	}
+	sub := brokertest.Subscribe(t, js.Conn(), "$JS.API.>")
 	return func() []string {
 		t.Helper()
 		// All earlier requests have arrived once this one has.

@@ -41,10 +41,7 @@ func TestRecentLast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reads, err := b.Conn().SubscribeSync("$JS.API.DIRECT.GET." + broker.UsersStream)
-	if err != nil {
-		t.Fatal(err)
-	}
+	reads := brokertest.Subscribe(t, b.Conn(), "$JS.API.DIRECT.GET."+broker.UsersStream)
 	count := func() int {
 		t.Helper()
 		if err := b.Conn().Flush(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
 	"github.com/text2image-audio/text2image-audio/pkg/queue"
@@ -105,10 +106,7 @@ func TestSweepReadsOnlyWhatOthersSubmit(t *testing.T) {
 	other := on(t, r.broker)
 	ends := r.ends(t)
 	r.sweep(t, func(s *jobs.Sweeper) { s.SetInterval(100 * time.Millisecond) })
-	scans, err := r.broker.Conn().SubscribeSync("$JS.API.DIRECT.GET." + broker.StreamJobs)
-	if err != nil {
-		t.Fatal(err)
-	}
+	scans := brokertest.Subscribe(t, r.broker.Conn(), "$JS.API.DIRECT.GET."+broker.StreamJobs)
 	count := func() (n int) {
 		t.Helper()
 		if err := r.broker.Conn().Publish(scans.Subject, []byte("end")); err != nil {

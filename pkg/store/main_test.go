@@ -66,13 +66,7 @@ func missing(t *testing.T, what string, err error) {
 // events subscribes to the events of all jobs.
 func events(t *testing.T, b *broker.Broker) *nats.Subscription {
 	t.Helper()
-	sub, err := b.Conn().SubscribeSync("events.>")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Conn().Flush(); err != nil {
-		t.Fatal(err)
-	}
+	sub := brokertest.Subscribe(t, b.Conn(), "events.>")
 	return sub
 }
 

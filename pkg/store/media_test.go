@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
 )
@@ -97,11 +98,7 @@ func TestOpenMediaRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	requests, err := b.Conn().SubscribeSync("$JS.API.DIRECT.GET.>")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = requests.Unsubscribe() }()
+	requests := brokertest.Subscribe(t, b.Conn(), "$JS.API.DIRECT.GET.>")
 	for size, test := range map[int]struct {
 		manifest     bool
 		opened, read int

@@ -21,19 +21,12 @@ func TestImageIsDurableBeforeItsDescription(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writes, err := remote.API().Conn().SubscribeSync(">")
-	if err == nil {
-		err = remote.API().Conn().Flush()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	writes := brokertest.Subscribe(t, remote.API().Conn(), ">")
 	u, err := s.PutUpload(t.Context(), "u1", store.Upload{ContentType: "image/png"}, []byte("an image"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	description, durable := broker.UploadSubject("u1", u.ID), "durable."+broker.ResultsStream
-	defer func() { _ = writes.Unsubscribe() }()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var got []string

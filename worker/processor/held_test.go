@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs/jobstest"
 	"github.com/text2image-audio/text2image-audio/pkg/store"
@@ -45,10 +46,7 @@ func (r *rig) requests(subjects ...string) func() int {
 	r.Helper()
 	var all []*nats.Subscription
 	for _, subject := range subjects {
-		sub, err := r.Broker.Conn().SubscribeSync(subject)
-		if err != nil {
-			r.Fatal(err)
-		}
+		sub := brokertest.Subscribe(r, r.Broker.Conn(), subject)
 		all = append(all, sub)
 	}
 	count := func() (n int) {

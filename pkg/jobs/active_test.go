@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,7 +11,9 @@ import (
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
+	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
 	"github.com/text2image-audio/text2image-audio/pkg/env"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
@@ -146,10 +149,7 @@ func TestActiveJobsAreCountedOnce(t *testing.T) {
 	r := start(t)
 	now := time.Now()
 	s := r.submitterAt(t, func() time.Time { return now }, "MAX_ACTIVE_JOBS_MEMBER=4")
-	requests, err := r.broker.Conn().SubscribeSync("$JS.API.DIRECT.GET." + broker.StreamJobs)
-	if err != nil {
-		t.Fatal(err)
-	}
+	requests := brokertest.Subscribe(t, r.broker.Conn(), "$JS.API.DIRECT.GET."+broker.StreamJobs)
 	counted := 0
 	submit := func(name string, accepted, counts bool) {
 		t.Helper()
@@ -196,6 +196,60 @@ func TestActiveJobsAreCountedOnce(t *testing.T) {
 	}
 	now = now.Add(time.Second)
 	submit("a second after others were submitted", false, true)
+}
+
+// TestConcurrentSubmissionsShareACount submits many jobs of one member at once. The first one counts the active jobs for all.
+func TestConcurrentSubmissionsShareACount(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	s := r.submitter(t, "MAX_ACTIVE_JOBS_MEMBER=1000")
+	requests := brokertest.Subscribe(t, r.broker.Conn(), "$JS.API.DIRECT.GET."+broker.StreamJobs)
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() { accepts(t, s, jobs.Caller{Owner: "u1", Lane: job.LaneMember}, "", 1000) })
+	}
+	wg.Wait()
+	if err := r.broker.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := requests.Pending(); err != nil || n != 1 {
+		t.Errorf("%d requests, want 1; %v", n, err)
+	}
+}
+
+// TestFailedCountEnds submits a job whose caller leaves during the count, while another one is being submitted. The next one counts.
+func TestFailedCountEnds(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	clock := clocktest.New(time.Now())
+	s := r.submitterAt(t, clock.Now, "MAX_ACTIVE_JOBS_MEMBER=1000")
+	caller := jobs.Caller{Owner: "u1", Lane: job.LaneMember}
+	pushed, proceed := make(chan struct{}, 2), make(chan struct{})
+	r.SetAfter(func(at jobs.Step) error {
+		if at == jobs.StepPush {
+			pushed <- struct{}{}
+			<-proceed
+		}
+		return nil
+	})
+	var wg sync.WaitGroup
+	submit := func() { wg.Go(func() { accepts(t, s, caller, "", 1000) }) }
+	submit()
+	<-pushed
+	clock.Advance(time.Second) // Its count is too old.
+	order, err := s.NewOrder(job.KindImage, &job.ImageInput{Prompt: "a lighthouse"}, nil, catalogue.Builtin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := s.Submit(ctx, caller, order); err == nil {
+		t.Error("a count succeeds without a caller")
+	}
+	submit()
+	<-pushed
+	close(proceed)
+	wg.Wait()
 }
 
 // TestCountsAreForgotten submits jobs of many members. Their counts are kept no longer than they are used.

@@ -41,6 +41,8 @@ type submissions struct {
 	added uint64
 	// last is the last count of the owner's active jobs, if any.
 	last activeCount
+	// counting, if not nil, is closed when a count that is in progress has ended.
+	counting chan struct{}
 }
 
 // activeCount is how many jobs of an owner were active when so many submissions had been added, or a few more than that.
@@ -141,22 +143,57 @@ func (f *inflight) atMostBefore(r *reservation, now time.Time) (int, bool) {
 	return own.last.active + int(min(since, math.MaxInt32)), true
 }
 
+// awaitCount waits until a count of the owner's active jobs that is in progress has ended, or ctx ends. It returns false if there is none.
+func (f *inflight) awaitCount(ctx context.Context, owner string) bool {
+	f.mu.Lock()
+	counting := f.of(owner).counting
+	f.mu.Unlock()
+	if counting == nil {
+		return false
+	}
+	select {
+	case <-counting:
+	case <-ctx.Done():
+	}
+	return true
+}
+
 // beginCount returns the count to complete with what is in the queue after the call. It counts submissions that are released in
-// between twice.
+// between twice. endCount or abortCount must follow.
 func (f *inflight) beginCount(r *reservation, now time.Time) activeCount {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	own := f.of(r.owner)
+	if own.counting == nil {
+		own.counting = make(chan struct{})
+	}
 	return activeCount{active: len(own.inProgress), added: own.added, at: now}
+}
+
+// abortCount ends a count that has failed.
+func (f *inflight) abortCount(r *reservation) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.of(r.owner).counted()
+}
+
+// counted tells those that wait for a count that there is one, or none.
+func (own *submissions) counted() {
+	if own.counting != nil {
+		close(own.counting)
+		own.counting = nil
+	}
 }
 
 // endCount keeps a count for the submissions that follow, unless there is a newer one.
 func (f *inflight) endCount(r *reservation, count activeCount) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if own := f.byOwner[r.owner]; own != nil && count.added >= own.last.added {
+	own := f.of(r.owner)
+	if count.added >= own.last.added {
 		own.last = count
 	}
+	own.counted()
 	if count.at.Sub(f.swept) < maxCountAge {
 		return
 	}
@@ -244,15 +281,20 @@ func (s *Submitter) checkActive(ctx context.Context, r *reservation, limits acti
 }
 
 // atMostActive returns a number that the owner's active jobs that were added before r do not exceed. It costs no request while the last
-// count and what was added since then are within the limits.
+// count, or one that is in progress, and what was added since then are within the limits.
 func (s *Submitter) atMostActive(ctx context.Context, r *reservation, ahead int, limits activeLimits) (int, error) {
-	now := s.now()
-	if n, ok := s.inflight.atMostBefore(r, now); ok && limits.exceeded(n, n) == nil {
-		return n, nil
+	for waited := false; ; waited = true {
+		if n, ok := s.inflight.atMostBefore(r, s.now()); ok && limits.exceeded(n, n) == nil {
+			return n, nil
+		}
+		if waited || !s.inflight.awaitCount(ctx, r.owner) {
+			break
+		}
 	}
-	count := s.inflight.beginCount(r, now)
+	count := s.inflight.beginCount(r, s.now())
 	queued, err := s.jobs.queue.OwnerCount(ctx, r.owner)
 	if err != nil {
+		s.inflight.abortCount(r)
 		return 0, err
 	}
 	count.active += queued

@@ -1,8 +1,13 @@
 package quota_test
 
 import (
+	"context"
+	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 	"github.com/text2image-audio/text2image-audio/pkg/clocktest"
@@ -30,4 +35,36 @@ func TestChargesShareAPublish(t *testing.T) {
 	if n := quota.Combining(q); n != 0 {
 		t.Errorf("%d counters are still being changed", n)
 	}
+}
+
+// TestBurstSharesAPublish charges one owner for a hundred submissions at once: all that arrive during a publish share the next one.
+func TestBurstSharesAPublish(t *testing.T) {
+	t.Parallel()
+	const submissions = 100
+	b := brokertest.Start(t)
+	q := quota.New(b, plans(limits(0, submissions), limits(0, 0)), clocktest.New(noon()).Now)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	waiting, publish := quota.Hold(ctx, q, "who", job.DayOf(noon()))
+	before := lastSequence(t, b)
+	var wg sync.WaitGroup
+	for n := range submissions {
+		wg.Go(func() {
+			if _, err := q.Charge(ctx, guest("who"), fmt.Sprint("j", n), 1); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for waiting() < submissions {
+		if ctx.Err() != nil {
+			t.Fatalf("%d charges share a publish", waiting())
+		}
+		runtime.Gosched()
+	}
+	publish()
+	wg.Wait()
+	if n := lastSequence(t, b) - before; n != 1 {
+		t.Errorf("%d publishes", n)
+	}
+	expectUsed(t, q, "who", submissions)
 }

@@ -43,5 +43,21 @@ func ChargeTogether(ctx context.Context, q *Quota, owner, day string, limit int,
 	return values
 }
 
+// Hold makes charges to the daily counter of an owner wait, as for a charge that is in progress. It returns a function that returns how
+// many wait, and one that publishes them.
+func Hold(ctx context.Context, q *Quota, owner, day string) (waiting func() int, publish func()) {
+	c := counterOf(broker.UsageDay, owner, day)
+	q.combiner.join(c, &charge{})
+	waiting = func() int {
+		q.combiner.mu.Lock()
+		defer q.combiner.mu.Unlock()
+		if b := q.combiner.next[c]; b != nil {
+			return len(b.charges)
+		}
+		return 0
+	}
+	return waiting, func() { q.publishAll(ctx, q.combiner.take(c)) }
+}
+
 // Combining returns the number of counters that are being changed.
 func Combining(q *Quota) int { return len(q.combiner.next) }

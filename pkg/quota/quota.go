@@ -56,8 +56,9 @@ func New(b *broker.Broker, plans Plans, now func() time.Time) *Quota {
 }
 
 // maxOperations bounds the concurrent charges and reads of one process: a busy server cannot answer thousands of concurrent
-// requests in time. Further operations wait until their contexts end.
-const maxOperations = 32
+// requests in time. Further operations wait until their contexts end. It is far more than there are requests, since charges to
+// the same counter share one: the more of them may wait for it, the fewer requests there are.
+const maxOperations = 256
 
 // acquireSlot waits for a slot and returns the function that releases it.
 func (q *Quota) acquireSlot(ctx context.Context) (release func(), err error) {

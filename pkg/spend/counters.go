@@ -30,8 +30,10 @@ const (
 	maxAlone = 4
 	// maxTogether bounds the messages of one write: a batch of NATS has at most a thousand.
 	maxTogether = 900
-	// pace is the least time between the beginnings of two writes while jobs wait: NATS makes files for each batch, and removes them.
-	pace = 50 * time.Millisecond
+	// pace is the least time between the beginnings of two writes while fewer than enough jobs wait: NATS makes files for each batch, and
+	// removes them.
+	pace   = 50 * time.Millisecond
+	enough = 192
 	// trusted is for how long after its end a job whose record this process has stored cannot be counted by another one unnoticed: NATS
 	// detects duplicates of a mark for twice as long.
 	trusted = time.Minute
@@ -54,6 +56,8 @@ type Counters struct {
 	// busy is set while a write is in progress, and next has the jobs that wait for the one after it.
 	busy bool
 	next []*entry
+	// full, if not nil, is closed when enough jobs wait.
+	full chan struct{}
 }
 
 // New returns the counters stored in a broker. It costs no request.
@@ -171,6 +175,10 @@ func (c *Counters) together(ctx context.Context, e *entry) error {
 	first := !c.busy
 	if c.busy = true; !first {
 		c.next = append(c.next, e)
+		if c.full != nil && len(c.next) >= enough {
+			close(c.full)
+			c.full = nil
+		}
 	}
 	c.mu.Unlock()
 	if first {
@@ -217,9 +225,27 @@ func (c *Counters) take() []*entry {
 // writeAll counts the jobs that wait until there are none; began is when the write before began.
 func (c *Counters) writeAll(ctx context.Context, began time.Time) {
 	for c.waiting() {
-		lifecycle.Sleep(ctx, time.Until(began.Add(pace)))
+		c.pause(time.Until(began.Add(pace)))
 		began = time.Now()
 		c.write(ctx, c.take()...)
+	}
+}
+
+// pause waits for a time, or until enough jobs wait.
+func (c *Counters) pause(d time.Duration) {
+	c.mu.Lock()
+	if len(c.next) >= enough {
+		c.mu.Unlock()
+		return
+	}
+	full := make(chan struct{})
+	c.full = full
+	c.mu.Unlock()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-full:
+	case <-timer.C:
 	}
 }
 

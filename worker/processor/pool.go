@@ -19,7 +19,7 @@ const (
 	maxIdle = time.Second
 	// finishingPerSlot is how many jobs for each slot may be finishing at a time. Their costs are counted together, so that more of them
 	// cost less.
-	finishingPerSlot = 4
+	finishingPerSlot = 8
 	// outageRetryDelay is the delay after NATS could not be reached.
 	outageRetryDelay = 500 * time.Millisecond
 )

@@ -50,8 +50,10 @@ type Accounts struct {
 
 	cfg    Config
 	secret []byte
-	hasher *hasher
-	now    func() time.Time
+	// verified has the tokens that are signed with secret.
+	verified verifiedTokens
+	hasher   *hasher
+	now      func() time.Time
 }
 
 // Option configures Accounts.

@@ -15,9 +15,17 @@ var (
 	HashPassword = hashPassword
 	WaitingSlots = waitingPerSlot
 	MaxSignedOut = maxSignedOut
+	MaxVerified  = maxVerified
 
 	CommonPasswordList = commonPasswordList
 )
+
+// Verified returns how many tokens are remembered.
+func Verified(a *Accounts) int {
+	a.verified.mu.Lock()
+	defer a.verified.mu.Unlock()
+	return len(a.verified.byHash)
+}
 
 // WithWeakHashes disables the minimum of Config.Iterations.
 func WithWeakHashes() Option {

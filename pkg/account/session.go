@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,6 +87,10 @@ func (a *Accounts) parse(token string) (*claims, Session, error) {
 	if token == "" || len(token) > maxToken || strings.ContainsAny(token, "\r\n") {
 		return nil, Session{}, ErrToken
 	}
+	hash := sha256.Sum256([]byte(token))
+	if t, ok := a.verified.get(hash, a.now()); ok {
+		return t.claims, t.session, nil
+	}
 	session := Session{hash: tokenHash(token)}
 	parser := jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(a.now),
@@ -108,6 +113,7 @@ func (a *Accounts) parse(token string) (*claims, Session, error) {
 	if c.SignedIn != nil && c.Issuer != nil {
 		session.signedIn = c.SignedIn.Time
 	}
+	a.verified.put(hash, verifiedToken{&c, session})
 	return &c, session, nil
 }
 

@@ -64,7 +64,7 @@ func TestTokens(t *testing.T) {
 		return claims
 	}
 	head, payload, signature := cut(good)
-	for name, c := range map[string]struct {
+	cases := map[string]struct {
 		token string
 		want  error
 	}{
@@ -124,18 +124,46 @@ func TestTokens(t *testing.T) {
 		"oldest format, expired":        {forgeLegacy(t, secret, body(fields{"exp": now - 1})), account.ErrToken},
 		"oldest format, no expiry":      {forgeLegacy(t, secret, body(fields{"exp": nil})), account.ErrToken},
 		"oldest format, expiry is huge": {forgeLegacy(t, secret, body(fields{"exp": 1e30})), account.ErrToken},
-	} {
-		got, session, err := a.Identify(t.Context(), c.token)
-		if !errors.Is(err, c.want) || (c.want == nil && got.ID != u.ID) {
-			t.Errorf("%s: %v, want %v", name, err, c.want)
+	}
+	identify := func(name, token string, want error) {
+		t.Helper()
+		got, session, err := a.Identify(t.Context(), token)
+		if !errors.Is(err, want) || (want == nil && got.ID != u.ID) {
+			t.Errorf("%s: %v, want %v", name, err, want)
 		}
-		if c.want == nil && session.Legacy != (name == "oldest format") {
+		if want == nil && session.Legacy != (name == "oldest format") {
 			t.Errorf("%s: legacy %t", name, session.Legacy)
 		}
 	}
+	for name, c := range cases {
+		identify(name, c.token, c.want)
+		identify(name, c.token, c.want)
+	}
 	time.Advance(account.TokenAge)
-	if _, _, err := a.Identify(t.Context(), good); !errors.Is(err, account.ErrToken) {
-		t.Errorf("after seven days: %v", err)
+	for name, c := range cases {
+		if c.want == nil {
+			identify(name, c.token, account.ErrToken)
+		}
+	}
+}
+
+// TestManyTokens uses more tokens than are remembered.
+func TestManyTokens(t *testing.T) {
+	t.Parallel()
+	a, now := open(t)
+	u := register(t, a)
+	tokens := make([]string, account.MaxVerified+1)
+	for i := range tokens {
+		claims := fields{"userId": u.ID, "email": u.Email, "exp": now.Now().Add(time.Hour).Unix(), "jti": fmt.Sprint(i)}
+		tokens[i] = forge(t, secret, fields{"alg": "HS256"}, claims)
+		_, _, err := a.Identify(t.Context(), tokens[i])
+		must(t, err)
+	}
+	if n := account.Verified(a); n == 0 || n > account.MaxVerified {
+		t.Errorf("%d tokens are remembered", n)
+	}
+	if _, _, err := a.Identify(t.Context(), tokens[0]); err != nil {
+		t.Errorf("a forgotten token: %v", err)
 	}
 }
 

@@ -151,7 +151,7 @@ func (a *App) start(ctx context.Context) error {
 	}
 	if a.cfg.Broker.Embedded() {
 		a.worker = worker.New(a.cfg.Worker, b, a.metrics, a.log, worker.WithTracing(a.tracing), worker.WithAPI(worker.API{
-			Store: a.store, Models: models, Watched: live.Watched, Busy: a.queue.Busy,
+			Store: a.store, Models: models, Watched: live.Watched, Busy: service.Busy,
 		}))
 		if err := a.worker.Start(ctx); err != nil {
 			return err

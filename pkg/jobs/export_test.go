@@ -43,6 +43,12 @@ func (s *Sweeper) SetReading(d time.Duration) { s.reading = d }
 // SetHold sets how long the lease is valid after its last renewal.
 func (s *Sweeper) SetHold(d time.Duration) { s.hold = d }
 
+// WasBusy reports whether the service has ever been busy.
+func (s *Service) WasBusy() bool { return s.burst.busyAt.Load() > 0 }
+
+// OpenSubmissions returns the number of submissions that are in progress.
+func (s *Service) OpenSubmissions() int { return int(s.burst.open.Load()) }
+
 // Deadlines holds the deadlines of the queue.
 type Deadlines struct{ t deadlines }
 

@@ -48,6 +48,8 @@ type Service struct {
 	created creationTimes
 	// pushed has the jobs that this process has put into the queue, where no other process does.
 	pushed pushed
+	// burst counts the submissions in progress.
+	burst burst
 	// metrics count the jobs that this service ends, and log has a line for each; both may be nil.
 	metrics *telemetry.Metrics
 	log     *slog.Logger
@@ -66,7 +68,7 @@ func WithLog(log *slog.Logger) Option { return func(s *Service) { s.log = log } 
 
 // New returns a service on a broker's queue and store.
 func New(b *broker.Broker, q *queue.Queue, st *store.Store, options ...Option) *Service {
-	s := &Service{broker: b, queue: q, store: st, now: time.Now, spending: spend.New(b)}
+	s := &Service{broker: b, queue: q, store: st, now: time.Now, spending: spend.New(b), burst: burst{epoch: time.Now()}}
 	for _, option := range options {
 		option(s)
 	}

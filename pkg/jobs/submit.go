@@ -89,6 +89,8 @@ type Submission struct {
 // that may have the result of an identical one. Submissions
 // of one caller do not wait for each other, except while its quota is almost used up, and those under one key.
 func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*Submission, error) {
+	s.jobs.burst.begin()
+	defer s.jobs.burst.end()
 	spec, err := s.spec(caller, order, telemetry.RequestID(ctx))
 	if err != nil {
 		return nil, err

@@ -14,9 +14,3 @@ func (q *Queue) ReusePositions(from int, period time.Duration) {
 
 // MaxSends bounds how often one publish is sent.
 const MaxSends = maxSends
-
-// WasBusy reports whether the queue has ever been busy.
-func (q *Queue) WasBusy() bool { return q.pushes.busyAt.Load() > 0 }
-
-// OpenPushes returns the number of pushes that are in progress.
-func (q *Queue) OpenPushes() int { return int(q.pushes.open.Load()) }

@@ -42,8 +42,6 @@ func (q *Queue) Push(ctx context.Context, spec *job.Spec, keyed bool) (Receipt, 
 		// The same key may be used for another kind of job, which has another subject, hence the wildcard.
 		onlyIfNew = jetstream.WithExpectLastSequenceForSubject(0, broker.AnyJobSubject(spec.Owner, spec.ID))
 	}
-	q.pushes.begin()
-	defer q.pushes.end()
 	ctx, span := telemetry.StartSend(ctx, string(spec.Kind), spec.ID)
 	defer span.End()
 	receipt, err := q.publish(ctx, &nats.Msg{Subject: subject, Data: data, Header: telemetry.TraceHeader(ctx)}, onlyIfNew)

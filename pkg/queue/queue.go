@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -39,7 +38,6 @@ type Queue struct {
 	refused          atomic.Pointer[refusal]
 	timing           timing
 	places           places
-	pushes           pushes
 }
 
 // New opens the queue on a broker. It costs one request.
@@ -50,7 +48,7 @@ func New(ctx context.Context, b *broker.Broker) (*Queue, error) {
 	}
 	return &Queue{
 		broker: b, nc: b.Conn(), js: b.JetStream(), stream: stream, triggerReconcile: b.TriggerReconcile, complete: b.Complete, timing: defaultTiming,
-		places: places{reuse: defaultReuse}, pushes: pushes{epoch: time.Now()},
+		places: places{reuse: defaultReuse},
 	}, nil
 }
 

@@ -1,4 +1,4 @@
-package queue
+package jobs
 
 import (
 	"runtime"
@@ -7,31 +7,31 @@ import (
 	"time"
 )
 
-// A queue remains busy between waves of pushes, but not while pushes hang.
+// A service remains busy between waves of submissions, but not while submissions hang.
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := pushes{epoch: time.Now()}
+		b := burst{epoch: time.Now()}
 		check := func(what string, busy bool) {
 			t.Helper()
-			if p.busy() != busy {
-				t.Errorf("%s: busy %t, want %t", what, p.busy(), busy)
+			if b.busy() != busy {
+				t.Errorf("%s: busy %t, want %t", what, b.busy(), busy)
 			}
 		}
 		many := busyPerThread*runtime.GOMAXPROCS(0) + 1
 		begin, end := func() {
 			for range many {
-				p.begin()
+				b.begin()
 			}
 		}, func() {
 			for range many {
-				p.end()
+				b.end()
 			}
 		}
 		check("at the start", false)
 		for range 2 * many {
-			p.begin()
-			p.end()
+			b.begin()
+			b.end()
 		}
 		check("one after the other", false)
 		time.Sleep(time.Millisecond)
@@ -46,9 +46,9 @@ func TestBusy(t *testing.T) {
 		check("after the last wave", false)
 		begin()
 		time.Sleep(busyFor)
-		check("pushes that hang", false)
-		p.end()
-		p.begin()
-		check("another push beside them", true)
+		check("submissions that hang", false)
+		b.end()
+		b.begin()
+		check("another submission beside them", true)
 	})
 }

@@ -108,13 +108,18 @@ func (w *Writer) SetUsage(c *gin.Context, list []quota.Usage) {
 	if list = quota.WithoutBudgets(list); len(list) == 0 {
 		return
 	}
-	var policies, left []string
-	for _, u := range list {
-		policies = append(policies, fmt.Sprintf("%q;q=%d;w=%d", u.Policy(), u.Limit, int(u.Length/time.Second)))
-		left = append(left, fmt.Sprintf("%q;r=%d;t=%d", u.Policy(), u.Remaining(), u.Wait(now)))
+	var policies, left []byte
+	for i := range list {
+		if i > 0 {
+			policies, left = append(policies, ", "...), append(left, ", "...)
+		}
+		u := &list[i]
+		policy := u.Policy()
+		policies = fmt.Appendf(policies, "%q;q=%d;w=%d", policy, u.Limit, int(u.Length/time.Second))
+		left = fmt.Appendf(left, "%q;r=%d;t=%d", policy, u.Remaining(), u.Wait(now))
 	}
-	c.Header("RateLimit-Policy", strings.Join(policies, ", "))
-	c.Header("RateLimit", strings.Join(left, ", "))
+	c.Header("RateLimit-Policy", string(policies))
+	c.Header("RateLimit", string(left))
 	if c.GetBool(openAIShape) {
 		setOpenAIUsage(c, list, now)
 	}

@@ -232,14 +232,12 @@ func (b *Broker) Close(ctx context.Context) error {
 }
 
 func (b *Broker) drain(ctx context.Context) error {
-	if b.nc.IsClosed() {
+	err := b.nc.Drain()
+	switch {
+	case errors.Is(err, nats.ErrConnectionReconnecting), errors.Is(err, nats.ErrConnectionClosed):
+		b.nc.Close() // There is no connection to drain.
 		return nil
-	}
-	if !b.nc.IsConnected() {
-		b.nc.Close()
-		return nil
-	}
-	if err := b.nc.Drain(); err != nil {
+	case err != nil:
 		b.nc.Close()
 		return fmt.Errorf("drain NATS: %w", err)
 	}

@@ -45,7 +45,7 @@ func NewServer(cfg Config, m *Metrics, log *slog.Logger) *Server {
 }
 
 // readTimeout bounds reading a request including its body.
-const readTimeout = 15 * time.Second
+const readTimeout = 5 * time.Second
 
 // handler returns the handler for an address. Profiles are served on loopback only:
 // they show the command line and take processor time.
@@ -144,7 +144,7 @@ func (s *Server) listen(ctx context.Context) error {
 	// No WriteTimeout: the caller of a profile chooses its duration.
 	s.http = &http.Server{
 		Handler:           s.handler(listener.Addr().String()),
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: readTimeout, IdleTimeout: time.Minute,
+		ReadTimeout: readTimeout, IdleTimeout: time.Minute,
 	}
 	server, done := s.http, make(chan struct{})
 	s.listener, s.done = listener, done

@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
 // runProgramEnv makes the test binary be the program itself, so that a test can kill it.
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	workerPath = filepath.Join(dir, "worker")
-	code := m.Run()
+	code := brokertest.Main(m, 4).Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }

@@ -9,13 +9,14 @@ import (
 
 	"github.com/text2image-audio/text2image-audio/api/app"
 	"github.com/text2image-audio/text2image-audio/api/app/apptest"
+	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
 )
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(powerCutDir); dir != "" { //nolint:forbidigo // The test runs its own binary as the process that is killed.
 		runUntilKilled(dir)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(brokertest.Main(m, 3))
 }
 
 const hang = apptest.Hang

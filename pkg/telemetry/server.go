@@ -143,7 +143,7 @@ func (s *Server) listen(ctx context.Context) error {
 	}
 	// No WriteTimeout: the caller of a profile chooses its duration.
 	s.http = &http.Server{
-		Handler:           s.handler(listener.Addr().String()),
+		Handler:     s.handler(listener.Addr().String()),
 		ReadTimeout: readTimeout, IdleTimeout: time.Minute,
 	}
 	server, done := s.http, make(chan struct{})

@@ -86,8 +86,8 @@ type Submission struct {
 // Refused and repeated submissions are not charged, and a repeated one returns its job even if the quota is exhausted. Besides
 // the publish, Submit costs at most one request for the limit of active jobs and one for each limited window of the quota, at the same
 // time; Enqueue and existing say what a key costs, CopyReferences what stored reference images do, and fromCache what a request costs
-// that may have the result of an identical one. Submissions
-// of one caller do not wait for each other, except while its quota is almost used up, and those under one key.
+// that may have the result of an identical one. Submissions of one caller do not wait for each other, except while its active jobs are
+// counted, while its quota is almost used up, and those under one key.
 func (s *Submitter) Submit(ctx context.Context, caller Caller, order *Order) (*Submission, error) {
 	s.jobs.burst.begin()
 	defer s.jobs.burst.end()

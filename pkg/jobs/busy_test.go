@@ -2,16 +2,12 @@ package jobs_test
 
 import (
 	"fmt"
-	"log/slog"
 	"runtime"
 	"sync"
 	"testing"
 
-	"github.com/text2image-audio/text2image-audio/pkg/catalogue"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
 	"github.com/text2image-audio/text2image-audio/pkg/jobs"
-	"github.com/text2image-audio/text2image-audio/pkg/quota"
-	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
 )
 
 // Submissions make a service busy if there are more of them at a time than the cores can handle, whatever each is waiting for.
@@ -22,13 +18,7 @@ func TestSubmissionsMakeServiceBusy(t *testing.T) {
 		t.Run(fmt.Sprintf("%d submissions", n), func(t *testing.T) {
 			t.Parallel()
 			r := start(t)
-			s, err := jobs.NewSubmitter(jobs.Config{MaxAttempts: 1, Voice: "nova"}, jobs.SubmitterDeps{
-				Jobs: r.Service, Catalogue: catalogue.Builtin(), Secret: []byte("secret"), Quota: quota.New(r.broker, quota.Plans{}, nil),
-				Metrics: telemetry.NewMetrics(), Log: slog.New(slog.DiscardHandler),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := r.submitter(t)
 			pushed, proceed := make(chan struct{}, n), make(chan struct{})
 			r.SetAfter(func(at jobs.Step) error {
 				if at == jobs.StepPush {

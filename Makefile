@@ -97,7 +97,7 @@ PURE := image/... golang.org/x/image/... compress/... regexp/... github.com/andy
 # second when it ends, for races of goroutines that still run: the tests of most packages fail if one does. Packages are tested in
 # the order of their names, two at a time on two cores: worker/processor, which takes long, is named first so as not to run alone at the end.
 # Their files are in a directory that is removed at the end, even if the tests are interrupted. An ext4 without a journal takes longer to
-# create a file the more it has deleted nearby in the last minutes, a fifth of the CPU time of all tests; with the attribute T it spreads
+# create a file the more it has deleted nearby in the last minutes, a seventh of the CPU time of all tests; with the attribute T it spreads
 # the directories of the tests over the disk.
 .PHONY: test
 test: ## Run all tests in random order under the race detector

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// maxVerified bounds the tokens that are remembered: some 4 MiB.
+// maxVerified bounds the tokens that are remembered: some 3 MiB.
 const maxVerified = 4096
 
 // verifiedTokens remembers tokens that were found to be valid, so that only their expiry and the account have to be checked when a

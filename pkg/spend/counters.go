@@ -30,9 +30,9 @@ const (
 	maxAlone = 4
 	// maxTogether bounds the messages of one write: a batch of NATS has at most a thousand.
 	maxTogether = 900
-	// pace is the least time between the beginnings of two writes while fewer than enough jobs wait: NATS makes files for each batch, and
-	// removes them.
-	pace   = 50 * time.Millisecond
+	// pace is the least time between the beginnings of two writes while jobs wait: NATS makes files for each batch, and removes them.
+	pace = 50 * time.Millisecond
+	// enough is how many jobs may wait before the next write begins earlier.
 	enough = 192
 	// trusted is for how long after its end a job whose record this process has stored cannot be counted by another one unnoticed: NATS
 	// detects duplicates of a mark for twice as long.

@@ -133,7 +133,7 @@ func (b *Broker) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := retry(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg, b.log) }); err != nil {
+	if err := b.declareAll(ctx); err != nil {
 		return err
 	}
 	if b.embedded != nil {
@@ -150,6 +150,11 @@ func (b *Broker) prepare(ctx context.Context) error {
 		b.verifier.start(b.verifyStore)
 	}
 	return retry(ctx, b.startReconciler)
+}
+
+// declareAll declares streams, buckets and consumers until NATS answers or ctx ends.
+func (b *Broker) declareAll(ctx context.Context) error {
+	return retry(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg, b.log) })
 }
 
 // Conn returns the connection.

@@ -296,7 +296,8 @@ func (c *commits) syncOnce() bool {
 }
 
 // ensureGroupCommit checks that group commit works with the layout of the store: a message that is stored must be found in
-// the file that would be synced. If it is not, the server is restarted so that it syncs every write by itself.
+// the file that would be synced. If it is not, the server is restarted so that it syncs every write by itself, and what it had
+// in memory is declared again.
 func (b *Broker) ensureGroupCommit(ctx context.Context) error {
 	if b.embedded.commits.Load() == nil {
 		return nil
@@ -315,7 +316,10 @@ func (b *Broker) ensureGroupCommit(ctx context.Context) error {
 	}
 	b.log.WarnContext(ctx, "the layout of the store is unknown: NATS syncs every write by itself, which is slower", "error", err)
 	b.embedded.noGroupCommit = "the layout of the store is unknown"
-	return b.restart(ctx)
+	if err := b.restart(ctx); err != nil {
+		return err
+	}
+	return b.declareAll(ctx)
 }
 
 // durableStream is a stream whose deletions are durable when they return.

@@ -300,6 +300,12 @@ func TestUnknownLayout(t *testing.T) {
 	cfg.Sync = "always"
 	cfg.SetHooks(func(h *hooks.Hooks) { h.GroupCommit, h.UnknownLayout = true, true })
 	b := brokertest.MustOpen(t, cfg)
+	// The server was restarted, which loses streams in memory.
+	for _, name := range broker.StreamNames() {
+		if _, err := b.JetStream().Stream(t.Context(), name); err != nil {
+			t.Errorf("stream %s: %v", name, err)
+		}
+	}
 	mode, reason := b.Durability()
 	if mode != broker.DurableAlways || !strings.Contains(reason, "layout") {
 		t.Errorf("durable by %s: %q", mode, reason)

@@ -42,12 +42,18 @@ type reconciler struct {
 
 // startReconciler takes the inventory and reconciles until the broker is closed.
 func (b *Broker) startReconciler(ctx context.Context) error {
+	reconnects := b.nc.Stats().Reconnects
 	seen, err := b.takeInventory(ctx)
 	if err != nil {
 		return err
 	}
-	b.markComplete(b.nc.Stats().Reconnects)
 	b.reconciler.created = seen.created
+	if len(seen.missing) == 0 {
+		b.markComplete(reconnects)
+	} else {
+		b.reconciler.incomplete.Store(true)
+		b.TriggerReconcile()
+	}
 	b.reconciler.start(b.reconcileUntil)
 	return nil
 }
@@ -120,7 +126,7 @@ func (b *Broker) reconcile(ctx context.Context) error {
 		}
 	}
 	// This is needed even if another process was faster: it may have been a follower with other settings.
-	if err := retry(ctx, func(ctx context.Context) error { return declare(ctx, b.js, b.cfg, b.log) }); err != nil {
+	if err := b.declareAll(ctx); err != nil {
 		return err
 	}
 	if seen, err = b.takeInventory(ctx); err != nil {

@@ -152,6 +152,8 @@ func (b *Broker) recoverStorage(ctx context.Context) bool {
 // restart replaces the server and waits for the connection. It fails when the new server cannot write either.
 func (b *Broker) restart(ctx context.Context) error {
 	b.embedded.stopServer()
+	// The client may still take itself for connected to the server that was stopped.
+	reconnects := b.nc.Stats().Reconnects
 	failures := b.storage.failures.Load()
 	result, err := b.embedded.restartServer()
 	if err != nil {
@@ -160,7 +162,7 @@ func (b *Broker) restart(ctx context.Context) error {
 	b.logRecovery(result)
 	ctx, cancel := context.WithTimeout(ctx, reconnectTimeout)
 	defer cancel()
-	for !b.nc.IsConnected() {
+	for !b.nc.IsConnected() || b.nc.Stats().Reconnects == reconnects {
 		if !lifecycle.Sleep(ctx, retryPause) {
 			return fmt.Errorf("reconnect to the embedded NATS: %w", context.Cause(ctx))
 		}

@@ -21,7 +21,7 @@ type Broker struct {
 	// checked is js for other packages: its publishes fail while the disk fails and return when they are durable. Those of
 	// buffered do not wait for that.
 	checked    checkedJetStream
-	buffered   jetstream.JetStream
+	buffered   checkedJetStream
 	closed     chan struct{}
 	reconciler reconciler
 	denials    denials
@@ -173,6 +173,11 @@ func (b *Broker) JetStream() jetstream.JetStream { return b.checked }
 // Send publishes a message as JetStream does, but does not wait for the acknowledgement.
 func (b *Broker) Send(msg *nats.Msg, opts ...jetstream.PublishOpt) (*Sent, error) {
 	return b.checked.send(msg, opts)
+}
+
+// SendBuffered is Send for Buffered.
+func (b *Broker) SendBuffered(msg *nats.Msg, opts ...jetstream.PublishOpt) (*Sent, error) {
+	return b.buffered.send(msg, opts)
 }
 
 // Buffered is JetStream without waiting for the disk. What it stores survives a kill of every process, but a power failure

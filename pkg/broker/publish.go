@@ -74,19 +74,10 @@ func (c checkedJetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ..
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case ack := <-sent.Ok():
-		return sent.Stored(ctx, ack, nil)
-	case err := <-sent.Err():
-		return sent.Stored(ctx, nil, err)
-	case <-c.closed:
-		return sent.Stored(ctx, nil, nats.ErrConnectionClosed)
-	case <-ctx.Done():
-		return sent.Stored(ctx, nil, ctx.Err())
-	}
+	return sent.Wait(ctx)
 }
 
-// Sent is a message that was published. What its channels Ok or Err bring has to be passed to Stored.
+// Sent is a message that was published. Wait returns its outcome; what its channels Ok or Err bring has to be passed to Stored.
 type Sent struct {
 	jetstream.PubAckFuture
 	checked checkedJetStream
@@ -115,6 +106,20 @@ func (c checkedJetStream) send(msg *nats.Msg, opts []jetstream.PublishOpt) (*Sen
 	}
 	sent.PubAckFuture = future
 	return sent, nil
+}
+
+// Wait returns what PublishMsg does.
+func (s *Sent) Wait(ctx context.Context) (*jetstream.PubAck, error) {
+	select {
+	case ack := <-s.Ok():
+		return s.Stored(ctx, ack, nil)
+	case err := <-s.Err():
+		return s.Stored(ctx, nil, err)
+	case <-s.checked.closed:
+		return s.Stored(ctx, nil, nats.ErrConnectionClosed)
+	case <-ctx.Done():
+		return s.Stored(ctx, nil, ctx.Err())
+	}
 }
 
 // Stored returns the outcome of the publish when the message is durable. So must be the earlier one that a conflict reveals, since

@@ -5,6 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"sync"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/text2image-audio/text2image-audio/pkg/broker"
 )
 
 // combiner joins the charges to a counter that arrive while an earlier one is not answered yet into one publish, so that many
@@ -22,6 +26,11 @@ type batch struct {
 	// done is closed when the charges are answered. Then err says whether they failed, and are reversed.
 	done chan struct{}
 	err  error
+
+	// The message, once it is sent: its ID, and the units of all charges.
+	id   string
+	sum  int
+	sent *broker.Sent
 }
 
 // charge is a charge to one counter.
@@ -35,7 +44,7 @@ type charge struct {
 // charge adds a charge to each of the counters. The batches have their outcomes, once they are done.
 func (q *Quota) charge(ctx context.Context, counters []counter, charges []charge) []*batch {
 	batches := make([]*batch, len(charges))
-	var first []*batch
+	first := make([]*batch, 0, len(charges))
 	for i, c := range counters {
 		b, alone := q.combiner.join(c, &charges[i])
 		if alone {
@@ -43,10 +52,13 @@ func (q *Quota) charge(ctx context.Context, counters []counter, charges []charge
 		}
 		batches[i] = b
 	}
-	_ = each(len(first), func(i int) error {
-		q.publishFirst(ctx, first[i])
-		return nil
-	})
+	q.publish(ctx, first...)
+	for _, b := range first {
+		if next := q.combiner.take(b.counter); next != nil {
+			// It is not canceled with any single one of its charges.
+			go q.publishAll(context.WithoutCancel(ctx), next)
+		}
+	}
 	for _, b := range batches {
 		select {
 		case <-b.done:
@@ -54,15 +66,6 @@ func (q *Quota) charge(ctx context.Context, counters []counter, charges []charge
 		}
 	}
 	return batches
-}
-
-// publishFirst adds a batch to its counter, and leaves those that arrive meanwhile to a goroutine.
-func (q *Quota) publishFirst(ctx context.Context, b *batch) {
-	q.publish(ctx, b)
-	if next := q.combiner.take(b.counter); next != nil {
-		// It is not canceled with any single one of its charges.
-		go q.publishAll(context.WithoutCancel(ctx), next)
-	}
 }
 
 // join adds a charge to the next batch of a counter. The caller has to publish the first one.
@@ -105,29 +108,64 @@ func (q *Quota) publishAll(ctx context.Context, b *batch) {
 	}
 }
 
-func (q *Quota) publish(ctx context.Context, b *batch) {
-	b.err = q.addBatch(ctx, b)
+// publish adds each batch to its counter, or fails and reverses that. The messages are sent at once, so that it takes as long as one.
+func (q *Quota) publish(ctx context.Context, batches ...*batch) {
+	if len(batches) == 0 {
+		return
+	}
+	attempt, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	for _, b := range batches {
+		b.id = rand.Text()
+		for _, one := range b.charges {
+			b.sum += one.units
+		}
+		b.sent, b.err = q.broker.SendBuffered(change(b.counter.subject, b.sum, b.id))
+	}
+	failed := batches[:0:0]
+	for _, b := range batches {
+		var ack *jetstream.PubAck
+		if b.err == nil {
+			ack, b.err = b.sent.Wait(attempt)
+		}
+		value := 0
+		if b.err == nil {
+			value, b.err = q.acked(ctx, b.counter, ack)
+		}
+		if b.err != nil {
+			failed = append(failed, b)
+			continue
+		}
+		b.settle(value)
+	}
+	_ = each(len(failed), func(i int) error {
+		q.retry(ctx, failed[i])
+		return nil
+	})
+}
+
+// retry repeats a publish that has failed. If it fails as well, it reverses what either has added.
+func (q *Quota) retry(ctx context.Context, b *batch) {
+	// The units may have been added; NATS ignores the repeated message then.
+	value, err := q.add(ctx, q.buffered, b.counter, b.sum, b.id)
+	if err == nil {
+		b.settle(value)
+		return
+	}
+	undoing, cancel := settled(ctx)
+	defer cancel()
+	_, undoErr := q.add(undoing, q.js, b.counter, b.sum, b.id)
+	if undoErr == nil {
+		_, undoErr = q.add(undoing, q.js, b.counter, -b.sum, b.id+".undo")
+	}
+	b.err = errors.Join(err, undoErr)
 	close(b.done)
 }
 
-// addBatch adds a batch to its counter, or fails and reverses that.
-func (q *Quota) addBatch(ctx context.Context, b *batch) error {
-	id, sum := rand.Text(), 0
-	for _, one := range b.charges {
-		sum += one.units
-	}
-	value, err := q.add(ctx, q.buffered, b.counter, sum, id)
-	if err != nil {
-		undoing, cancel := settled(ctx)
-		defer cancel()
-		// The units may have been added; NATS ignores the repeated message then.
-		_, undoErr := q.add(undoing, q.js, b.counter, sum, id)
-		if undoErr == nil {
-			_, undoErr = q.add(undoing, q.js, b.counter, -sum, id+".undo")
-		}
-		return errors.Join(err, undoErr)
-	}
-	used := value - sum
+// settle sets the outcomes of the charges, where value is that of the counter with them.
+func (b *batch) settle(value int) {
+	b.err = nil
+	used := value - b.sum
 	for _, one := range b.charges {
 		one.used = used + one.units
 		// One that does not fit is reversed, and leaves its room to those that follow.
@@ -135,5 +173,5 @@ func (q *Quota) addBatch(ctx context.Context, b *batch) error {
 			used = one.used
 		}
 	}
-	return nil
+	close(b.done)
 }

@@ -22,6 +22,8 @@ const (
 	countTries = 2
 	// countTimeout bounds a change or read of a counter if the context has no deadline.
 	countTimeout = 30 * time.Second
+	// publishTimeout bounds the first attempt of a change.
+	publishTimeout = 5 * time.Second
 	// undoTimeout bounds the reversal of a charge.
 	undoTimeout = 15 * time.Second
 )
@@ -54,15 +56,20 @@ func (q *Quota) add(ctx context.Context, js jetstream.JetStream, c counter, by i
 		return err
 	})
 	if err == nil {
-		if ack.Duplicate || ack.Value == "" {
-			return q.value(ctx, c)
-		}
-		return q.learn(c, ack.Value, ack.Sequence)
+		return q.acked(ctx, c, ack)
 	}
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
 		q.broker.TriggerReconcile()
 	}
 	return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// acked returns the value of a counter by the acknowledgement of a change. It costs a read when that is for a repeated message.
+func (q *Quota) acked(ctx context.Context, c counter, ack *jetstream.PubAck) (int, error) {
+	if ack.Duplicate || ack.Value == "" {
+		return q.value(ctx, c)
+	}
+	return q.learn(c, ack.Value, ack.Sequence)
 }
 
 // twice retries a failed request once, and an unanswered one until ctx ends.

@@ -238,6 +238,7 @@ func (e *embedded) options() (*server.Options, error) {
 		SyncInterval:      interval,
 		NoSigs:            true,
 		DontListen:        true,
+		NoSublistCache:    true,
 		JetStreamLimits:   server.JSLimitOpts{MaxBatchInflightPerStream: e.cfg.hooks.MaxBatches},
 	}
 	if e.cfg.Listen != "" {

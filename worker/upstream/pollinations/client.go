@@ -56,8 +56,8 @@ type Client struct {
 	budget         *upstream.Budget
 	logger         *slog.Logger
 	retired        sync.Once
-	// placeholders are the MD5 sums of error images.
-	placeholders []string
+	// placeholders are the known error images.
+	placeholders []placeholder
 	recent       media.Recent
 }
 
@@ -100,7 +100,7 @@ func New(cfg Config) (*Client, error) {
 		maxSpeechBytes: cmp.Or(cfg.hooks.maxSpeechBytes, maxSpeechBytes),
 		budget:         budget,
 		logger:         cfg.Logger,
-		placeholders:   []string{errorImageMD5},
+		placeholders:   []placeholder{knownPlaceholder},
 	}, nil
 }
 

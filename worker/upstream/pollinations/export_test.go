@@ -19,8 +19,10 @@ func (c *Config) SetIdle(d time.Duration) { c.hooks.idle = d }
 // Legacy reports which of both services are legacy services.
 func (c *Client) Legacy() [2]bool { return [2]bool{c.image.legacy, c.speech.legacy} }
 
-// AddPlaceholder adds the MD5 sum of an error image.
-func (c *Client) AddPlaceholder(sum string) { c.placeholders = append(c.placeholders, sum) }
+// AddPlaceholder adds an error image of a size, by its MD5 sum.
+func (c *Client) AddPlaceholder(sum string, bytes int) {
+	c.placeholders = append(c.placeholders, placeholder{md5: sum, minBytes: bytes})
+}
 
 // SniffImage returns the content type of an image.
 func SniffImage(data []byte) string { return media.SniffImage(data) }

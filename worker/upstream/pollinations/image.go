@@ -20,13 +20,25 @@ import (
 // errPlaceholder is the cause of the error for an error image.
 var errPlaceholder = errors.New("response is the service's error image")
 
-// errorImageMD5 is the MD5 sum of the known error image.
-const errorImageMD5 = "2090a5dc21c32952cbf8496339752bd1"
+// placeholder describes an error image.
+type placeholder struct {
+	md5 string
+	// minBytes is a lower bound of its size. Smaller images, which most are, need not be hashed.
+	minBytes int
+}
+
+// knownPlaceholder is the known error image, which has some 1.3 MB.
+var knownPlaceholder = placeholder{md5: "2090a5dc21c32952cbf8496339752bd1", minBytes: 1 << 20}
 
 // isPlaceholder reports whether data is a known error image.
 func (c *Client) isPlaceholder(data []byte) bool {
-	sum := md5.Sum(data) //nolint:gosec // See the import.
-	return slices.Contains(c.placeholders, hex.EncodeToString(sum[:]))
+	return slices.ContainsFunc(c.placeholders, func(p placeholder) bool {
+		if len(data) < p.minBytes {
+			return false
+		}
+		sum := md5.Sum(data) //nolint:gosec // See the import.
+		return hex.EncodeToString(sum[:]) == p.md5
+	})
 }
 
 // readBody returns the body of a response, after checks of its header. A body in JSON also reserves the memory to decode

@@ -87,8 +87,9 @@ func TestImageFaults(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			client := newClient(t, respond(r.body, r.header...))
-			sum := md5.Sum(pngOf(t, 3, 3))
-			client.AddPlaceholder(hex.EncodeToString(sum[:]))
+			known := pngOf(t, 3, 3)
+			sum := md5.Sum(known)
+			client.AddPlaceholder(hex.EncodeToString(sum[:]), len(known))
 			_, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: canaryPrompt, Model: "flux"})
 			upstreamtest.RequireError(t, err, r.class, r.code)
 			f := upstreamtest.Error(t, err)
@@ -100,6 +101,18 @@ func TestImageFaults(t *testing.T) {
 			}
 			upstreamtest.RequireNoSecret(t, f)
 		})
+	}
+}
+
+// TestSmallImageIsNotHashed: an image that is smaller than the error image is not compared with it.
+func TestSmallImageIsNotHashed(t *testing.T) {
+	t.Parallel()
+	img := pngOf(t, 3, 3)
+	client := newClient(t, respond(img, "Content-Type", "image/png"))
+	sum := md5.Sum(img)
+	client.AddPlaceholder(hex.EncodeToString(sum[:]), len(img)+1)
+	if _, err := client.Image(t.Context(), pollinations.ImageRequest{Prompt: canaryPrompt, Model: "flux"}); err != nil {
+		t.Error(err)
 	}
 }
 

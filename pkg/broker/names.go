@@ -81,7 +81,7 @@ func PullSubject(consumer string) string {
 }
 
 // RecordSubject is the key of the terminal record of a job.
-func RecordSubject(owner, id string) string { return kvSubject(BucketResults, owner+"."+id) }
+func RecordSubject(owner, id string) string { return "$KV." + BucketResults + "." + owner + "." + id }
 
 // OwnerRecordsSubject matches the terminal records of an owner, but not their media.
 func OwnerRecordsSubject(owner string) string { return kvSubject(BucketResults, owner+".*") }
@@ -93,7 +93,7 @@ func ManifestSubject(owner, id string, index int) string {
 
 // ChunkSubject is the key of one chunk of a media file; hash is the start of the file's SHA-256.
 func ChunkSubject(owner, id string, index int, hash string, chunk int) string {
-	return ManifestSubject(owner, id, index) + "." + hash + "." + strconv.Itoa(chunk)
+	return "$KV." + BucketResults + "." + owner + "." + id + "." + strconv.Itoa(index) + "." + hash + "." + strconv.Itoa(chunk)
 }
 
 // FirstChunksSubject matches the first chunks of the media files with an index.
@@ -105,7 +105,7 @@ func FirstChunksSubject(owner, id string, index int) string {
 func JobMediaSubject(owner, id string) string { return RecordSubject(owner, id) + ".>" }
 
 // ProgressSubject is the key of the progress of a job.
-func ProgressSubject(owner, id string) string { return kvSubject(BucketProgress, owner+"."+id) }
+func ProgressSubject(owner, id string) string { return "$KV." + BucketProgress + "." + owner + "." + id }
 
 // WorkerSubject is the key under which a worker registers.
 func WorkerSubject(worker string) string { return kvSubject(BucketControl, "worker."+worker) }

@@ -90,11 +90,16 @@ func streamOf(subject string) string {
 	case "usage":
 		return UsageStream(second)
 	case "$KV":
-		switch stream := bucketStream + second; stream {
-		case ProgressStream, ResultsStream, ControlStream, UsersStream, ResetsStream, FeedbackStream, ImagesStream, WebhooksStream, BatchesStream,
-			CacheStream:
-			return stream
+		for _, stream := range bucketStreams {
+			if stream[len(bucketStream):] == second {
+				return stream
+			}
 		}
 	}
 	return "other"
+}
+
+// bucketStreams are the streams of the buckets, those that are written most first.
+var bucketStreams = [...]string{
+	ResultsStream, ProgressStream, ControlStream, UsersStream, ResetsStream, FeedbackStream, ImagesStream, WebhooksStream, BatchesStream, CacheStream,
 }

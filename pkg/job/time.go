@@ -26,11 +26,20 @@ func (t Time) String() string { return t.UTC().Format(timeLayout) }
 
 // MarshalJSON returns the RFC 3339 form with milliseconds.
 func (t Time) MarshalJSON() ([]byte, error) {
-	return t.UTC().AppendFormat(make([]byte, 0, len(quotedLayout)), quotedLayout), nil
+	// AppendFormat first appends all nine decimals.
+	const nanoseconds = len("000000")
+	return t.UTC().AppendFormat(make([]byte, 0, len(quotedLayout)+nanoseconds), quotedLayout), nil
 }
 
 // UnmarshalJSON decodes any RFC 3339 time.
 func (t *Time) UnmarshalJSON(b []byte) error {
+	// As MarshalJSON encodes it, and without the cost of a decoder.
+	if len(b) == len(quotedLayout) && b[0] == '"' {
+		if parsed, err := time.Parse(timeLayout, string(b[1:len(b)-1])); err == nil {
+			t.Time = parsed
+			return nil
+		}
+	}
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil {
 		return fmt.Errorf("decode time: %w", err)

@@ -124,20 +124,27 @@ func (n names) apiKey(group quota.Group, id string) string { return n.counter(gr
 // of a short message.
 type keyedHash struct{ states *sync.Pool }
 
+// hashState is the state of one computation.
+type hashState struct {
+	mac     hash.Hash
+	message []byte
+}
+
 func newKeyedHash(key []byte) keyedHash {
-	return keyedHash{&sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+	return keyedHash{&sync.Pool{New: func() any { return &hashState{mac: hmac.New(sha256.New, key)} }}}
 }
 
 // sum returns the hash of parts, each terminated by a zero byte, which no part contains.
 func (k keyedHash) sum(parts ...string) []byte {
-	mac := k.states.Get().(hash.Hash)
-	defer k.states.Put(mac)
-	mac.Reset()
+	s := k.states.Get().(*hashState)
+	defer k.states.Put(s)
+	s.message = s.message[:0]
 	for _, part := range parts {
-		mac.Write([]byte(part))
-		mac.Write([]byte{0})
+		s.message = append(append(s.message, part...), 0)
 	}
-	return mac.Sum(nil)
+	s.mac.Reset()
+	s.mac.Write(s.message)
+	return s.mac.Sum(nil)
 }
 
 // uuidOf returns a UUID made from the first 16 bytes of sum.

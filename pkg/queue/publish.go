@@ -109,10 +109,10 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.
 	}
 }
 
-// withDeadline returns a copy of ctx with a deadline, PublishTimeout from now if ctx has none.
+// withDeadline returns ctx, or if that has no deadline a copy with one, PublishTimeout from now.
 func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
-		return context.WithCancel(ctx)
+		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, PublishTimeout)
 }

@@ -25,15 +25,13 @@ func imageUsage(price *job.Price, m *media.Media) *job.Usage {
 	if price == nil {
 		price = &job.Price{}
 	}
-	counted := new(big.Rat)
-	if counted.SetFloat64(m.Usage.ImageTokens) == nil {
-		counted = new(big.Rat)
-	}
-	switch {
-	case price.PerImage != "":
+	if price.PerImage != "" {
 		usage.Cost = job.Cost(price.PerImage, big.NewRat(1, 1))
-	case price.PerToken != "" && counted.Sign() > 0:
-		usage.Cost = job.Cost(price.PerToken, counted)
+	} else if price.PerToken != "" {
+		// It is nil for an infinite number.
+		if counted := new(big.Rat).SetFloat64(m.Usage.ImageTokens); counted != nil && counted.Sign() > 0 {
+			usage.Cost = job.Cost(price.PerToken, counted)
+		}
 	}
 	return billed(usage, price.Currency, m.CacheHit)
 }

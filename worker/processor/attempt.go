@@ -220,10 +220,12 @@ func (a *attempt) task(ctx context.Context) (*Task, error) {
 
 // generate calls the generator, bounded by the time-out of the job's kind and the job's deadline.
 func (a *attempt) generate(ctx context.Context, task *Task) (*job.Result, outcome) {
-	ctx, cancel := context.WithDeadlineCause(ctx, a.spec.Deadline.Time, errDeadline)
+	end, reason := a.spec.Deadline.Time, errDeadline
+	if timeout := time.Now().Add(a.processor.cfg.timeout(a.spec.Kind)); timeout.Before(end) {
+		end, reason = timeout, errTimeout
+	}
+	ctx, cancel := context.WithDeadlineCause(ctx, end, reason)
 	defer cancel()
-	ctx, cancelTimeout := context.WithTimeoutCause(ctx, a.processor.cfg.timeout(a.spec.Kind), errTimeout)
-	defer cancelTimeout()
 	result, err := a.processor.generator.Generate(ctx, task)
 	var cause error
 	if ctx.Err() != nil && err != nil {

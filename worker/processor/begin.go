@@ -162,7 +162,7 @@ func firstStage(spec *job.Spec) job.Stage {
 // publishes it again.
 func (a *attempt) announceStart(ctx context.Context) {
 	p := a.currentProgress()
-	if p.Attempt > 1 {
+	if p.Attempt > 1 || a.spec.Webhook == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(0))

@@ -193,8 +193,12 @@ func (b *breaker) renew(ctx context.Context, p permit) {
 // report records the outcome of a call: f is nil if it succeeded, and known is false if the outcome does not show whether
 // the upstream works.
 func (b *breaker) report(ctx context.Context, p permit, f *fault.Error, known bool) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTimeout)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
+	if p.probe || f != nil { // Anything else stores nothing.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, reportTimeout)
+		defer cancel()
+	}
 	if err := b.record(ctx, p, f, known); err != nil {
 		b.log.WarnContext(ctx, "cannot store the circuit breaker of the upstream", "upstream", p.upstream, "error", err)
 	}

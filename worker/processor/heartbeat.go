@@ -11,16 +11,21 @@ import (
 // Heartbeats wait only for their own confirmation: an unanswered read must not cause the job to be delivered, and billed,
 // a second time.
 func (a *attempt) keepAlive(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	every := a.processor.heartbeat
-	began, ended := time.Now(), make(chan struct{})
-	// An attempt that is over before its first heartbeat costs no goroutine.
+	every, began := a.processor.heartbeat, time.Now()
+	stopped, ended := make(chan struct{}), make(chan struct{})
+	// An attempt that is over before its first heartbeat costs no goroutine and no context.
 	first := time.AfterFunc(every, func() {
 		defer close(ended)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go func() {
+			<-stopped
+			cancel()
+		}()
 		a.beat(ctx, every, began)
 	})
 	return func() {
-		cancel()
+		close(stopped)
 		if !first.Stop() {
 			<-ended
 		}

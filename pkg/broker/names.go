@@ -105,7 +105,9 @@ func FirstChunksSubject(owner, id string, index int) string {
 func JobMediaSubject(owner, id string) string { return RecordSubject(owner, id) + ".>" }
 
 // ProgressSubject is the key of the progress of a job.
-func ProgressSubject(owner, id string) string { return "$KV." + BucketProgress + "." + owner + "." + id }
+func ProgressSubject(owner, id string) string {
+	return "$KV." + BucketProgress + "." + owner + "." + id
+}
 
 // WorkerSubject is the key under which a worker registers.
 func WorkerSubject(worker string) string { return kvSubject(BucketControl, "worker."+worker) }

@@ -32,6 +32,22 @@ func TestLongCallIsDeliveredOnce(t *testing.T) {
 	}
 }
 
+// The heartbeats end with the job, and so does its attempt.
+func TestHeartbeatsEndWithTheJob(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	acks := r.spy("$JS.ACK." + broker.StreamJobs + ".>")
+	hold := newGate(t)
+	w := r.Start(hold.generator(), withShortBeat)
+	s := r.Submit(job.KindPrompt)
+	r.Eventually("a heartbeat", func() bool { return acks.count(isHeartbeat) > 0 })
+	hold.release()
+	if record := r.WaitSettled(s); record.Status != job.StatusSucceeded {
+		t.Errorf("record is %+v", record)
+	}
+	r.Eventually("the attempt ends", func() bool { return w.Running() == 0 })
+}
+
 // A worker whose heartbeats do not arrive cancels its attempt before another worker gets the job.
 func TestUnconfirmedHeartbeatCancelsTheCall(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package quota
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -120,8 +121,11 @@ func (r *Reservation) Spending(otherwise *job.Spending) *job.Spending {
 	return otherwise
 }
 
-// WithoutBudgets returns the windows of quotas among windows.
+// WithoutBudgets returns the windows of quotas among windows: the list itself if there are no others.
 func WithoutBudgets(list []Usage) []Usage {
+	if !slices.ContainsFunc(list, func(u Usage) bool { return u.Budget != nil }) {
+		return list
+	}
 	var quotas []Usage
 	for _, u := range list {
 		if u.Budget == nil {

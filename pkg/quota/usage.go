@@ -78,7 +78,8 @@ func (u Usage) fits() bool { return u.Used+u.units <= u.Limit }
 func (q *Quota) windows(key Key, now time.Time, units int) []Usage {
 	plan, limits := q.plan(key.Group), q.limits(key)
 	now = now.UTC()
-	var list []Usage
+	const minutes, days = 2, 3
+	list := make([]Usage, 0, minutes+days+len(key.Budgets))
 	minute := func(window, name string, limit int) {
 		if limit <= 0 {
 			return

@@ -2,7 +2,6 @@ package problem
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -108,19 +107,27 @@ func (w *Writer) SetUsage(c *gin.Context, list []quota.Usage) {
 	if list = quota.WithoutBudgets(list); len(list) == 0 {
 		return
 	}
-	var policies, left []byte
+	const usual = 128 // Bytes of three windows.
+	policies, left := make([]byte, 0, usual), make([]byte, 0, usual)
 	for i := range list {
 		if i > 0 {
 			policies, left = append(policies, ", "...), append(left, ", "...)
 		}
 		u := &list[i]
 		policy := u.Policy()
-		policies = fmt.Appendf(policies, "%q;q=%d;w=%d", policy, u.Limit, int(u.Length/time.Second))
-		left = fmt.Appendf(left, "%q;r=%d;t=%d", policy, u.Remaining(), u.Wait(now))
+		policies = appendItem(policies, policy, 'q', u.Limit, 'w', int(u.Length/time.Second))
+		left = appendItem(left, policy, 'r', u.Remaining(), 't', u.Wait(now))
 	}
 	c.Header("RateLimit-Policy", string(policies))
 	c.Header("RateLimit", string(left))
 	if c.GetBool(openAIShape) {
 		setOpenAIUsage(c, list, now)
 	}
+}
+
+// appendItem appends an item of a header field: a name with two parameters.
+func appendItem(to []byte, name string, first byte, a int, second byte, b int) []byte {
+	to = strconv.AppendQuote(to, name)
+	to = strconv.AppendInt(append(to, ';', first, '='), int64(a), 10)
+	return strconv.AppendInt(append(to, ';', second, '='), int64(b), 10)
 }

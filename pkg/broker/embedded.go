@@ -238,8 +238,9 @@ func (e *embedded) options() (*server.Options, error) {
 		SyncInterval:      interval,
 		NoSigs:            true,
 		DontListen:        true,
-		NoSublistCache:    true,
-		JetStreamLimits:   server.JSLimitOpts{MaxBatchInflightPerStream: e.cfg.hooks.MaxBatches},
+		// Every message of a job has a subject of its own, which the cache would never have.
+		NoSublistCache:  true,
+		JetStreamLimits: server.JSLimitOpts{MaxBatchInflightPerStream: e.cfg.hooks.MaxBatches},
 	}
 	if e.cfg.Listen != "" {
 		host, port, err := splitListen(e.cfg.Listen)

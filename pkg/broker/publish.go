@@ -108,7 +108,7 @@ func (c checkedJetStream) send(msg *nats.Msg, opts []jetstream.PublishOpt) (*Sen
 	return sent, nil
 }
 
-// Wait returns what PublishMsg does.
+// Wait waits for the outcome until ctx ends, and returns it as PublishMsg does.
 func (s *Sent) Wait(ctx context.Context) (*jetstream.PubAck, error) {
 	select {
 	case ack := <-s.Ok():

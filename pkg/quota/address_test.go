@@ -1,6 +1,7 @@
 package quota_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -282,25 +283,63 @@ func TestRefundWithInvalidAddress(t *testing.T) {
 	}
 }
 
+// noAck returns a function that makes NATS store what is published to a stream without acknowledging it.
+func noAck(t *testing.T, b *broker.Broker, name string) (set func(on bool)) {
+	t.Helper()
+	stream, err := b.JetStream().Stream(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := stream.CachedInfo().Config
+	return func(on bool) {
+		t.Helper()
+		cfg.NoAck = on
+		if _, err := b.JetStream().UpdateStream(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestUnacknowledgedCounterHoldsNoOther has NATS acknowledge no charge to the counters of minutes: charges to the counter of the
+// address do not wait until one to both is given up.
+func TestUnacknowledgedCounterHoldsNoOther(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	q := quota.New(b, quota.Plans{Media: quota.Plan{Guest: limits(9, 0), AddressPerDay: 9}}, clocktest.New(noon()).Now)
+	setNoAck := noAck(t, b, broker.StreamUsageMinute)
+	setNoAck(true)
+	ctx, giveUp := contextOf(t)
+	defer giveUp()
+	charged := make(chan error, 1)
+	go func() {
+		_, err := q.Charge(ctx, guest("who"), "j", 2)
+		charged <- err
+	}()
+	for fmt.Sprint(used(t, q, member("other"))) != "[2]" {
+		if t.Context().Err() != nil {
+			t.Fatal("the counter was never changed")
+		}
+	}
+	// The charge to both is repeated for half a minute.
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := q.Charge(soon, member("other"), "k", 1); err != nil {
+		t.Error(err)
+	}
+	setNoAck(false)
+	giveUp()
+	if err := <-charged; err != nil && !errors.Is(err, quota.ErrUnavailable) {
+		t.Error(err)
+	}
+}
+
 // TestUnacknowledgedCharge has NATS add to the counters without acknowledging it. If the caller then gives up, nothing stays
 // charged.
 func TestUnacknowledgedCharge(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t)
 	q := quota.New(b, quota.Plans{Media: quota.Plan{Guest: limits(9, 9), AddressPerDay: 9}}, clocktest.New(noon()).Now)
-	js := b.JetStream()
-	stream, err := js.Stream(t.Context(), broker.StreamUsage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := stream.CachedInfo().Config
-	setNoAck := func(on bool) {
-		t.Helper()
-		cfg.NoAck = on
-		if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
-			t.Fatal(err)
-		}
-	}
+	setNoAck := noAck(t, b, broker.StreamUsage)
 	setNoAck(true)
 	ctx, giveUp := contextOf(t)
 	defer giveUp()

@@ -52,13 +52,12 @@ func (q *Quota) charge(ctx context.Context, counters []counter, charges []charge
 		}
 		batches[i] = b
 	}
-	q.publish(ctx, first...)
-	for _, b := range first {
+	q.publish(ctx, first, func(b *batch) {
+		// Those that have arrived meanwhile. They are not canceled with any single one of the charges.
 		if next := q.combiner.take(b.counter); next != nil {
-			// It is not canceled with any single one of its charges.
 			go q.publishAll(context.WithoutCancel(ctx), next)
 		}
-	}
+	})
 	for _, b := range batches {
 		select {
 		case <-b.done:
@@ -104,12 +103,13 @@ func (m *combiner) take(c counter) *batch {
 // publishAll adds a batch to its counter, and then those that arrive meanwhile.
 func (q *Quota) publishAll(ctx context.Context, b *batch) {
 	for ; b != nil; b = q.combiner.take(b.counter) {
-		q.publish(ctx, b)
+		q.publish(ctx, []*batch{b}, func(*batch) {})
 	}
 }
 
-// publish adds each batch to its counter, or fails and reverses that. The messages are sent at once, so that it takes as long as one.
-func (q *Quota) publish(ctx context.Context, batches ...*batch) {
+// publish adds each batch to its counter, or fails and reverses that, and then calls answered. The messages are sent at once, so that it
+// takes as long as one.
+func (q *Quota) publish(ctx context.Context, batches []*batch, answered func(*batch)) {
 	if len(batches) == 0 {
 		return
 	}
@@ -137,9 +137,11 @@ func (q *Quota) publish(ctx context.Context, batches ...*batch) {
 			continue
 		}
 		b.settle(value)
+		answered(b)
 	}
 	_ = each(len(failed), func(i int) error {
 		q.retry(ctx, failed[i])
+		answered(failed[i])
 		return nil
 	})
 }

@@ -20,8 +20,8 @@ type Broker struct {
 	js       jetstream.JetStream
 	// checked is js for other packages: its publishes fail while the disk fails and return when they are durable. Those of
 	// buffered do not wait for that.
-	checked    checkedJetStream
-	buffered   checkedJetStream
+	checked    *checkedJetStream
+	buffered   *checkedJetStream
 	closed     chan struct{}
 	reconciler reconciler
 	denials    denials
@@ -91,12 +91,19 @@ func (b *Broker) dial(ctx context.Context) error {
 		return fmt.Errorf("use JetStream: %w", err)
 	}
 	b.js = js
-	buffered := checkedJetStream{JetStream: js, fault: b.StorageFault, observer: b.cfg.Observer, alone: b.Alone(), closed: b.closed}
+	publisher, err := newPublisher(b.nc, b.closed)
+	if err != nil {
+		return err
+	}
+	buffered := checkedJetStream{
+		JetStream: js, publisher: publisher, fault: b.StorageFault, observer: b.cfg.Observer, alone: b.Alone(), closed: b.closed,
+	}
 	if b.Alone() {
 		buffered.recent = &recentReads{age: b.cfg.hooks.RecentAge}
 	}
-	b.buffered, b.checked = buffered, buffered
-	b.checked.durable, b.checked.server = b.durableSince, b.GroupCommitServer
+	checked := buffered
+	checked.durable, checked.server = b.durableSince, b.GroupCommitServer
+	b.buffered, b.checked = &buffered, &checked
 	if b.embedded != nil {
 		if err := b.answerDurable(); err != nil {
 			return err
@@ -171,13 +178,13 @@ func (b *Broker) Connection() (connected bool, reconnects uint64) {
 func (b *Broker) JetStream() jetstream.JetStream { return b.checked }
 
 // Send publishes a message as JetStream does, but does not wait for the acknowledgement.
-func (b *Broker) Send(msg *nats.Msg, opts ...jetstream.PublishOpt) (*Sent, error) {
-	return b.checked.send(msg, opts)
+func (b *Broker) Send(msg *nats.Msg) (*Sent, error) {
+	return b.checked.send(msg)
 }
 
 // SendBuffered is Send for Buffered.
-func (b *Broker) SendBuffered(msg *nats.Msg, opts ...jetstream.PublishOpt) (*Sent, error) {
-	return b.buffered.send(msg, opts)
+func (b *Broker) SendBuffered(msg *nats.Msg) (*Sent, error) {
+	return b.buffered.send(msg)
 }
 
 // Buffered is JetStream without waiting for the disk. What it stores survives a kill of every process, but a power failure

@@ -325,7 +325,7 @@ func (b *Broker) ensureGroupCommit(ctx context.Context) error {
 // durableStream is a stream whose deletions are durable when they return.
 type durableStream struct {
 	jetstream.Stream
-	checked checkedJetStream
+	checked *checkedJetStream
 }
 
 // Purge is jetstream.Stream.Purge.

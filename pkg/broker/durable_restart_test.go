@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/broker/brokertest"
@@ -26,26 +25,26 @@ func TestRestartedServerMakesNothingDurable(t *testing.T) {
 			if before == "" {
 				t.Fatal("the server has no ID")
 			}
-			publish := func(id string) (*broker.Sent, *jetstream.PubAck) {
+			publish := func(id string) *broker.Sent {
 				t.Helper()
 				sent, err := worker.Send(&nats.Msg{Subject: broker.RecordSubject("u1", id), Data: []byte("x")})
 				if err != nil {
 					t.Fatal(err)
 				}
-				return sent, <-sent.Ok()
+				<-sent.Done()
+				return sent
 			}
-			sent, ack := publish("j1")
+			sent := publish("j1")
 
 			worker.Restart(func(c *broker.Config) { c.Sync = sync })
 			after := worker.GroupCommitServer()
 			if after == before || (after == "") != (sync != "always") {
 				t.Fatalf("the server is %q, and was %q", after, before)
 			}
-			if _, err := sent.Stored(t.Context(), ack, nil); !errors.Is(err, nats.ErrDisconnected) {
+			if _, err := sent.Stored(t.Context()); !errors.Is(err, nats.ErrDisconnected) {
 				t.Errorf("a write before the restart: %v", err)
 			}
-			sent, ack = publish("j2")
-			if _, err := sent.Stored(t.Context(), ack, nil); err != nil {
+			if _, err := publish("j2").Stored(t.Context()); err != nil {
 				t.Errorf("a write after the restart: %v", err)
 			}
 			if err := worker.Durable(t.Context(), broker.ResultsStream); err != nil {

@@ -67,3 +67,17 @@ func (r *RecentReads) Has(subject string, now time.Time) bool {
 	_, found, _ := r.r.get(subject, now)
 	return found
 }
+
+// DecodeAck and PlainAck decode acknowledgements.
+var (
+	DecodeAck = decodeAck
+	PlainAck  = plainAck
+)
+
+// PendingPublishes returns how many publishes wait for their acknowledgement.
+func (b *Broker) PendingPublishes() int {
+	p := b.checked.publisher
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.pending)
+}

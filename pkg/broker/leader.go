@@ -27,7 +27,7 @@ type StoredMessage struct {
 // requests are repeated until ctx ends, or for five seconds if it has no deadline. It fails with jetstream.ErrMsgNotFound.
 // Where the only server is that of this process, it uses a direct get, which costs half as much.
 func LeaderLast(ctx context.Context, js jetstream.JetStream, stream, subject string) (*jetstream.RawStreamMsg, error) {
-	if c, ok := js.(checkedJetStream); ok && c.alone {
+	if c, ok := js.(*checkedJetStream); ok && c.alone {
 		return directLast(ctx, js.Conn(), stream, subject)
 	}
 	return decodeMessage(leaderGet(ctx, js.Conn(), stream, map[string]any{"last_by_subj": subject}))

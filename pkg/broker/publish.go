@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -15,8 +16,9 @@ import (
 // Each publish is reported to observer, if that is not nil.
 type checkedJetStream struct {
 	jetstream.JetStream
-	fault    func() error
-	observer WriteObserver
+	publisher *publisher
+	fault     func() error
+	observer  WriteObserver
 	// alone is Broker.Alone.
 	alone bool
 	// closed is closed with the connection, which leaves publishes without an answer.
@@ -46,22 +48,22 @@ const (
 )
 
 // Publish is jetstream.JetStream.Publish. While the disk fails it publishes nothing and returns the fault.
-func (c checkedJetStream) Publish(ctx context.Context, subject string, data []byte, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+func (c *checkedJetStream) Publish(ctx context.Context, subject string, data []byte, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	return c.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data}, opts...)
 }
 
 const (
 	// publishTimeout bounds a publish whose context has no deadline, as the client does.
 	publishTimeout = 5 * time.Second
-	// forgetTimeout is when the client forgets a publish without an acknowledgement. It is longer than any caller waits.
+	// forgetTimeout is when the client forgets a publish with options without an acknowledgement. It is longer than any caller waits.
 	forgetTimeout = 2 * time.Minute
-	// maxPublishes bounds the publishes without an acknowledgement. It only has to be more than there can be callers.
+	// maxPublishes bounds those publishes. It only has to be more than there can be callers.
 	maxPublishes = 1 << 20
 )
 
-// PublishMsg is jetstream.JetStream.PublishMsg, by an asynchronous publish, which costs little more than half of a synchronous
-// one. It fails as Publish does, and with nats.ErrDisconnected as soon as the connection is lost.
-func (c checkedJetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+// PublishMsg is jetstream.JetStream.PublishMsg, but costs little more than half of it. It fails as that does, and with nats.ErrDisconnected
+// as soon as the connection is lost. Conditions cost less as headers, such as those of ExpectLast, than as options.
+func (c *checkedJetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, publishTimeout)
@@ -70,72 +72,140 @@ func (c checkedJetStream) PublishMsg(ctx context.Context, msg *nats.Msg, opts ..
 	if c.recent != nil && streamOf(msg.Subject) == UsersStream {
 		defer c.recent.write(msg.Subject)()
 	}
-	sent, err := c.send(msg, opts)
+	if len(opts) > 0 {
+		return c.publishWith(ctx, msg, opts)
+	}
+	sent, err := c.send(msg)
 	if err != nil {
 		return nil, err
 	}
 	return sent.Wait(ctx)
 }
 
-// Sent is a message that was published. Wait returns its outcome; what its channels Ok or Err bring has to be passed to Stored.
+// publishWith is PublishMsg for the options, which only the client can read.
+func (c *checkedJetStream) publishWith(ctx context.Context, msg *nats.Msg, opts []jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	s, err := c.begin(msg)
+	if err != nil {
+		return nil, err
+	}
+	future, err := c.PublishMsgAsync(msg, opts...)
+	if err != nil {
+		if c.Conn().IsClosed() {
+			err = nats.ErrConnectionClosed // The first asynchronous publish of the client hides it.
+		}
+		c.observe(msg.Subject, err, s.began)
+		return nil, err
+	}
+	select {
+	case ack := <-future.Ok():
+		s.ack = *ack
+	case s.err = <-future.Err():
+	case <-c.closed:
+		s.err = nats.ErrConnectionClosed
+	case <-ctx.Done():
+		s.err = ctx.Err()
+	}
+	return s.Stored(ctx)
+}
+
+// onlyFirst is ExpectLast(0), which every job needs. It must not be changed.
+var onlyFirst = nats.Header{jetstream.ExpectedLastSubjSeqHeader: {"0"}}
+
+// ExpectLast returns the header of a message that is stored only if the last one on its subject has the given sequence, 0 for none. It
+// is shared with other messages and must not be changed.
+func ExpectLast(sequence uint64) nats.Header {
+	if sequence == 0 {
+		return onlyFirst
+	}
+	return nats.Header{jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(sequence, 10)}}
+}
+
+// ExpectLastFor is ExpectLast for the last message on another subject, which may contain wildcards.
+func ExpectLastFor(sequence uint64, subject string) nats.Header {
+	return nats.Header{
+		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(sequence, 10)}, jetstream.ExpectedLastSubjSeqSubjHeader: {subject},
+	}
+}
+
+// Sent is a message that was published. The outcome is known when Done is closed; Wait or Stored returns it.
 type Sent struct {
-	jetstream.PubAckFuture
-	checked checkedJetStream
+	checked *checkedJetStream
 	subject string
 	// server is what checked.server returned before.
 	server string
 	began  time.Time
+
+	// What the publisher needs: the message as it was sent, the number in its reply subject, how often no stream has listened, and what
+	// is closed with the outcome.
+	msg    *nats.Msg
+	id     uint64
+	absent int
+	done   chan struct{}
+	ack    jetstream.PubAck
+	err    error
 }
 
-// send publishes a message and does not wait for its acknowledgement.
-func (c checkedJetStream) send(msg *nats.Msg, opts []jetstream.PublishOpt) (*Sent, error) {
+// begin returns the state of a publish, or the fault of the disk.
+func (c *checkedJetStream) begin(msg *nats.Msg) (*Sent, error) {
 	if err := c.fault(); err != nil {
 		return nil, err
 	}
-	sent := &Sent{checked: c, subject: msg.Subject, began: time.Now()}
+	s := &Sent{checked: c, subject: msg.Subject, began: time.Now()}
 	if c.durable != nil {
-		sent.server = c.server()
+		s.server = c.server()
 	}
-	future, err := c.PublishMsgAsync(msg, opts...)
-	if err != nil && c.Conn().IsClosed() {
-		err = nats.ErrConnectionClosed // The first asynchronous publish of the client hides it.
-	}
+	return s, nil
+}
+
+// send publishes a message and does not wait for its acknowledgement.
+func (c *checkedJetStream) send(msg *nats.Msg) (*Sent, error) {
+	s, err := c.begin(msg)
 	if err != nil {
-		c.observe(msg.Subject, err, sent.began)
 		return nil, err
 	}
-	sent.PubAckFuture = future
-	return sent, nil
+	if err := c.publisher.publish(s, msg); err != nil {
+		c.observe(s.subject, err, s.began)
+		return nil, err
+	}
+	return s, nil
 }
+
+// Done is closed when the message is acknowledged or refused, and when the connection is lost.
+func (s *Sent) Done() <-chan struct{} { return s.done }
+
+// Forget says that nobody waits for the outcome any more. It does no harm once Done is closed.
+func (s *Sent) Forget() { s.checked.publisher.take(s.id) }
 
 // Wait waits for the outcome until ctx ends, and returns it as PublishMsg does.
 func (s *Sent) Wait(ctx context.Context) (*jetstream.PubAck, error) {
 	select {
-	case ack := <-s.Ok():
-		return s.Stored(ctx, ack, nil)
-	case err := <-s.Err():
-		return s.Stored(ctx, nil, err)
-	case <-s.checked.closed:
-		return s.Stored(ctx, nil, nats.ErrConnectionClosed)
+	case <-s.done:
+		return s.Stored(ctx)
 	case <-ctx.Done():
-		return s.Stored(ctx, nil, ctx.Err())
+		s.Forget()
+		s.checked.observe(s.subject, ctx.Err(), s.began)
+		return nil, ctx.Err()
 	}
 }
 
-// Stored returns the outcome of the publish when the message is durable. So must be the earlier one that a conflict reveals, since
-// the caller may rely on it. It fails with err, and with that of ctx when the message is not durable yet.
-func (s *Sent) Stored(ctx context.Context, ack *jetstream.PubAck, err error) (*jetstream.PubAck, error) {
+// Stored returns the outcome, once Done is closed, when the message is durable. So must be the earlier one that a conflict reveals, since
+// the caller may rely on it. It fails with the error of ctx when the message is not durable yet.
+func (s *Sent) Stored(ctx context.Context) (*jetstream.PubAck, error) {
+	err := s.err
 	if s.checked.durable != nil && (err == nil || Conflict(err)) {
 		if failed := s.checked.durable(ctx, s.server, streamOf(s.subject)); failed != nil {
-			ack, err = nil, failed
+			err = failed
 		}
 	}
 	s.checked.observe(s.subject, err, s.began)
-	return ack, err
+	if err != nil {
+		return nil, err
+	}
+	return &s.ack, nil
 }
 
 // Stream is jetstream.JetStream.Stream. What the stream deletes is deleted durably.
-func (c checkedJetStream) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
+func (c *checkedJetStream) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
 	stream, err := c.JetStream.Stream(ctx, name)
 	if err != nil {
 		return nil, err
@@ -149,7 +219,7 @@ func (c checkedJetStream) Stream(ctx context.Context, name string) (jetstream.St
 	return stream, nil
 }
 
-func (c checkedJetStream) observe(subject string, err error, began time.Time) {
+func (c *checkedJetStream) observe(subject string, err error, began time.Time) {
 	if c.observer == nil {
 		return
 	}

@@ -22,7 +22,7 @@ const (
 // process it may return what was read up to 750 ms ago, unless this process has begun to write to the subject since then: what it
 // has changed, a sign-out for example, it never reads again. Such a read costs no request.
 func RecentLast(ctx context.Context, js jetstream.JetStream, stream, subject string) (*RecentMessage, error) {
-	c, ok := js.(checkedJetStream)
+	c, ok := js.(*checkedJetStream)
 	if !ok || c.recent == nil || stream != UsersStream {
 		msg, err := LeaderLast(ctx, js, stream, subject)
 		if err != nil {

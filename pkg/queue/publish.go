@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -41,27 +40,29 @@ type answer struct {
 	err     error
 }
 
-// publish stores a job on the condition that it is not in the queue, and waits until NATS acknowledges it or ctx ends.
+// publish stores a job, on the condition in its headers that it is not in the queue, and waits until NATS acknowledges it or ctx ends.
 //
 // A send without an answer may be lost, with a connection or between two leaders of a cluster, or may be waiting in a slow store.
 // It is therefore repeated a few times, and the first answer to any of the sends counts. The condition makes NATS refuse all but
 // one of them while the job is in the queue.
-func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.PublishOpt) (Receipt, error) {
+func (q *Queue) publish(ctx context.Context, msg *nats.Msg) (Receipt, error) {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	sends, failures := 1, 0
 	sent, reconnects := time.Now(), q.nc.Stats().Reconnects
 	// The usual single send needs no goroutine.
-	first, err := q.broker.Send(own(msg), onlyIfNew)
+	first, err := q.broker.Send(msg)
 	if err != nil {
 		a := q.answer(nil, err)
 		return a.receipt, a.err
 	}
+	defer first.Forget()
+	done := first.Done()
 	answers := make(chan answer, maxSends)
 	send := func() {
 		sends++
 		sent, reconnects = time.Now(), q.nc.Stats().Reconnects
-		go func() { answers <- q.answer(q.js.PublishMsg(ctx, own(msg), onlyIfNew)) }()
+		go func() { answers <- q.answer(q.js.PublishMsg(ctx, msg)) }()
 	}
 	poll := time.NewTimer(q.timing.poll)
 	defer poll.Stop()
@@ -69,10 +70,9 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg, onlyIfNew jetstream.
 	for {
 		var a answer
 		select {
-		case ack := <-first.Ok():
-			a = q.answer(first.Stored(ctx, ack, nil))
-		case err := <-first.Err():
-			a = q.answer(first.Stored(ctx, nil, err))
+		case <-done:
+			done = nil
+			a = q.answer(first.Stored(ctx))
 		case a = <-answers:
 		case <-ctx.Done():
 			return Receipt{Repeated: sends > 1}, fmt.Errorf("%w: publish job: %w", ErrUnavailable, context.Cause(ctx))
@@ -115,11 +115,6 @@ func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, PublishTimeout)
-}
-
-// own returns a copy of a message for one send: the client adds its own headers, and several sends of a job may be in flight.
-func own(msg *nats.Msg) *nats.Msg {
-	return &nats.Msg{Subject: msg.Subject, Data: msg.Data, Header: maps.Clone(msg.Header)}
 }
 
 // answer returns the outcome of one send. Its error is ErrUnavailable when the outcome is unknown.

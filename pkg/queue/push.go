@@ -3,10 +3,10 @@ package queue
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -36,15 +36,19 @@ func (q *Queue) Push(ctx context.Context, spec *job.Spec, keyed bool) (Receipt, 
 		return Receipt{}, err
 	}
 	subject := broker.JobSubject(spec.Kind, spec.Lane, spec.Owner, spec.ID)
-	// The id is unique, but the publish itself may arrive a second time, late and over another connection.
-	onlyIfNew := jetstream.WithExpectLastSequencePerSubject(0)
-	if keyed {
-		// The same key may be used for another kind of job, which has another subject, hence the wildcard.
-		onlyIfNew = jetstream.WithExpectLastSequenceForSubject(0, broker.AnyJobSubject(spec.Owner, spec.ID))
-	}
 	ctx, span := telemetry.StartSend(ctx, string(spec.Kind), spec.ID)
 	defer span.End()
-	receipt, err := q.publish(ctx, &nats.Msg{Subject: subject, Data: data, Header: telemetry.TraceHeader(ctx)}, onlyIfNew)
+	// The id is unique, but the publish itself may arrive a second time, late and over another connection.
+	header := broker.ExpectLast(0)
+	if keyed {
+		// The same key may be used for another kind of job, which has another subject, hence the wildcard.
+		header = broker.ExpectLastFor(0, broker.AnyJobSubject(spec.Owner, spec.ID))
+	}
+	if trace := telemetry.TraceHeader(ctx); len(trace) > 0 {
+		header = maps.Clone(header)
+		maps.Copy(header, trace)
+	}
+	receipt, err := q.publish(ctx, &nats.Msg{Subject: subject, Data: data, Header: header})
 	if err != nil {
 		span.Fail(sendFailure(err))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
@@ -55,8 +56,7 @@ func (s *Store) PutProgress(ctx context.Context, owner string, p *job.Progress, 
 	if err != nil {
 		return 0, err
 	}
-	ack, err := s.js.Publish(ctx, broker.ProgressSubject(owner, p.ID), data,
-		jetstream.WithExpectLastSequencePerSubject(revision))
+	ack, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: broker.ProgressSubject(owner, p.ID), Data: data, Header: broker.ExpectLast(revision)})
 	if err != nil {
 		return 0, publishError(err, ErrConflict)
 	}

@@ -113,7 +113,7 @@ func readRecord(msg *jetstream.RawStreamMsg, err error) (*job.Record, error) {
 
 // create publishes to a subject that must be empty; a tombstone counts as content.
 func create(ctx context.Context, js jetstream.JetStream, subject string, data []byte) error {
-	_, err := js.Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(0))
+	_, err := js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data, Header: broker.ExpectLast(0)})
 	return publishError(err, ErrExists)
 }
 

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go"
 
 	"github.com/text2image-audio/text2image-audio/pkg/broker"
 	"github.com/text2image-audio/text2image-audio/pkg/job"
@@ -44,7 +44,7 @@ func publish(ctx context.Context, b *broker.Broker, d *Delivery) error {
 		return fmt.Errorf("encode delivery: %w", err)
 	}
 	subject := broker.WebhookSubject(d.Owner, d.ID)
-	_, err = b.JetStream().Publish(ctx, subject, data, jetstream.WithExpectLastSequencePerSubject(0))
+	_, err = b.JetStream().PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data, Header: broker.ExpectLast(0)})
 	if err == nil {
 		return nil
 	}

@@ -114,7 +114,9 @@ func (a *attempt) settleWith(ctx context.Context, st jobs.Settlement) (won bool,
 		size += len(p.Data)
 	}
 	m, kind := a.processor.metrics, string(a.spec.Kind)
-	st.Remove, st.Write = a.delivery.Ack, a.write
+	writes := writes{attempt: a}
+	defer writes.end()
+	st.Remove, st.Write = a.delivery.Ack, writes.write
 	final, won, err := a.processor.jobs.Settle(ctx, st)
 	switch {
 	case won:
@@ -133,11 +135,23 @@ func (a *attempt) settleWith(ctx context.Context, st jobs.Settlement) (won bool,
 
 // finish takes the remaining steps of a settlement whose record is stored already.
 func (a *attempt) finish(ctx context.Context, r *job.Record) error {
-	return a.processor.jobs.Finish(a.withoutCancel(ctx), jobs.Settlement{Record: r, Remove: a.delivery.Ack, Write: a.write})
+	writes := writes{attempt: a}
+	defer writes.end()
+	return a.processor.jobs.Finish(a.withoutCancel(ctx), jobs.Settlement{Record: r, Remove: a.delivery.Ack, Write: writes.write})
+}
+
+// writes performs writes that follow each other. They share a context as long as it has most of their timeout left, so that the usual
+// settlement, whose four writes take milliseconds, needs one timer.
+type writes struct {
+	attempt *attempt
+	// ctx is nil before the first write.
+	ctx    context.Context //nolint:containedctx // It is passed to each write.
+	cancel context.CancelFunc
 }
 
 // write performs the write of a settlement step. Writes of media and records update the storage state.
-func (a *attempt) write(ctx context.Context, step jobs.Step, bytes int, write func(context.Context) error) error {
+func (w *writes) write(ctx context.Context, step jobs.Step, bytes int, write func(context.Context) error) error {
+	a := w.attempt
 	if step == jobs.StepFollowUp && a.ended != nil && a.spec.Spending != nil {
 		// The cost is counted together with that of other jobs.
 		a.ended()
@@ -146,7 +160,7 @@ func (a *attempt) write(ctx context.Context, step jobs.Step, bytes int, write fu
 	if bytes > 0 || step == jobs.StepRecord {
 		state = &a.processor.storeOutage
 	}
-	if err := a.persist(ctx, state, bytes, write); err != nil {
+	if err := w.persist(ctx, state, bytes, write); err != nil {
 		return err
 	}
 	return a.processor.passed(step)
@@ -239,10 +253,10 @@ func (a *attempt) unreadable(ctx context.Context) {
 // persist retries a write of the given size until it succeeds. It gives up when NATS has been unavailable for
 // settleTimeout or ctx ends; while NATS responds but refuses writes, it continues as long as worthKeeping returns true.
 // Permanent errors are not retried. The state, which may be nil, records whether writes are accepted.
-func (a *attempt) persist(ctx context.Context, state *storageState, size int, write func(context.Context) error) error {
-	began := time.Now()
+func (w *writes) persist(ctx context.Context, state *storageState, size int, write func(context.Context) error) error {
+	a, began := w.attempt, time.Now()
 	for {
-		err := a.writeOnce(ctx, size, write)
+		err := write(w.bounded(ctx, a.processor.cfg.writeTimeout(size)))
 		switch {
 		case err == nil:
 			state.reportAccepted(ctx)
@@ -263,10 +277,24 @@ func (a *attempt) persist(ctx context.Context, state *storageState, size int, wr
 	}
 }
 
-func (a *attempt) writeOnce(ctx context.Context, size int, write func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, a.processor.cfg.writeTimeout(size))
-	defer cancel()
-	return write(ctx)
+// bounded returns a context that ends after a timeout, or up to a quarter of that earlier.
+func (w *writes) bounded(ctx context.Context, timeout time.Duration) context.Context {
+	if w.ctx != nil && w.ctx.Err() == nil {
+		end, _ := w.ctx.Deadline()
+		if left := time.Until(end); left >= timeout-timeout/4 && left <= timeout {
+			return w.ctx
+		}
+	}
+	w.end()
+	w.ctx, w.cancel = context.WithTimeout(ctx, timeout)
+	return w.ctx
+}
+
+// end releases the context.
+func (w *writes) end() {
+	if w.cancel != nil {
+		w.cancel()
+	}
 }
 
 // withoutCancel returns a context that outlives ctx, for the writes of a settlement. It keeps the end of ctx in

@@ -16,6 +16,7 @@ func TestTimeForm(t *testing.T) {
 		want string
 	}{
 		"truncated":    {time.Date(2026, 1, 2, 3, 4, 5, 6_999_999, time.UTC), "2026-01-02T03:04:05.006Z"},
+		"three digits": {time.Date(2026, 1, 2, 3, 4, 5, 120_000_000, time.UTC), "2026-01-02T03:04:05.120Z"},
 		"no fraction":  {time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "2026-01-02T03:04:05.000Z"},
 		"another zone": {time.Date(2026, 1, 2, 3, 4, 5, 0, east), "2026-01-01T19:04:05.000Z"},
 		"zero":         {time.Time{}, "0001-01-01T00:00:00.000Z"},

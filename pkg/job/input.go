@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // Input is the input of a job: *ImageInput, *AudioInput or *TextInput. The set is closed.
@@ -107,7 +109,7 @@ func decodeInput(kind Kind, raw json.RawMessage) (Input, error) {
 	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
 		return nil, nil
 	}
-	if err := json.Unmarshal(raw, in); err != nil {
+	if err := jsonv1.Unmarshal(raw, in); err != nil {
 		return nil, fmt.Errorf("decode %s input: %w", kind, err)
 	}
 	return in, nil

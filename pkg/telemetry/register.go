@@ -1,9 +1,12 @@
 package telemetry
 
 import (
+	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -76,18 +79,44 @@ func NewMetrics() *Metrics {
 	m.StoreSyncDuration = both.histograms("store_sync_duration_seconds", "Duration of an fsync of the embedded NATS, which concurrent writes share: writes per sync are store_writes_total divided by the count of this.", storeBuckets(), "stream")
 	m.Panics = both.counters("panics_total", "Recovered panics.", "where")
 	m.scrapeErrors = both.counters("scrape_errors_total", "Reads for a scrape that failed or timed out; their gauges are missing from that scrape.", "source")
-	if err := m.registerBroker(); err != nil {
+	if err := errors.Join(m.registerBroker(), m.registerProcess()); err != nil {
 		// The names are constants, so this is a programming error.
 		panic(err)
 	}
-	reg.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
+	reg.MustRegister(collectors.NewGoCollector())
 	ver, rev, _ := Version()
 	both.gauges("build_info", "The running program; the value is always 1.", "version", "commit", "go_version").
 		WithLabelValues(ver, rev, runtime.Version()).Set(1)
 	return m
+}
+
+// processMaxAge is how long scrapes reuse a reading of the process, which takes nine files of /proc.
+const processMaxAge = time.Second
+
+// registerProcess registers the metrics of the process, those of the Prometheus client.
+func (m *Metrics) registerProcess() error {
+	process := collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})
+	return m.register("process", &scraper{
+		descs: all(process.Describe),
+		read: func(context.Context) ([]prometheus.Metric, error) {
+			return all(process.Collect), nil
+		},
+		maxAge: processMaxAge,
+	})
+}
+
+// all returns what a method of a collector sends.
+func all[T any](send func(chan<- T)) []T {
+	sent := make(chan T)
+	go func() {
+		defer close(sent)
+		send(sent)
+	}()
+	var all []T
+	for one := range sent {
+		all = append(all, one)
+	}
+	return all
 }
 
 func (m *Metrics) registerJobs() {

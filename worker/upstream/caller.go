@@ -112,10 +112,8 @@ func (c *Caller) exchange(parent context.Context, r Request, accept func(*Respon
 	if err != nil {
 		return 0, err
 	}
-	client := *c.HTTP
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	client.Jar = nil
-	resp, err := client.Do(request) //nolint:bodyclose // The Response owns the body and closes it below.
+	// Without the client, no redirect is followed and no cookie is kept.
+	resp, err := c.transport().RoundTrip(request) //nolint:bodyclose // The Response owns the body and closes it below.
 	if err != nil {
 		return 0, transportError(parent, ctx, err)
 	}
@@ -131,6 +129,13 @@ func (c *Caller) exchange(parent context.Context, r Request, accept func(*Respon
 		return resp.StatusCode, transportError(parent, ctx, err)
 	}
 	return resp.StatusCode, nil
+}
+
+func (c *Caller) transport() http.RoundTripper {
+	if c.HTTP.Transport == nil {
+		return http.DefaultTransport
+	}
+	return c.HTTP.Transport
 }
 
 func (c *Caller) request(ctx context.Context, r Request) (*http.Request, error) {

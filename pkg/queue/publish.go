@@ -58,8 +58,11 @@ func (q *Queue) publish(ctx context.Context, msg *nats.Msg) (Receipt, error) {
 	}
 	defer first.Forget()
 	done := first.Done()
-	answers := make(chan answer, maxSends)
+	var answers chan answer
 	send := func() {
+		if answers == nil {
+			answers = make(chan answer, maxSends)
+		}
 		sends++
 		sent, reconnects = time.Now(), q.nc.Stats().Reconnects
 		go func() { answers <- q.answer(q.js.PublishMsg(ctx, msg)) }()

@@ -156,10 +156,13 @@ func TestPushThatArrivesTwice(t *testing.T) {
 	t.Parallel()
 	for _, keyed := range []bool{false, true} {
 		q, wire, near := slow(t)
-		var confirmed atomic.Int32
+		var sent, confirmed atomic.Int32
 		h := hold(wire, func(m brokertest.Message, before int) bool {
 			if isAck(m, before) {
 				confirmed.Add(1)
+			}
+			if isJob(m, before) {
+				sent.Add(1)
 			}
 			return isJob(m, before) && before == 0
 		})
@@ -168,7 +171,8 @@ func TestPushThatArrivesTwice(t *testing.T) {
 			t.Errorf("%+v, %v", receipt, err)
 		}
 		h.release()
-		await(t, "the first send is answered", func() bool { return confirmed.Load() == 2 })
+		// A busy machine may have sent more than twice.
+		await(t, "every send is answered", func() bool { return confirmed.Load() == sent.Load() })
 		if n := depth(t, near); n != 1 {
 			t.Errorf("keyed %t: %d messages", keyed, n)
 		}

@@ -177,7 +177,7 @@ func (b *Broker) Connection() (connected bool, reconnects uint64) {
 // while the embedded server cannot write. Batches are not covered: they need Durable.
 func (b *Broker) JetStream() jetstream.JetStream { return b.checked }
 
-// Send publishes a message as JetStream does, but does not wait for the acknowledgement.
+// Send publishes a message as JetStream does, but does not wait for the acknowledgement. The caller waits for that, or calls Forget.
 func (b *Broker) Send(msg *nats.Msg) (*Sent, error) {
 	return b.checked.send(msg)
 }

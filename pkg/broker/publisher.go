@@ -64,19 +64,18 @@ func newPublisher(nc *nats.Conn, closed <-chan struct{}) (*publisher, error) {
 	return p, nil
 }
 
-// publish publishes msg for s, which ends with the acknowledgement, or with the connection.
+// publish publishes msg for s, which ends with the acknowledgement, or with the connection. The caller may publish the same message
+// again.
 func (p *publisher) publish(s *Sent, msg *nats.Msg) error {
 	s.done = make(chan struct{})
+	s.msg = &nats.Msg{Subject: msg.Subject, Data: msg.Data, Header: msg.Header}
 	p.mu.Lock()
 	p.last++
 	s.id = p.last
+	var reply [64]byte
+	s.msg.Reply = string(strconv.AppendUint(append(reply[:0], p.inbox...), s.id, replyBase))
 	p.pending[s.id] = s
 	p.mu.Unlock()
-	var reply [64]byte
-	// The caller may send the same message again, with another reply subject.
-	s.msg = &nats.Msg{
-		Subject: msg.Subject, Reply: string(strconv.AppendUint(append(reply[:0], p.inbox...), s.id, replyBase)), Data: msg.Data, Header: msg.Header,
-	}
 	if err := p.nc.PublishMsg(s.msg); err != nil {
 		p.take(s.id)
 		return err
@@ -125,9 +124,8 @@ func (p *publisher) again(id uint64) bool {
 	}
 	s.absent++
 	time.AfterFunc(absentPause, func() {
-		if err := p.nc.PublishMsg(s.msg); err == nil {
-			return
-		} else if p.take(id) != nil {
+		err := p.nc.PublishMsg(s.msg)
+		if err != nil && p.take(id) != nil {
 			s.err = err
 			close(s.done)
 		}

@@ -112,11 +112,11 @@ func all[T any](send func(chan<- T)) []T {
 		defer close(sent)
 		send(sent)
 	}()
-	var all []T
+	var list []T
 	for one := range sent {
-		all = append(all, one)
+		list = append(list, one)
 	}
-	return all
+	return list
 }
 
 func (m *Metrics) registerJobs() {

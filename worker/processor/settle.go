@@ -114,9 +114,9 @@ func (a *attempt) settleWith(ctx context.Context, st jobs.Settlement) (won bool,
 		size += len(p.Data)
 	}
 	m, kind := a.processor.metrics, string(a.spec.Kind)
-	writes := writes{attempt: a}
-	defer writes.end()
-	st.Remove, st.Write = a.delivery.Ack, writes.write
+	w := writes{attempt: a}
+	defer w.end()
+	st.Remove, st.Write = a.delivery.Ack, w.write
 	final, won, err := a.processor.jobs.Settle(ctx, st)
 	switch {
 	case won:
@@ -135,9 +135,9 @@ func (a *attempt) settleWith(ctx context.Context, st jobs.Settlement) (won bool,
 
 // finish takes the remaining steps of a settlement whose record is stored already.
 func (a *attempt) finish(ctx context.Context, r *job.Record) error {
-	writes := writes{attempt: a}
-	defer writes.end()
-	return a.processor.jobs.Finish(a.withoutCancel(ctx), jobs.Settlement{Record: r, Remove: a.delivery.Ack, Write: writes.write})
+	w := writes{attempt: a}
+	defer w.end()
+	return a.processor.jobs.Finish(a.withoutCancel(ctx), jobs.Settlement{Record: r, Remove: a.delivery.Ack, Write: w.write})
 }
 
 // writes performs writes that follow each other. They share a context as long as it has most of their timeout left, so that the usual
@@ -279,7 +279,7 @@ func (w *writes) persist(ctx context.Context, state *storageState, size int, wri
 
 // bounded returns a context that ends after a timeout, or up to a quarter of that earlier.
 func (w *writes) bounded(ctx context.Context, timeout time.Duration) context.Context {
-	if w.ctx != nil && w.ctx.Err() == nil {
+	if w.ctx != nil {
 		end, _ := w.ctx.Deadline()
 		if left := time.Until(end); left >= timeout-timeout/4 && left <= timeout {
 			return w.ctx

@@ -154,9 +154,9 @@ func (t *Task) Store(ctx context.Context, p store.Product, count int) error {
 
 // putMedia stores a medium. It has been billed, so the write is retried while NATS is unavailable or refuses writes.
 func (t *Task) putMedia(ctx context.Context, p store.Product) (stored job.Media, err error) {
-	writes := writes{attempt: t.attempt}
-	defer writes.end()
-	err = writes.persist(ctx, &t.attempt.processor.storeOutage, len(p.Data), func(ctx context.Context) error {
+	w := writes{attempt: t.attempt}
+	defer w.end()
+	err = w.persist(ctx, &t.attempt.processor.storeOutage, len(p.Data), func(ctx context.Context) error {
 		stored, err = t.attempt.processor.store.PutMedia(ctx, t.Spec.Owner, t.Spec.ID, p.Media, p.Data)
 		return err
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	jsonv1 "github.com/go-json-experiment/json/v1" // It decodes as encoding/json does, several times as fast.
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -283,7 +284,7 @@ func DecodeResponse(data []byte, v any) error {
 	var response struct {
 		Error *jetstream.APIError `json:"error"`
 	}
-	if err := json.Unmarshal(data, &response); err != nil {
+	if err := jsonv1.Unmarshal(data, &response); err != nil {
 		return fmt.Errorf("decode response: %w", err)
 	}
 	if response.Error != nil {
@@ -292,7 +293,7 @@ func DecodeResponse(data []byte, v any) error {
 	if v == nil {
 		return nil
 	}
-	if err := json.Unmarshal(data, v); err != nil {
+	if err := jsonv1.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("decode response: %w", err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -101,34 +102,68 @@ func (c *creator) stream(ctx context.Context, name string) (*Stream, error) {
 	return s, nil
 }
 
-// tail writes the messages after the snapshot, up to the current end of the stream.
+const (
+	// tailPasses bounds how often the end of a stream is read while it changes, and tailGrowth how often no fewer messages may have been
+	// added meanwhile than the time before.
+	tailPasses = 32
+	tailGrowth = 4
+)
+
+// tail writes the messages after the snapshot, up to the current end of the stream. A value that is replaced before it is read is found
+// further on, so that the stream is read on while messages are missing, unless it grows faster than it is read.
 func (c *creator) tail(ctx context.Context, s *Stream, out *archive.Writer) error {
-	nc := c.broker.Conn()
-	end, err := lastSequence(ctx, nc, s.Name)
-	if err != nil {
-		return err
-	}
-	var e entry
-	for from := s.LastSeq + 1; from <= end; from = e.seq + 1 {
-		err := nextMessage(ctx, nc, s.Name, from, &e)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			break
-		}
+	previous, grown := uint64(math.MaxUint64), 0
+	for range tailPasses {
+		end, err := lastSequence(ctx, c.broker.Conn(), s.Name)
 		if err != nil {
 			return err
+		}
+		from := s.LastSeq
+		if end <= from {
+			break
+		}
+		read, err := c.upTo(ctx, s, end, out)
+		if err != nil {
+			return err
+		}
+		span := end - from
+		if span >= previous {
+			grown++
+		}
+		if read == span || grown == tailGrowth {
+			break
+		}
+		previous = span
+	}
+	if s.LastSeq > 0 {
+		s.FirstSeq = max(s.FirstSeq, 1)
+	}
+	return nil
+}
+
+// upTo writes the messages that follow, up to a sequence, and returns their number.
+func (c *creator) upTo(ctx context.Context, s *Stream, end uint64, out *archive.Writer) (read uint64, err error) {
+	var e entry
+	for from := s.LastSeq + 1; from <= end; from = e.seq + 1 {
+		err := nextMessage(ctx, c.broker.Conn(), s.Name, from, &e)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			// There is none, or the next one was replaced while it was looked for.
+			e.seq = from
+			continue
+		}
+		if err != nil {
+			return read, err
 		}
 		if e.seq > end {
 			break
 		}
 		if err := put(out, s, &e); err != nil {
-			return err
+			return read, err
 		}
+		read++
 	}
-	s.LastSeq = max(s.LastSeq, end)
-	if s.LastSeq > 0 {
-		s.FirstSeq = max(s.FirstSeq, 1)
-	}
-	return nil
+	s.LastSeq = end
+	return read, nil
 }
 
 // put writes a message.

@@ -177,6 +177,31 @@ func TestKeysWrittenMeanwhile(t *testing.T) {
 	}
 }
 
+// TestTailOfAnEmptiedStream removes everything that was stored during a snapshot, as the end of jobs does.
+func TestTailOfAnEmptiedStream(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t)
+	const keys = 300
+	for i := range keys {
+		publish(t, b, broker.UserSubject(fmt.Sprint("k", i)), "x")
+	}
+	stream, err := b.JetStream().Stream(t.Context(), broker.UsersStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := b.Conn().Stats().OutMsgs
+	s, err := backup.Tail(t.Context(), b, broker.UsersStream)
+	if err != nil || s.Messages != 0 || s.LastSeq < keys {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if requests := b.Conn().Stats().OutMsgs - before; requests > keys/2 {
+		t.Errorf("%d requests for no message", requests)
+	}
+}
+
 // TestDamagedFiles verifies modified and truncated files.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()

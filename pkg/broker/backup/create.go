@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"math"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -103,37 +102,34 @@ func (c *creator) stream(ctx context.Context, name string) (*Stream, error) {
 }
 
 const (
-	// tailPasses bounds how often the end of a stream is read while it changes, and tailGrowth how often no fewer messages may have been
-	// added meanwhile than the time before.
+	// tailPasses bounds how often the end of a stream is read, and tailExtra how many messages may be added to it meanwhile.
 	tailPasses = 32
-	tailGrowth = 4
+	tailExtra  = 20_000
 )
 
 // tail writes the messages after the snapshot, up to the current end of the stream. A value that is replaced before it is read is found
-// further on, so that the stream is read on while messages are missing, unless it grows faster than it is read.
+// further on. As long as messages are missing, the new end is therefore read as well, unless the stream grows faster than it is read.
 func (c *creator) tail(ctx context.Context, s *Stream, out *archive.Writer) error {
-	previous, grown := uint64(math.MaxUint64), 0
+	first := uint64(0)
 	for range tailPasses {
 		end, err := lastSequence(ctx, c.broker.Conn(), s.Name)
 		if err != nil {
 			return err
 		}
-		from := s.LastSeq
-		if end <= from {
+		if first == 0 {
+			first = end
+		}
+		added := end - min(s.LastSeq, end)
+		if added == 0 || end > first+tailExtra {
 			break
 		}
-		read, err := c.upTo(ctx, s, end, out)
+		read, err := c.readTo(ctx, s, end, out)
 		if err != nil {
 			return err
 		}
-		span := end - from
-		if span >= previous {
-			grown++
-		}
-		if read == span || grown == tailGrowth {
+		if read == added {
 			break
 		}
-		previous = span
 	}
 	if s.LastSeq > 0 {
 		s.FirstSeq = max(s.FirstSeq, 1)
@@ -141,15 +137,13 @@ func (c *creator) tail(ctx context.Context, s *Stream, out *archive.Writer) erro
 	return nil
 }
 
-// upTo writes the messages that follow, up to a sequence, and returns their number.
-func (c *creator) upTo(ctx context.Context, s *Stream, end uint64, out *archive.Writer) (read uint64, err error) {
+// readTo writes the messages that follow, up to a sequence, and returns their number.
+func (c *creator) readTo(ctx context.Context, s *Stream, end uint64, out *archive.Writer) (read uint64, err error) {
 	var e entry
 	for from := s.LastSeq + 1; from <= end; from = e.seq + 1 {
 		err := nextMessage(ctx, c.broker.Conn(), s.Name, from, &e)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			// There is none, or the next one was replaced while it was looked for.
-			e.seq = from
-			continue
+			break
 		}
 		if err != nil {
 			return read, err
